@@ -1,0 +1,67 @@
+#include "api/base/disk.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace openelb {
+namespace {
+
+using ::testing::ElementsAre;
+
+class FileDiskTest : public ::testing::Test {
+ protected:
+  FileDiskTest() {
+    char name[] = "/tmp/openelb-disk-XXXXXX";
+    root_ = mkdtemp(name);
+  }
+  ~FileDiskTest() override { std::filesystem::remove_all(root_); }
+  std::string root_;
+};
+
+TEST_F(FileDiskTest, ReplacesWholeFiles) {
+  FileDisk disk(root_);
+  EXPECT_TRUE(absl::IsNotFound(disk.Read("plan").status()));
+  ASSERT_TRUE(disk.Write("a/plan", "one").ok());
+  ASSERT_TRUE(disk.Write("a/plan", "two").ok());
+  EXPECT_EQ(disk.Read("a/plan").value(), "two");
+  EXPECT_THAT(disk.List("").value(), ElementsAre("a/plan"));
+  EXPECT_TRUE(disk.Remove("a/plan").ok());
+  EXPECT_TRUE(disk.Remove("a/plan").ok());
+  EXPECT_THAT(disk.List("").value(), ElementsAre());
+}
+
+TEST_F(FileDiskTest, FilesAreForTheOwnerOnly) {
+  FileDisk disk(root_);
+  ASSERT_TRUE(disk.Write("plan", "secret").ok());
+  struct stat info{};
+  ASSERT_EQ(stat((root_ + "/plan").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600U);
+}
+
+TEST_F(FileDiskTest, HalfWrittenFilesAreNotListed) {
+  std::ofstream(root_ + "/plan.tmp") << "torn";
+  FileDisk disk(root_);
+  EXPECT_THAT(disk.List("").value(), ElementsAre());
+}
+
+TEST_F(FileDiskTest, AFailedWriteKeepsTheOldContent) {
+  FileDisk disk(root_);
+  ASSERT_TRUE(disk.Write("plan", "old").ok());
+  // A folder in the way of the temporary file makes the write fail, also for root.
+  std::filesystem::create_directory(root_ + "/plan.tmp");
+  EXPECT_FALSE(disk.Write("plan", "new").ok());
+  EXPECT_EQ(disk.Read("plan").value(), "old");
+}
+
+TEST_F(FileDiskTest, AMissingFolderIsEmpty) {
+  FileDisk disk(root_ + "/none");
+  EXPECT_THAT(disk.List("").value(), ElementsAre());
+}
+
+}  // namespace
+}  // namespace openelb

@@ -1,0 +1,177 @@
+#include "api/base/ip.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+#include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace openelb {
+namespace {
+
+absl::uint128 LowBits(int bits) {
+  return bits >= 128 ? absl::Uint128Max() : (absl::uint128(1) << bits) - 1;
+}
+
+absl::Status Invalid(absl::string_view text, absl::string_view why) {
+  return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" ", why));
+}
+
+// Splits "ADDRESS/LENGTH" and checks the length against the family.
+absl::StatusOr<std::pair<IpAddress, int>> ParseSlash(absl::string_view text) {
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(text, absl::MaxSplits('/', 1));
+  const auto address = IpAddress::Parse(parts.first);
+  if (!address.ok()) return Invalid(text, "is not an IP prefix: its address does not parse");
+  int length = -1;
+  const bool digits =
+      !parts.second.empty() && std::all_of(parts.second.begin(), parts.second.end(), ::isdigit);
+  if (!digits || !absl::SimpleAtoi(parts.second, &length) ||
+      length > FamilyBits(address->family())) {
+    return Invalid(text, absl::StrCat("is not an IP prefix: the length must be 0..",
+                                      FamilyBits(address->family())));
+  }
+  return std::make_pair(*address, length);
+}
+
+}  // namespace
+
+absl::string_view FamilyName(Family family) { return family == Family::kV4 ? "IPv4" : "IPv6"; }
+
+absl::StatusOr<IpAddress> IpAddress::Parse(absl::string_view text) {
+  IpAddress out;
+  const std::string terminated(text);
+  if (terminated.size() == text.size() && std::strlen(terminated.c_str()) == text.size()) {
+    if (inet_pton(AF_INET, terminated.c_str(), out.bytes_.data()) == 1) return out;
+    out.family_ = Family::kV6;
+    if (inet_pton(AF_INET6, terminated.c_str(), out.bytes_.data()) == 1) return out;
+  }
+  return Invalid(text, "is not an IP address");
+}
+
+IpAddress IpAddress::FromBytes(std::span<const uint8_t> bytes) {
+  assert(bytes.size() == 4 || bytes.size() == 16);
+  IpAddress out;
+  out.family_ = bytes.size() == 4 ? Family::kV4 : Family::kV6;
+  std::copy(bytes.begin(), bytes.end(), out.bytes_.begin());
+  return out;
+}
+
+IpAddress IpAddress::FromV4(uint32_t host_order) { return FromOrdinal(Family::kV4, host_order); }
+
+IpAddress IpAddress::FromOrdinal(Family family, absl::uint128 value) {
+  IpAddress out;
+  out.family_ = family;
+  const int octets = FamilyBits(family) / 8;
+  for (int i = octets - 1; i >= 0; --i, value >>= 8)
+    out.bytes_[i] = static_cast<uint8_t>(absl::Uint128Low64(value));
+  return out;
+}
+
+absl::uint128 IpAddress::Ordinal() const {
+  absl::uint128 value = 0;
+  for (const uint8_t octet : bytes()) value = (value << 8) | octet;
+  return value;
+}
+
+bool IpAddress::IsLoopback() const { return is_v4() ? bytes_[0] == 127 : Ordinal() == 1; }
+
+bool IpAddress::IsMulticast() const {
+  return is_v4() ? (bytes_[0] & 0xf0) == 0xe0 : bytes_[0] == 0xff;
+}
+
+bool IpAddress::IsLinkLocal() const {
+  return is_v4() ? bytes_[0] == 169 && bytes_[1] == 254
+                 : bytes_[0] == 0xfe && (bytes_[1] & 0xc0) == 0x80;
+}
+
+std::string IpAddress::ToString() const {
+  char text[INET6_ADDRSTRLEN];
+  inet_ntop(is_v4() ? AF_INET : AF_INET6, bytes_.data(), text, sizeof(text));
+  return text;
+}
+
+IpPrefix::IpPrefix(const IpAddress& address, int length) : length_(length) {
+  const int bits = FamilyBits(address.family());
+  assert(length >= 0 && length <= bits);
+  address_ = IpAddress::FromOrdinal(address.family(), address.Ordinal() & ~LowBits(bits - length));
+}
+
+absl::StatusOr<IpPrefix> IpPrefix::Parse(absl::string_view text) {
+  const auto parts = ParseSlash(text);
+  if (!parts.ok()) return parts.status();
+  return IpPrefix(parts->first, parts->second);
+}
+
+bool IpPrefix::Contains(const IpAddress& address) const {
+  return address.family() == family() && IpPrefix(address, length_).address_ == address_;
+}
+
+std::string IpPrefix::ToString() const { return absl::StrCat(address_.ToString(), "/", length_); }
+
+IpRange::IpRange(const IpAddress& first, const IpAddress& last) : first_(first), last_(last) {
+  assert(first.family() == last.family() && first <= last);
+}
+
+absl::StatusOr<IpRange> IpRange::Parse(absl::string_view text) {
+  if (absl::StrContains(text, '/')) {
+    const auto prefix = IpPrefix::Parse(text);
+    if (!prefix.ok()) return prefix.status();
+    const Family family = prefix->family();
+    const absl::uint128 last =
+        prefix->address().Ordinal() | LowBits(FamilyBits(family) - prefix->length());
+    return IpRange(prefix->address(), IpAddress::FromOrdinal(family, last));
+  }
+  const std::vector<absl::string_view> ends = absl::StrSplit(text, '-');
+  if (ends.size() > 2) return Invalid(text, "has more than one \"-\": a range is FIRST-LAST");
+  const auto first = IpAddress::Parse(ends[0]);
+  if (ends.size() == 1) {
+    if (!first.ok())
+      return Invalid(text, "is not an address, a prefix (ADDRESS/LENGTH) or a range (FIRST-LAST)");
+    return IpRange(*first, *first);
+  }
+  const auto last = IpAddress::Parse(ends[1]);
+  if (!first.ok() || !last.ok()) {
+    return Invalid(
+        text, absl::StrCat("is not a range: ", (first.ok() ? last : first).status().message()));
+  }
+  if (first->family() != last->family())
+    return Invalid(text, "is not a range: its ends are of different families");
+  if (*last < *first) return Invalid(text, "is not a range: its end is below its start");
+  return IpRange(*first, *last);
+}
+
+bool IpRange::Contains(const IpAddress& address) const {
+  return address.family() == family() && first_ <= address && address <= last_;
+}
+
+bool IpRange::Overlaps(const IpRange& other) const {
+  return family() == other.family() && first_ <= other.last_ && other.first_ <= last_;
+}
+
+absl::uint128 IpRange::Size() const {
+  const absl::uint128 span = last_.Ordinal() - first_.Ordinal();
+  return span == absl::Uint128Max() ? span : span + 1;
+}
+
+std::string IpRange::ToString() const {
+  return first_ == last_ ? first_.ToString()
+                         : absl::StrCat(first_.ToString(), "-", last_.ToString());
+}
+
+absl::StatusOr<InterfaceAddress> InterfaceAddress::Parse(absl::string_view text) {
+  const auto parts = ParseSlash(text);
+  if (!parts.ok()) return parts.status();
+  return InterfaceAddress{.interface = "", .address = parts->first, .length = parts->second};
+}
+
+std::string InterfaceAddress::ToString() const {
+  return absl::StrCat(address.ToString(), "/", length);
+}
+
+}  // namespace openelb

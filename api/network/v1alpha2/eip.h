@@ -1,0 +1,46 @@
+#pragma once
+// network.kubesphere.io/v1alpha2 Eip: a pool of addresses.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "api/kube/meta.h"
+
+namespace openelb::network {
+
+enum class Protocol { kBgp, kLayer2, kVip };
+// "bgp", "layer2" or "vip".
+absl::string_view ProtocolName(Protocol protocol);
+
+struct EipStatus {
+  std::string first_ip;
+  std::string last_ip;
+  std::string pool_size;  // decimal: an IPv6 pool may exceed 64 bits
+  bool v4 = false;
+  std::map<std::string, std::string> used;  // address -> "ns/name", or "ns1/a;ns2/b" when shared
+  int64_t usage = 0;                        // keys of `used`
+  bool occupied = false;
+  bool ready = false;
+  std::vector<kube::Condition> conditions;
+  bool operator==(const EipStatus&) const = default;
+};
+
+struct Eip {
+  static constexpr const char* kKind = "Eip";
+  kube::ObjectMeta meta;
+  std::string address;  // as written; ipam parses it
+  Protocol protocol = Protocol::kBgp;
+  std::string interface;
+  bool disable = false;
+  int64_t priority = 0;  // smaller is preferred
+  std::vector<std::string> namespaces;
+  kube::Labels namespace_selector;
+  std::vector<std::string> fields_ignored;  // fields that were given and cannot be honoured, sorted
+
+  bool operator==(const Eip&) const = default;
+};
+
+}  // namespace openelb::network

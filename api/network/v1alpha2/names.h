@@ -1,0 +1,48 @@
+#pragma once
+// The keys that users' manifests carry, in OpenELB's spelling and in PorterLB's. Both are read, the
+// first wins; only the first is ever written. Source: the documentation of OpenELB 0.6 and PorterLB
+// 0.4.
+
+#include <optional>
+#include <string>
+
+#include "api/kube/meta.h"
+
+namespace openelb::network {
+
+// A key in both spellings.
+struct Key {
+  const char* openelb;
+  const char* porter;
+};
+
+inline constexpr Key kLoadBalancer{"lb.kubesphere.io/v1alpha1", "lb.kubesphere.io/v1alpha1"};
+inline constexpr Key kEipName{"eip.openelb.kubesphere.io/v1alpha2",
+                              "eip.porter.kubesphere.io/v1alpha2"};
+inline constexpr Key kRequestedIp{"eip.openelb.kubesphere.io/v1alpha1",
+                                  "eip.porter.kubesphere.io/v1alpha1"};
+inline constexpr Key kProtocol{"protocol.openelb.kubesphere.io/v1alpha1",
+                               "protocol.porter.kubesphere.io/v1alpha1"};
+inline constexpr Key kDefaultEip{"eip.openelb.kubesphere.io/is-default-eip",
+                                 "eip.porter.kubesphere.io/is-default-eip"};
+inline constexpr Key kRack{"openelb.kubesphere.io/rack", "porter.kubesphere.io/rack"};
+inline constexpr Key kCni{"openelb.kubesphere.io/cni", "porter.kubesphere.io/cni"};
+inline constexpr Key kNodeProxyType{"node-proxy.openelb.kubesphere.io/type",
+                                    "node-proxy.porter.kubesphere.io/type"};
+// Ours; no PorterLB spelling existed, the alias follows the rule.
+inline constexpr Key kPrefixes{"openelb.kubesphere.io/prefixes", "porter.kubesphere.io/prefixes"};
+
+inline constexpr const char* kServiceFinalizer = "finalizer.lb.kubesphere.io/v1alpha1";
+inline constexpr const char* kEipFinalizer = "finalizer.ipam.kubesphere.io/v1alpha1";
+inline constexpr const char* kExcludeNodeLabel =
+    "node.kubernetes.io/exclude-from-external-load-balancers";
+inline constexpr const char* kLoadBalancerClass = "network.kubesphere.io/openelb";
+inline constexpr const char* kSpeakerDaemonSet = "openelb-speaker";
+
+// The value under the first of the two spellings that is present.
+std::optional<std::string> Find(const kube::Labels& map, const Key& key);
+
+// Whether the value opts in: "openelb" or "porter".
+bool IsOurs(const kube::Labels& annotations);
+
+}  // namespace openelb::network

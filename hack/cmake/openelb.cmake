@@ -1,0 +1,128 @@
+# The functions every folder's CMakeLists.txt uses, and the flags all our code is compiled with.
+include(GoogleTest)
+
+# OPENELB_SANITIZE: empty, "address" (with undefined) or "thread".
+set(OPENELB_SANITIZE "" CACHE STRING "sanitizer the whole build uses: address or thread")
+# OPENELB_FUZZ: fuzz targets become libFuzzer programs (clang); otherwise each replays its corpus as a test.
+option(OPENELB_FUZZ "build fuzz targets with libFuzzer" OFF)
+
+add_library(openelb_flags INTERFACE)
+target_include_directories(openelb_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(openelb_flags INTERFACE -Wall -Wextra -Werror)
+target_link_options(openelb_flags INTERFACE -fuse-ld=mold)
+if(OPENELB_SANITIZE STREQUAL "address")
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+elseif(OPENELB_SANITIZE STREQUAL "thread")
+  add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=thread)
+endif()
+if(OPENELB_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+find_program(OPENELB_CCACHE ccache)
+if(OPENELB_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${OPENELB_CCACHE})
+endif()
+
+# openelb_library(NAME HEADERS a.h ... [SOURCES a.cc ...] [DEPS public...] [PRIVATE_DEPS private...])
+# Headers form a file set, so that the target verify_headers compiles each of them alone.
+function(openelb_library name)
+  cmake_parse_arguments(arg "" "" "HEADERS;SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  if(arg_SOURCES)
+    add_library(${name} STATIC ${arg_SOURCES})
+    set(scope PUBLIC)
+  else()
+    add_library(${name} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_sources(${name} ${scope} FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES ${arg_HEADERS})
+  target_link_libraries(${name} ${scope} openelb_flags ${arg_DEPS})
+  if(arg_PRIVATE_DEPS)
+    target_link_libraries(${name} PRIVATE ${arg_PRIVATE_DEPS})
+  endif()
+  set_target_properties(${name} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
+endfunction()
+
+# openelb_binary(NAME SOURCES ... DEPS ...): a program under build/bin.
+function(openelb_binary name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE openelb_flags ${arg_DEPS})
+endfunction()
+
+# openelb_test(NAME SOURCES ... DEPS ... [THREADED]): GoogleTest program, one ctest entry per program.
+# THREADED marks tests that run threads: the thread sanitizer build runs just those.
+function(openelb_test name)
+  cmake_parse_arguments(arg "THREADED" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  if(OPENELB_FUZZ)
+    return()
+  endif()
+  if(OPENELB_SANITIZE STREQUAL "thread" AND NOT arg_THREADED)
+    return()
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE openelb_flags GTest::gmock_main ${arg_DEPS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  gtest_discover_tests(${name} TEST_PREFIX ${name}. WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
+    DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${arg_TIMEOUT})
+endfunction()
+
+# openelb_benchmark(NAME SOURCES ... DEPS ...): google-benchmark program; `make bench` runs them.
+function(openelb_benchmark name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  if(OPENELB_SANITIZE OR OPENELB_FUZZ)
+    return()
+  endif()
+  add_executable(${name} EXCLUDE_FROM_ALL ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE openelb_flags benchmark::benchmark_main ${arg_DEPS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+  set_property(GLOBAL APPEND PROPERTY OPENELB_BENCHMARKS ${name})
+endfunction()
+
+# openelb_fuzz(NAME SOURCES ... DEPS ... CORPUS dir): one LLVMFuzzerTestOneInput. With OPENELB_FUZZ a libFuzzer
+# program under build/fuzz; without, a test that feeds every corpus file through it once.
+function(openelb_fuzz name)
+  cmake_parse_arguments(arg "" "CORPUS" "SOURCES;DEPS" ${ARGN})
+  if(OPENELB_SANITIZE STREQUAL "thread")
+    return()
+  endif()
+  if(OPENELB_FUZZ)
+    add_executable(${name} ${arg_SOURCES})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+    file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/fuzz/${name}.corpus CONTENT "${CMAKE_CURRENT_SOURCE_DIR}/${arg_CORPUS}\n")
+  else()
+    add_executable(${name} ${arg_SOURCES} ${CMAKE_SOURCE_DIR}/hack/cmake/replay_corpus.cc)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+    add_test(NAME ${name}.corpus COMMAND ${name} ${CMAKE_CURRENT_SOURCE_DIR}/${arg_CORPUS})
+  endif()
+  target_link_libraries(${name} PRIVATE openelb_flags ${arg_DEPS})
+endfunction()
+
+# openelb_proto(NAME FILE [GRPC]): a library from one .proto below api/. With GRPC, NAME_grpc holds the service.
+function(openelb_proto name file)
+  cmake_parse_arguments(arg "GRPC" "" "" ${ARGN})
+  set(out ${CMAKE_BINARY_DIR}/generated)
+  file(MAKE_DIRECTORY ${out})
+  cmake_path(REMOVE_EXTENSION file OUTPUT_VARIABLE stem)
+  add_custom_command(OUTPUT ${out}/${stem}.pb.cc ${out}/${stem}.pb.h
+    COMMAND protobuf::protoc -I ${CMAKE_SOURCE_DIR} --cpp_out=${out} ${file}
+    DEPENDS ${CMAKE_SOURCE_DIR}/${file} VERBATIM)
+  add_library(${name} STATIC ${out}/${stem}.pb.cc)
+  target_include_directories(${name} SYSTEM PUBLIC ${out})
+  target_link_libraries(${name} PUBLIC protobuf::libprotobuf)
+  target_link_options(${name} INTERFACE -fuse-ld=mold)
+  if(arg_GRPC)
+    add_custom_command(OUTPUT ${out}/${stem}.grpc.pb.cc ${out}/${stem}.grpc.pb.h
+      COMMAND protobuf::protoc -I ${CMAKE_SOURCE_DIR} --grpc_out=${out}
+              --plugin=protoc-gen-grpc=$<TARGET_FILE:gRPC::grpc_cpp_plugin> ${file}
+      DEPENDS ${CMAKE_SOURCE_DIR}/${file} VERBATIM)
+    add_library(${name}_grpc STATIC ${out}/${stem}.grpc.pb.cc)
+    target_link_libraries(${name}_grpc PUBLIC ${name} gRPC::grpc++)
+  endif()
+endfunction()

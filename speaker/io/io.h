@@ -1,0 +1,70 @@
+#pragma once
+// The speaker's one seam to the kernel: TCP connections and listeners, and the node's interface
+// addresses. The real one is an epoll loop and netlink; tests and simulation put a simulated
+// network behind it.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "api/base/ip.h"
+
+namespace openelb::io {
+
+using ConnId = uint64_t;  // never reused within a process
+
+struct DialOptions {
+  IpAddress remote;
+  uint16_t port = 0;
+  std::string md5_password;  // TCP MD5 (RFC 2385), at most 80 octets; empty: none
+  int ttl = 0;               // IP TTL or hop limit of packets sent, 1..255; 0: the system's
+};
+
+struct ListenOptions {
+  IpAddress address;
+  uint16_t port = 0;
+};
+
+// Called on the owner thread, never from within a call to Io.
+class IoHandler {
+ public:
+  virtual ~IoHandler() = default;
+  virtual void OnConnected(ConnId conn, const IpAddress& local) = 0;
+  virtual void OnAccepted(ConnId conn, const IpAddress& local, const IpAddress& remote) = 0;
+  virtual void OnData(ConnId conn, std::span<const uint8_t> data) = 0;
+  // Write takes bytes again after it took fewer than offered.
+  virtual void OnWritable(ConnId conn) = 0;
+  // The connection is gone or could not be made; the id is dead. OK: the peer closed in order.
+  virtual void OnClosed(ConnId conn, const absl::Status& why) = 0;
+  // InterfaceAddresses() changed.
+  virtual void OnInterfacesChanged() = 0;
+};
+
+class Io {
+ public:
+  virtual ~Io() = default;
+  virtual void SetHandler(IoHandler* handler) = 0;
+  // Starts a TCP connection with TCP_NODELAY; OnConnected or OnClosed follows.
+  virtual ConnId Dial(const DialOptions& options) = 0;
+  // Listens until Unlisten. Errors name address and port.
+  virtual absl::Status Listen(const ListenOptions& options) = 0;
+  virtual void Unlisten(const ListenOptions& options) = 0;
+  // The MD5 password that connections accepted from `peer` must carry; empty removes it. Applies to
+  // all listeners.
+  virtual absl::Status SetListenerMd5(const IpAddress& peer, const std::string& password) = 0;
+  virtual absl::Status SetTtl(ConnId conn, int ttl) = 0;
+  // Takes as many octets as the socket buffer holds and returns their number; OnWritable follows
+  // when it is less than offered. Unknown ids take nothing.
+  virtual size_t Write(ConnId conn, std::span<const uint8_t> data) = 0;
+  // How many of the octets taken by Write the peer's TCP has acknowledged.
+  virtual uint64_t Acknowledged(ConnId conn) = 0;
+  // Closes after what Write took has been handed to TCP. No OnClosed follows.
+  virtual void Close(ConnId conn) = 0;
+  // Unicast addresses of interfaces that are up, loopback excluded, sorted.
+  virtual std::vector<InterfaceAddress> InterfaceAddresses() = 0;
+};
+
+}  // namespace openelb::io
