@@ -1,0 +1,105 @@
+#pragma once
+// The plan a speaker holds, decoded and checked: what the protocol speakers read. Filled by the
+// plan store only.
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "api/base/ip.h"
+#include "api/plan/resource.h"
+
+namespace openelb::link {
+
+// plan::v1::Attributes.
+struct PathAttributes {
+  std::vector<uint32_t> communities;                       // RFC 1997
+  std::vector<uint64_t> extended_communities;              // RFC 4360
+  std::vector<std::array<uint32_t, 3>> large_communities;  // RFC 8092
+  std::optional<uint32_t> med;
+  std::optional<uint32_t> local_pref;  // iBGP only
+  uint32_t prepend = 0;                // extra copies of the local AS
+  bool graceful_shutdown = false;      // RFC 8326
+  bool operator==(const PathAttributes&) const = default;
+};
+
+struct BgpInstance {
+  uint32_t local_as = 0;
+  uint32_t router_id = 0;                   // host order, not zero
+  int32_t listen_port = -1;                 // 1..65535; -1: do not listen
+  std::vector<IpAddress> listen_addresses;  // never empty when listening
+  bool leave_on_stop = false;
+  bool operator==(const BgpInstance&) const = default;
+};
+
+struct PeerFamily {
+  Family family = Family::kV4;
+  bool add_path_send = false;
+  uint32_t send_max = 0;  // 0: no bound
+  bool operator==(const PeerFamily&) const = default;
+};
+
+struct BgpPeer {
+  IpAddress address;
+  std::string name;
+  uint32_t remote_as = 0;
+  uint32_t local_as = 0;  // the instance's already filled in by the reader when 0
+  uint16_t remote_port = 179;
+  bool passive = false;
+  uint16_t hold_time_s = 90;     // 0, or 3..65535
+  uint16_t keepalive_s = 0;      // 0: a third of the negotiated hold time
+  uint32_t connect_retry_s = 0;  // ceiling of the back-off, at least 1
+  uint8_t ttl = 1;               // 1..255
+  std::string md5_password;      // at most 80 octets
+  bool admin_down = false;
+  std::string held_down;  // why the session must stay down; empty: it may come up
+  std::vector<PeerFamily> families;
+  std::string scope;
+  bool operator==(const BgpPeer&) const = default;
+};
+
+struct NextHop {
+  std::string node;
+  IpAddress address;
+  uint32_t weight = 1;
+  bool draining = false;
+  PathAttributes attributes;
+  bool operator==(const NextHop&) const = default;
+};
+
+struct Route {
+  IpPrefix prefix;
+  std::map<std::string, std::string> groups;  // scope -> group id
+  PathAttributes attributes;
+  std::vector<std::string> services;
+  bool operator==(const Route&) const = default;
+};
+
+struct PlanState {
+  plan::Generation generation;
+  uint64_t hash = 0;
+  std::optional<BgpInstance> instance;
+  std::map<IpAddress, BgpPeer> peers;
+  std::map<std::string, std::vector<NextHop>> groups;  // by id
+  std::map<IpPrefix, Route> routes;
+  std::map<std::string, std::string> places;  // group id -> node whose next hop comes first
+};
+
+// What one applied plan changed; names that are no longer in the state were removed.
+struct PlanChanges {
+  bool instance = false;
+  std::set<IpAddress> peers;
+  std::set<std::string> groups;
+  std::set<IpPrefix> routes;
+  std::set<std::string> places;
+
+  bool empty() const {
+    return !instance && peers.empty() && groups.empty() && routes.empty() && places.empty();
+  }
+};
+
+}  // namespace openelb::link
