@@ -1,0 +1,61 @@
+#pragma once
+// What speakers report of their sessions, kept per BgpPeer and turned into statuses. State changes
+// are due at once, counters and uptimes every 30 s, so that statuses cost writes only when somebody
+// would look.
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "api/network/v1alpha2/bgp_status.h"
+#include "api/plan/v1/plan.pb.h"
+
+namespace openelb::observe {
+
+inline constexpr absl::Duration kCounterInterval = absl::Seconds(30);
+
+// A session that came up or went down, for events and logs.
+struct SessionChange {
+  std::string node;
+  std::string peer;     // name of the BgpPeer
+  std::string address;  // of the neighbour
+  bool established = false;
+  std::string error;  // why it is down, one sentence
+};
+
+class SessionBoard {
+ public:
+  // The newest report of the speaker on `node` replaces what it said before. `now` is monotonic.
+  // Returns the sessions that came up or went down.
+  std::vector<SessionChange> Update(const std::string& node, const plan::v1::Observed& observed,
+                                    absl::Duration now);
+  // The node or its speaker is gone for good. The loss of a stream alone is not: what was seen last
+  // stays.
+  void Forget(const std::string& node);
+
+  // BgpPeers whose status is due to be written at `now`; asking clears them.
+  std::set<std::string> TakeDuePeers(absl::Duration now);
+  bool TakeConfDue();
+  // When TakeDuePeers next has something to give, if ever.
+  std::optional<absl::Duration> NextDue() const;
+
+  // Without conditions.
+  network::BgpPeerStatus PeerStatus(absl::string_view peer) const;
+  network::BgpConfStatus ConfStatus() const;
+  // Problems that speakers report of themselves, by node.
+  std::map<std::string, std::vector<std::string>> Problems() const;
+  // The last report of a node, nullptr before the first.
+  const plan::v1::Observed* Find(absl::string_view node) const;
+
+ private:
+  void MarkDue(const std::string& peer, absl::Duration when);
+
+  std::map<std::string, plan::v1::Observed, std::less<>> nodes_;
+  std::map<std::string, absl::Duration> due_;  // BgpPeer -> when
+  bool conf_due_ = false;
+};
+
+}  // namespace openelb::observe

@@ -1,0 +1,71 @@
+#include "controller/observe/session_board.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace openelb::observe {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+plan::v1::Observed Report(const std::string& state, uint64_t updates) {
+  plan::v1::Observed observed;
+  observed.set_router_id("192.168.0.3");
+  observed.set_local_as(65000);
+  auto* peer = observed.add_peers();
+  peer->set_name("leaf1");
+  peer->set_address("192.168.0.2");
+  peer->set_session_state(state);
+  peer->mutable_sent()->set_update(updates);
+  if (state != "ESTABLISHED") peer->set_last_error("connection refused");
+  return observed;
+}
+
+TEST(SessionBoardTest, StateIsDueAtOnceAndCountersLater) {
+  SessionBoard board;
+  const absl::Duration start = absl::Seconds(100);
+  EXPECT_THAT(board.Update("master1", Report("ACTIVE", 0), start), IsEmpty());
+  EXPECT_TRUE(board.TakeConfDue());
+  EXPECT_FALSE(board.TakeConfDue());
+  EXPECT_THAT(board.TakeDuePeers(start), ElementsAre("leaf1"));
+
+  const auto changes = board.Update("master1", Report("ESTABLISHED", 1), start);
+  ASSERT_EQ(changes.size(), 1U);
+  EXPECT_TRUE(changes[0].established);
+  EXPECT_EQ(changes[0].address, "192.168.0.2");
+  EXPECT_THAT(board.TakeDuePeers(start), ElementsAre("leaf1"));
+
+  board.Update("master1", Report("ESTABLISHED", 2), start);
+  board.Update("master1", Report("ESTABLISHED", 3), start + absl::Seconds(20));
+  EXPECT_THAT(board.TakeDuePeers(start + absl::Seconds(29)), IsEmpty());
+  EXPECT_EQ(board.NextDue(), start + kCounterInterval);
+  EXPECT_THAT(board.TakeDuePeers(start + kCounterInterval), ElementsAre("leaf1"));
+  EXPECT_EQ(board.NextDue(), std::nullopt);
+  EXPECT_EQ(board.PeerStatus("leaf1").nodes.at("master1").sent.update, 3U);
+}
+
+TEST(SessionBoardTest, ADownSessionSaysWhy) {
+  SessionBoard board;
+  board.Update("master1", Report("ESTABLISHED", 1), absl::ZeroDuration());
+  const auto changes = board.Update("master1", Report("IDLE", 1), absl::ZeroDuration());
+  ASSERT_EQ(changes.size(), 1U);
+  EXPECT_FALSE(changes[0].established);
+  EXPECT_EQ(changes[0].error, "connection refused");
+}
+
+TEST(SessionBoardTest, APeerThatTheSpeakerNoLongerHasLeavesTheStatus) {
+  SessionBoard board;
+  board.Update("master1", Report("ESTABLISHED", 1), absl::ZeroDuration());
+  board.Update("worker1", Report("ESTABLISHED", 1), absl::ZeroDuration());
+  board.TakeDuePeers(absl::ZeroDuration());
+  board.Update("worker1", {}, absl::Seconds(1));
+  EXPECT_THAT(board.TakeDuePeers(absl::Seconds(1)), ElementsAre("leaf1"));
+  EXPECT_EQ(board.PeerStatus("leaf1").nodes.size(), 1U);
+  board.Forget("master1");
+  EXPECT_THAT(board.TakeDuePeers(absl::Seconds(1)), ElementsAre("leaf1"));
+  EXPECT_THAT(board.PeerStatus("leaf1").nodes, IsEmpty());
+}
+
+}  // namespace
+}  // namespace openelb::observe
