@@ -54,7 +54,7 @@ struct Condition {
   std::string reason;   // CamelCase
   std::string message;  // one sentence
   int64_t observed_generation = 0;
-  absl::Time last_transition_time;
+  absl::Time last_transition_time = absl::InfinitePast();
 
   bool operator==(const Condition&) const = default;
 };

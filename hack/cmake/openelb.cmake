@@ -8,7 +8,8 @@ option(OPENELB_FUZZ "build fuzz targets with libFuzzer" OFF)
 
 add_library(openelb_flags INTERFACE)
 target_include_directories(openelb_flags INTERFACE ${CMAKE_SOURCE_DIR})
-target_compile_options(openelb_flags INTERFACE -Wall -Wextra -Werror)
+# A designated initializer leaves the rest to the members' defaults on purpose.
+target_compile_options(openelb_flags INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers)
 target_link_options(openelb_flags INTERFACE -fuse-ld=mold)
 if(OPENELB_SANITIZE STREQUAL "address")
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
