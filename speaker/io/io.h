@@ -19,13 +19,14 @@ using ConnId = uint64_t;  // never reused within a process
 struct DialOptions {
   IpAddress remote;
   uint16_t port = 0;
-  std::string md5_password;  // TCP MD5 (RFC 2385), at most 80 octets; empty: none
-  int ttl = 0;               // IP TTL or hop limit of packets sent, 1..255; 0: the system's
+  std::string md5_password{};  // TCP MD5 (RFC 2385), at most 80 octets; empty: none
+  int ttl = 0;                 // IP TTL or hop limit of packets sent, 1..255; 0: the system's
 };
 
 struct ListenOptions {
   IpAddress address;
   uint16_t port = 0;
+  bool operator==(const ListenOptions&) const = default;
 };
 
 // Called on the owner thread, never from within a call to Io.
