@@ -7,12 +7,13 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "absl/base/thread_annotations.h"  // GUARDED_BY
+
 #if defined(__clang__)
 #define OPENELB_THREAD_ATTRIBUTE(x) __attribute__((x))
 #else
 #define OPENELB_THREAD_ATTRIBUTE(x)
 #endif
-#define GUARDED_BY(m) OPENELB_THREAD_ATTRIBUTE(guarded_by(m))
 #define REQUIRES(m) OPENELB_THREAD_ATTRIBUTE(requires_capability(m))
 
 namespace openelb {

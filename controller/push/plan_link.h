@@ -14,12 +14,13 @@ using StreamId = uint64_t;  // never reused within a process
 
 class PlanLink {
  public:
-  // Called on the owner thread, in the order things happened on each stream.
+  // Called on the owner thread, in the order things happened on each stream, never from within Send
+  // or Close.
   class Handler {
    public:
     virtual ~Handler() = default;
-    // A speaker's stream is open and its credentials say it runs on `node`. Its Hello follows as
-    // the first report.
+    // A speaker's stream is open and takes a plan. Its credentials say it runs on `node`; empty:
+    // the link checks none, so its word has to do. Its Hello follows as the first report.
     virtual void OnAttached(StreamId stream, const std::string& node) = 0;
     virtual void OnReport(StreamId stream, const plan::v1::Report& report) = 0;
     // The stream takes another plan: the last one was handed to the transport.

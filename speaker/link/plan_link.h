@@ -12,7 +12,7 @@ namespace openelb::link {
 
 class PlanLink {
  public:
-  // Called on the owner thread.
+  // Called on the owner thread, never from within a call to the link.
   class Handler {
    public:
     virtual ~Handler() = default;

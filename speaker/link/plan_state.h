@@ -1,6 +1,7 @@
 #pragma once
 // The plan a speaker holds, decoded and checked: what the protocol speakers read. Filled by the
-// plan store only.
+// plan store only. Each resource is checked by itself: a route may name a group, and a place a
+// group or node, that is not there (yet); readers treat it as an empty one.
 
 #include <array>
 #include <cstdint>
@@ -47,7 +48,7 @@ struct BgpPeer {
   IpAddress address;
   std::string name;
   uint32_t remote_as = 0;
-  uint32_t local_as = 0;  // the instance's already filled in by the reader when 0
+  uint32_t local_as = 0;  // never 0 while there is an instance: its AS stands in
   uint16_t remote_port = 179;
   bool passive = false;
   uint16_t hold_time_s = 90;     // 0, or 3..65535

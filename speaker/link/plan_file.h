@@ -1,0 +1,83 @@
+#pragma once
+// The saved plan: what a speaker puts in force after its own restart while no controller answers.
+//
+// One file, replaced as a whole: a line "openelb-plan 1 SHA256-IN-HEX" and then the serialized
+// SavedPlan of saved_plan.proto, over which the checksum is taken.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "api/base/disk.h"
+#include "api/base/log.h"
+#include "speaker/link/plan_store.h"
+
+namespace openelb::link {
+
+std::string SerializeSavedPlan(const SavedPlan& plan);
+// DataLoss with what is wrong: not a saved plan, another version, checksum, content.
+absl::StatusOr<SavedPlan> ParseSavedPlan(absl::string_view file);
+
+// What may be done with a plan that was loaded at start.
+enum class SavedPlanUse {
+  kNone,     // there is none
+  kAtOnce,   // the kernel has not restarted: everything is in force
+  kProbe,    // after a reboot: BGP at once, L2 and VIP addresses are probed first
+  kWaitBgp,  // too old: BGP waits for a controller
+};
+
+class PlanFile {
+ public:
+  struct Options {
+    std::string name = "plan";  // within the disk
+    std::string kernel_boot_id;
+    absl::Duration max_age = absl::Hours(24);
+    absl::Duration save_delay = absl::Milliseconds(200);  // after a change; gathers what follows
+    absl::Duration confirm_every = absl::Hours(1);        // see Tick
+  };
+  struct Counters {
+    uint64_t saves = 0;
+    uint64_t save_errors = 0;
+    uint64_t damaged = 0;  // files ignored at start
+  };
+
+  // All pointers outlive the file. `store` is what is saved.
+  PlanFile(Disk* disk, const PlanStore* store, Logger* log, Options options)
+      : disk_(disk), store_(store), log_(log), options_(std::move(options)) {}
+
+  struct Loaded {
+    SavedPlanUse use = SavedPlanUse::kNone;
+    SavedPlan plan;  // to be restored unless use is kNone
+  };
+  // A damaged file is reported, counted and ignored.
+  Loaded Load(absl::Time wall);
+
+  // The store's content has changed.
+  void MarkDirty(absl::Duration now);
+  // Saves what is due. While `confirmed` (a controller vouches for the plan now) the file is also
+  // renewed once in a while, so that its age is that of the last contact. A failed save is tried
+  // again a second later.
+  void Tick(absl::Duration now, absl::Time wall, bool confirmed);
+  absl::Duration NextWakeup() const { return due_; }
+  // Saves at once if anything is unsaved: on an orderly stop.
+  void Flush(absl::Duration now, absl::Time wall);
+  const Counters& counters() const { return counters_; }
+
+ private:
+  void Save(absl::Duration now, absl::Time wall);
+
+  Disk* const disk_;
+  const PlanStore* const store_;
+  Logger* const log_;
+  const Options options_;
+  absl::Duration due_ = absl::InfiniteDuration();  // of the next save
+  bool dirty_ = false;
+  bool confirmed_ = false;
+  absl::Time confirmed_at_ = absl::InfinitePast();
+  Counters counters_;
+};
+
+}  // namespace openelb::link

@@ -1,0 +1,108 @@
+#pragma once
+// Holds the plan of this speaker: applies what the controller sends, as a whole or not at all, and
+// decodes it into the PlanState that the protocol speakers read. Pure.
+//
+// A snapshot is staged until its end and then compared with what is held, so that only what really
+// differs is reported as changed. A resource that cannot be applied keeps its last good state; its
+// bytes still count into the hash, and it is named in every Ack until it is replaced.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "api/plan/resource.h"
+#include "api/plan/v1/plan.pb.h"
+#include "speaker/link/plan_state.h"
+
+namespace openelb::link {
+
+// What of a plan survives a restart of the speaker.
+struct SavedPlan {
+  std::optional<plan::Generation> generation;  // unset: no plan was held
+  uint64_t largest_epoch = 0;
+  std::vector<std::string> endpoints;              // HOST:PORT of the controllers
+  absl::Time confirmed_at = absl::InfinitePast();  // when a controller last vouched for the plan
+  std::string kernel_boot_id;
+  std::map<std::string, std::string> resources;  // key -> body
+  std::map<std::string, std::string> last_good;  // bodies in force instead of those in `resources`
+  bool operator==(const SavedPlan&) const = default;
+};
+
+// Since the start.
+struct PlanStoreCounters {
+  uint64_t snapshots = 0;        // applied
+  uint64_t deltas = 0;           // applied
+  uint64_t plan_errors = 0;      // refused as a whole
+  uint64_t epoch_refusals = 0;   // of these, for their epoch
+  uint64_t resource_errors = 0;  // resources that could not be applied
+};
+
+class PlanStore {
+ public:
+  struct Outcome {
+    PlanChanges changes;
+    std::optional<plan::v1::Ack> ack;  // to be sent
+    bool save = false;                 // what Save() returns has changed
+    bool refused_epoch = false;        // the sender has been deposed, or must raise its epoch
+  };
+
+  // In force; empty until a plan is applied or restored.
+  const PlanState& state() const { return state_; }
+  bool has_plan() const { return has_plan_; }
+  uint64_t largest_epoch() const { return largest_epoch_; }
+  const std::vector<std::string>& endpoints() const { return endpoints_; }
+  // Resources that cannot be applied -> why, naming field and value.
+  const std::map<std::string, std::string>& errors() const { return errors_; }
+  const PlanStoreCounters& counters() const { return counters_; }
+
+  Outcome Apply(const plan::v1::Plan& plan);
+  // A new stream: forgets a snapshot that was cut short.
+  void OnStreamStart() { receiving_ = Receiving::kNothing; }
+  // The Ack that names errors(), to follow a Hello; unset when there are none.
+  std::optional<plan::v1::Ack> ErrorsAck() const;
+
+  // All but the time and the boot id.
+  SavedPlan Save() const;
+  // At start only: puts a saved plan in force.
+  void Restore(const SavedPlan& saved);
+
+ private:
+  struct Raw {
+    std::string body;
+    uint64_t hash = 0;
+  };
+  enum class Receiving { kNothing, kSnapshot, kRest };  // kRest: of a snapshot that was refused
+  // Key -> body; unset: removed.
+  using Edits = std::map<std::string, std::optional<std::string>>;
+
+  absl::Status Stage(const plan::v1::Plan& plan);
+  absl::Status EndSnapshot(uint64_t hash, Edits* edits);
+  absl::Status ReadDelta(const plan::v1::Delta& delta, Edits* edits) const;
+  void Commit(plan::Generation generation, Edits edits, Outcome* outcome);
+  // Puts one resource in force; on an error the state is as before.
+  absl::Status Decode(const std::string& key, const std::string& body, PlanChanges* changes);
+  void Remove(const std::string& key, PlanChanges* changes);
+  // Fills in the AS of peers that leave it to the instance.
+  void ResolveLocalAs(PlanChanges* changes);
+
+  PlanState state_;
+  bool has_plan_ = false;
+  uint64_t largest_epoch_ = 0;
+  std::vector<std::string> endpoints_;
+  std::map<std::string, Raw> raw_;
+  std::map<std::string, std::string> last_good_;  // key -> body in force, where raw_ has a bad one
+  std::map<std::string, std::string> errors_;
+  std::set<IpAddress> default_as_;  // peers whose resource leaves local_as to the instance
+  Receiving receiving_ = Receiving::kNothing;
+  plan::Generation staged_generation_;
+  uint64_t staged_count_ = 0;
+  std::map<std::string, Raw> staged_;
+  PlanStoreCounters counters_;
+};
+
+}  // namespace openelb::link
