@@ -1,7 +1,8 @@
 #pragma once
-// Named sets of serialized plan resources. A speaker's plan is the union of a few sets: what its
-// rack shares ("rack/NAME") and its own ("node/NAME"). Bodies are serialized once and shared by
-// every speaker that reads the set.
+// Named sets of serialized plan resources. A speaker's plan is the union of a few sets: routes that
+// many racks share ("routes/..."), what its rack shares ("rack/...") and its own ("node/NAME"); to
+// all but the planner the names are opaque. Bodies are serialized once and shared by every speaker
+// that reads the set.
 
 #include <cstdint>
 #include <map>
@@ -33,11 +34,14 @@ class ResourceSet {
   uint64_t hash_ = 0;
 };
 
-// What a step of the planner changed.
+// What a step of the planner changed. A key may leave one set of a speaker and enter another in the
+// same step: it is gone only when none of the speaker's sets holds it.
 struct PlanChange {
   std::map<std::string, std::set<std::string>> keys;  // set name -> keys put or erased
   std::set<std::string> speakers;  // nodes that read other sets than before, or are new or gone
+  bool problems = false;           // Planner::Problems may answer differently
 
+  // Whether no speaker's plan changed.
   bool empty() const { return keys.empty() && speakers.empty(); }
 };
 
@@ -46,7 +50,8 @@ class PlanView {
  public:
   virtual ~PlanView() = default;
   // The sets that the speaker on `node` reads, in order; their keys never clash. Empty: it has no
-  // plan (yet).
+  // plan (yet), and what it holds stays. A speaker whose Node was deleted reads one set that does
+  // not exist: an empty plan.
   virtual std::vector<std::string> SetsOf(absl::string_view node) const = 0;
   // nullptr when there is no such set (an empty one).
   virtual const ResourceSet* Find(absl::string_view set) const = 0;

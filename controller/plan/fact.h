@@ -1,0 +1,42 @@
+#pragma once
+// What the planner keeps besides cluster objects. Both are saved and loaded, so that a new
+// controller plans what the old one did.
+
+#include <compare>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace openelb::plan {
+
+// The interface addresses of a node, "IFACE ADDRESS/LENGTH" each.
+inline constexpr const char* kPrefixesFact = "prefixes";
+// A speaker runs on the node; values: its version. No values: it has left for good.
+inline constexpr const char* kSpeakerFact = "speaker";
+
+// Something a speaker knows about the world. Kinds that the planner does not know are kept and
+// ignored.
+struct Fact {
+  std::string subject;  // node name
+  std::string kind;
+  std::vector<std::string> values;
+  absl::Time observed_at;
+
+  bool operator==(const Fact&) const = default;
+};
+
+// A choice that sticks: the next hop (`node`) that `speaker` announces first for `group`. The group
+// kRouterIdGroup names instead the one speaker that uses the written router id.
+struct Assignment {
+  std::string group;
+  std::string speaker;
+  std::string node;
+
+  auto operator<=>(const Assignment&) const = default;
+};
+
+inline constexpr const char* kRouterIdGroup = "router-id";
+
+}  // namespace openelb::plan

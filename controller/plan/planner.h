@@ -1,0 +1,119 @@
+#pragma once
+// From cluster objects, addresses and facts to the plan of every speaker. Pure: no clock, no I/O,
+// one thread.
+//
+// Life of a change: Upsert, Remove, SetAddresses and SetFact note what was touched; Step derives
+// anew only what depends on that, in the order node -> rack -> speaker -> audience and endpoint
+// slice -> Service -> address -> group -> place, and rewrites the resources whose bytes differ. The
+// result is a function of objects, facts and assignments alone: a new Planner that is given the
+// same three builds the same sets byte for byte.
+//
+// An audience is the speakers of a rack that see the same next hops; see README.md for the sets
+// they read.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "api/base/ip.h"
+#include "api/object.h"
+#include "controller/plan/fact.h"
+#include "controller/plan/resource_set.h"
+
+namespace openelb::plan {
+
+struct Model;
+
+// Something a user should know about an object of theirs. The Controller turns it into a condition
+// and an Event.
+struct Problem {
+  ObjectKey about;
+  std::string reason;   // CamelCase
+  std::string message;  // one sentence
+
+  auto operator<=>(const Problem&) const = default;
+};
+
+// How many objects Step has derived anew since the Planner was made: what an incremental change
+// costs.
+struct Visits {
+  uint64_t nodes = 0;
+  uint64_t racks = 0;      // racks whose shared groups were rebuilt
+  uint64_t speakers = 0;   // instances and peers
+  uint64_t services = 0;   // endpoints summed up
+  uint64_t addresses = 0;  // next-hop sets decided
+  uint64_t groups = 0;     // members listed
+  uint64_t places = 0;     // groups whose members were dealt out to speakers
+};
+
+struct Options {
+  // Which nodes run a speaker: those whose speaker said so (facts), or, offline, those that the
+  // DaemonSet manifest selects (without one: every node).
+  enum class Speakers { kFacts, kDaemonSet };
+  Speakers speakers_from = Speakers::kFacts;
+  // Namespace of the DaemonSet openelb-speaker that counts; empty: the first one by namespace.
+  std::string daemon_set_namespace = "openelb-system";
+};
+
+class Planner final : public PlanView {
+ public:
+  explicit Planner(Options options = {});
+  ~Planner() override;
+  Planner(const Planner&) = delete;
+  Planner& operator=(const Planner&) = delete;
+
+  // Objects as the source sends them. Kinds that planning does not read (Eip, Namespace) are
+  // ignored.
+  void Upsert(const Object& object);
+  void Upsert(const kube::Node& node);
+  void Upsert(const kube::EndpointSlice& slice);
+  void Upsert(const kube::Service& service);
+  void Upsert(const kube::DaemonSet& daemon_set);
+  void Upsert(const network::BgpConf& conf);
+  void Upsert(const network::BgpPeer& peer);
+  // A deleted Node takes the facts about it along, but for the speaker that still runs there: it
+  // is given an empty plan.
+  void Remove(const ObjectKey& key);
+
+  // The addresses that BGP announces for the Service "namespace/name"; empty: none. Independent of
+  // the order in which the Service itself comes and goes.
+  void SetAddresses(const std::string& service, std::vector<IpAddress> addresses);
+
+  // Ignored unless newer than what is held about the same subject and kind. Facts about nodes that
+  // do not exist (yet) are kept.
+  void SetFact(const Fact& fact);
+  // Sorted by subject, then kind.
+  std::vector<Fact> facts() const;
+
+  // Choices of an earlier run; call before the first Step. Those that no longer fit are dropped by
+  // it.
+  void LoadAssignments(const std::vector<Assignment>& assignments);
+  // Sorted.
+  std::vector<Assignment> assignments() const;
+
+  // While true, a node or endpoint that was ready stays ready, because the source's own view lags
+  // after it was away; everything else acts at once. Hold(false) lets the withheld news through.
+  void Hold(bool hold);
+
+  // Brings all sets up to date with the input. The first call plans everything.
+  PlanChange Step();
+
+  std::vector<std::string> SetsOf(absl::string_view node) const override;
+  const ResourceSet* Find(absl::string_view set) const override;
+
+  // Sorted, without repeats; as of the last Step. PlanChange::problems says when to ask again.
+  std::vector<Problem> Problems() const;
+  // What was derived in the last Step, for explanations.
+  const Model& model() const;
+  const Visits& visits() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace openelb::plan
