@@ -1,0 +1,117 @@
+#pragma once
+// The BGP speaker of one node: it keeps one session per peer of the plan, listens for those peers,
+// and carries octets between the sessions and the kernel. All protocol lives in Session; this is
+// the shell around it.
+//
+// Life of a plan: Apply compares it with what runs. Listeners open and close without touching a
+// session; a peer's change goes to its session alone, at once when it can act live, and as a reset
+// of that session, one session at a time, when its OPEN must change. Routes go to every session's
+// Adj-RIB-Out, whose UPDATEs leave as fast as the peer reads them.
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "api/base/clock.h"
+#include "api/base/log.h"
+#include "api/base/random.h"
+#include "api/plan/v1/plan.pb.h"
+#include "speaker/bgp/counters.h"
+#include "speaker/io/io.h"
+#include "speaker/link/plan_state.h"
+
+namespace openelb::bgp {
+
+class Session;
+class Listeners;
+class RouteIndex;
+
+// Told at the end of the call that changed something. May read from the Instance, must not change
+// it.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  // The session with `peer` changed its state, or why it is down.
+  virtual void OnSessionChanged(const IpAddress& peer) = 0;
+  // The peer's TCP has acknowledged the UPDATEs of a newer plan: PeerObserved.on_wire moved on.
+  virtual void OnWireAdvanced(const IpAddress& peer) { (void)peer; }
+};
+
+// Not thread-safe: one owner thread. The owner forwards every Io event to it (connections it does
+// not know are ignored), and calls Tick at the time NextWakeup names or earlier. All pointers
+// outlive the instance.
+class Instance final : public io::IoHandler {
+ public:
+  Instance(io::Io* io, const Clock* clock, Random* random, Logger* logger, Observer* observer);
+  ~Instance() override;
+
+  // `plan` is what the speaker now holds and `changes` what differs from the last call; the first
+  // call names everything. UPDATEs are built from `plan` as sockets drain, so it stays alive and
+  // unchanged until just before the next call.
+  void Apply(const link::PlanState& plan, const link::PlanChanges& changes);
+  // Runs the timers that are due.
+  void Tick();
+  // When Tick is needed next, in the clock's monotonic time; infinite: not before something
+  // happens.
+  absl::Duration NextWakeup() const;
+  // Ends every session in order (NOTIFICATION Cease, Administrative Shutdown) and stops listening.
+  // Apply starts anew.
+  void Stop();
+
+  // All peers of the plan by address, and the problems of the instance itself.
+  plan::v1::Observed Observed() const;
+  const Counters& counters() const { return counters_; }
+
+  void OnConnected(io::ConnId conn, const IpAddress& local) override;
+  void OnAccepted(io::ConnId conn, const IpAddress& local, const IpAddress& remote) override;
+  void OnData(io::ConnId conn, std::span<const uint8_t> data) override;
+  void OnWritable(io::ConnId conn) override;
+  void OnClosed(io::ConnId conn, const absl::Status& why) override;
+  // An interface that came up may lead to a peer: sessions that wait to dial again do it now.
+  void OnInterfacesChanged() override;
+
+ private:
+  struct Peer;  // a session with its shell's bookkeeping
+
+  void Configure(const IpAddress& address);
+  void Remove(const IpAddress& address);
+  void SetMd5(const IpAddress& address, const std::string& password);
+  // One session reset at a time: the next when the last is ESTABLISHED again or took too long.
+  void AdvanceResets();
+  void Reject(io::ConnId conn, absl::string_view why, const IpAddress& remote);
+  // Carries out what a session asks for until it asks for nothing more.
+  void Pump(Peer* peer);
+  void Flush(Peer* peer);
+  void PollAcknowledged(Peer* peer);
+  Peer* Find(io::ConnId conn);
+  void Notify();
+
+  io::Io* io_;
+  const Clock* clock_;
+  Random* random_;
+  Logger* logger_;
+  Observer* observer_;
+  const link::PlanState* plan_ = nullptr;
+  std::unique_ptr<Listeners> listeners_;
+  std::unique_ptr<RouteIndex> index_;
+  std::map<IpAddress, std::unique_ptr<Peer>> peers_;
+  std::map<io::ConnId, IpAddress> conns_;
+  std::map<IpAddress, std::string> md5_;           // as given to the listeners
+  std::map<IpAddress, std::string> md5_problems_;  // passwords the listeners did not take
+  std::deque<IpAddress> resets_;                   // waiting for their turn
+  struct Resetting {
+    IpAddress peer;
+    absl::Duration deadline;
+  };
+  std::optional<Resetting> resetting_;
+  std::set<IpAddress> changed_;   // sessions to tell the observer of
+  std::set<IpAddress> advanced_;  // the same for what is on the wire
+  Counters counters_;
+};
+
+}  // namespace openelb::bgp
