@@ -47,6 +47,7 @@ class IoHandler {
 class Io {
  public:
   virtual ~Io() = default;
+  // To be called before anything else.
   virtual void SetHandler(IoHandler* handler) = 0;
   // Starts a TCP connection with TCP_NODELAY; OnConnected or OnClosed follows.
   virtual ConnId Dial(const DialOptions& options) = 0;
@@ -64,7 +65,7 @@ class Io {
   virtual uint64_t Acknowledged(ConnId conn) = 0;
   // Closes after what Write took has been handed to TCP. No OnClosed follows.
   virtual void Close(ConnId conn) = 0;
-  // Unicast addresses of interfaces that are up, loopback excluded, sorted.
+  // Unicast addresses of interfaces that are up, sorted; loopback and link-local ones excluded.
   virtual std::vector<InterfaceAddress> InterfaceAddresses() = 0;
 };
 

@@ -1,0 +1,189 @@
+#include "speaker/io/address_monitor.h"
+
+#include <linux/if.h>
+#include <linux/if_addr.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+#include "absl/strings/string_view.h"
+
+namespace openelb::io {
+namespace {
+
+// The kernel fills datagrams of a dump up to 32 kB.
+constexpr size_t kDatagram = 32 * 1024;
+constexpr int kReadings = 5;
+
+// A fixed header copied out of `bytes` (which need not be aligned), or nothing when it is too
+// short.
+template <typename Header>
+std::optional<Header> TakeHeader(std::span<const uint8_t>* bytes) {
+  if (bytes->size() < sizeof(Header)) return std::nullopt;
+  Header header;
+  std::memcpy(&header, bytes->data(), sizeof(header));
+  *bytes = bytes->subspan(std::min<size_t>(NLMSG_ALIGN(sizeof(Header)), bytes->size()));
+  return header;
+}
+
+using Attributes = std::map<uint16_t, std::span<const uint8_t>>;
+
+std::optional<Attributes> ParseAttributes(std::span<const uint8_t> bytes) {
+  Attributes attributes;
+  while (bytes.size() >= sizeof(rtattr)) {
+    rtattr header;
+    std::memcpy(&header, bytes.data(), sizeof(header));
+    if (header.rta_len < sizeof(header) || header.rta_len > bytes.size()) return std::nullopt;
+    attributes[header.rta_type & NLA_TYPE_MASK] =
+        bytes.subspan(sizeof(header), header.rta_len - sizeof(header));
+    bytes = bytes.subspan(std::min<size_t>(RTA_ALIGN(header.rta_len), bytes.size()));
+  }
+  return attributes;
+}
+
+bool ParseLink(std::span<const uint8_t> body, LinkTable* table) {
+  const std::optional<ifinfomsg> link = TakeHeader<ifinfomsg>(&body);
+  if (!link.has_value()) return false;
+  const std::optional<Attributes> attributes = ParseAttributes(body);
+  if (!attributes.has_value()) return false;
+  auto name = attributes->find(IFLA_IFNAME);
+  if (name == attributes->end()) return false;
+  // The carrier does not count: a cable that is pulled changes no plan.
+  if ((link->ifi_flags & IFF_UP) == 0 || (link->ifi_flags & IFF_LOOPBACK) != 0) return true;
+  const auto* text = reinterpret_cast<const char*>(name->second.data());
+  table->links[link->ifi_index] = std::string(text, strnlen(text, name->second.size()));
+  return true;
+}
+
+bool ParseAddress(std::span<const uint8_t> body, LinkTable* table) {
+  const std::optional<ifaddrmsg> header = TakeHeader<ifaddrmsg>(&body);
+  if (!header.has_value()) return false;
+  const size_t size = header->ifa_family == AF_INET ? 4 : header->ifa_family == AF_INET6 ? 16 : 0;
+  if (size == 0) return true;
+  const std::optional<Attributes> attributes = ParseAttributes(body);
+  if (!attributes.has_value()) return false;
+  uint32_t flags = header->ifa_flags;
+  if (auto wide = attributes->find(IFA_FLAGS);
+      wide != attributes->end() && wide->second.size() == sizeof(flags)) {
+    std::memcpy(&flags, wide->second.data(), sizeof(flags));
+  }
+  // On a point-to-point link IFA_ADDRESS is the other end.
+  auto address = attributes->find(IFA_LOCAL);
+  if (address == attributes->end()) address = attributes->find(IFA_ADDRESS);
+  if (address == attributes->end() || address->second.size() != size ||
+      header->ifa_prefixlen > size * 8) {
+    return false;
+  }
+  const bool unusable = (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) != 0;
+  if (!unusable && header->ifa_scope < RT_SCOPE_LINK) {
+    table->addresses[static_cast<int>(header->ifa_index)].emplace(
+        IpAddress::FromBytes(address->second), header->ifa_prefixlen);
+  }
+  return true;
+}
+
+// Asks for one table and reads the whole answer.
+absl::Status Dump(int fd, uint16_t type, LinkTable* table) {
+  struct {
+    nlmsghdr header;
+    rtgenmsg body;
+  } request{};
+  request.header.nlmsg_len = NLMSG_LENGTH(sizeof(request.body));
+  request.header.nlmsg_type = type;
+  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  if (send(fd, &request, request.header.nlmsg_len, 0) < 0) {
+    return ErrnoStatus(errno, "ask rtnetlink");
+  }
+  std::array<uint8_t, kDatagram> datagram;
+  while (true) {
+    // The kernel writes an answer while it is asked or read, so this does not wait.
+    const ssize_t size = recv(fd, datagram.data(), datagram.size(), 0);
+    if (size < 0) return ErrnoStatus(errno, "read rtnetlink");
+    const absl::StatusOr<bool> complete =
+        ParseDump({datagram.data(), static_cast<size_t>(size)}, table);
+    if (!complete.ok()) return complete.status();
+    if (*complete) return absl::OkStatus();
+  }
+}
+
+absl::StatusOr<LinkTable> ReadTables() {
+  absl::Status failure;
+  for (int reading = 0; reading < kReadings; ++reading) {
+    const UniqueFd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE));
+    if (!fd.valid()) return ErrnoStatus(errno, "open rtnetlink");
+    LinkTable table;
+    failure = Dump(fd.get(), RTM_GETLINK, &table);
+    if (failure.ok()) failure = Dump(fd.get(), RTM_GETADDR, &table);
+    if (failure.ok()) return table;
+  }
+  return failure;
+}
+
+}  // namespace
+
+std::vector<InterfaceAddress> LinkTable::Addresses() const {
+  std::vector<InterfaceAddress> result;
+  for (const auto& [index, name] : links) {
+    auto it = addresses.find(index);
+    if (it == addresses.end()) continue;
+    for (const auto& [address, length] : it->second) result.push_back({name, address, length});
+  }
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+absl::StatusOr<bool> ParseDump(std::span<const uint8_t> datagram, LinkTable* table) {
+  const absl::Status malformed = absl::InternalError("rtnetlink: malformed answer");
+  while (datagram.size() >= sizeof(nlmsghdr)) {
+    nlmsghdr header;
+    std::memcpy(&header, datagram.data(), sizeof(header));
+    if (header.nlmsg_len < sizeof(header) || header.nlmsg_len > datagram.size()) return malformed;
+    const std::span<const uint8_t> body =
+        datagram.subspan(sizeof(header), header.nlmsg_len - sizeof(header));
+    datagram = datagram.subspan(std::min<size_t>(NLMSG_ALIGN(header.nlmsg_len), datagram.size()));
+    if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) {
+      return absl::AbortedError("rtnetlink: the table changed while it was read");
+    }
+    if (header.nlmsg_type == NLMSG_DONE) return true;
+    if (header.nlmsg_type == NLMSG_ERROR) return absl::InternalError("rtnetlink: refused");
+    if (header.nlmsg_type == RTM_NEWLINK && !ParseLink(body, table)) return malformed;
+    if (header.nlmsg_type == RTM_NEWADDR && !ParseAddress(body, table)) return malformed;
+  }
+  return false;
+}
+
+absl::StatusOr<std::unique_ptr<AddressMonitor>> AddressMonitor::Create() {
+  UniqueFd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE));
+  if (!fd.valid()) return ErrnoStatus(errno, "open rtnetlink");
+  sockaddr_nl local{};
+  local.nl_family = AF_NETLINK;
+  local.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&local), sizeof(local)) != 0) {
+    return ErrnoStatus(errno, "subscribe to rtnetlink");
+  }
+  absl::StatusOr<LinkTable> table = ReadTables();
+  if (!table.ok()) return table.status();
+  auto monitor = std::unique_ptr<AddressMonitor>(new AddressMonitor(std::move(fd)));
+  monitor->addresses_ = table->Addresses();
+  return monitor;
+}
+
+bool AddressMonitor::Refresh() {
+  std::array<uint8_t, kDatagram> dropped;
+  while (recv(fd_.get(), dropped.data(), dropped.size(), 0) > 0 || errno == ENOBUFS) {
+  }
+  const absl::StatusOr<LinkTable> table = ReadTables();
+  // A reading that was disturbed has a notification waiting, so it is repeated at once.
+  if (!table.ok()) return false;
+  std::vector<InterfaceAddress> addresses = table->Addresses();
+  if (addresses == addresses_) return false;
+  addresses_ = std::move(addresses);
+  return true;
+}
+
+}  // namespace openelb::io

@@ -1,0 +1,286 @@
+#include "speaker/io/epoll_io.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+
+namespace openelb::io {
+namespace {
+
+constexpr size_t kReadBuffer = 64 * 1024;
+constexpr int kMaxEvents = 64;
+
+int PollTimeout(absl::Duration timeout) {
+  if (timeout <= absl::ZeroDuration()) return 0;
+  // Rounded up: a wake-up just before a timer is due would find nothing to do.
+  const int64_t ms = absl::ToInt64Milliseconds(absl::Ceil(timeout, absl::Milliseconds(1)));
+  return static_cast<int>(std::min<int64_t>(ms, 60'000));
+}
+
+// Reads and forgets what is there. Whether more may come.
+bool Discard(int fd) {
+  std::array<char, 4096> dropped;
+  ssize_t size = 0;
+  do {
+    size = recv(fd, dropped.data(), dropped.size(), MSG_DONTWAIT);
+  } while (size > 0);
+  return size < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EpollIo>> EpollIo::Create(const Clock* clock) {
+  auto io = std::unique_ptr<EpollIo>(new EpollIo(clock));
+  io->epoll_ = UniqueFd(epoll_create1(EPOLL_CLOEXEC));
+  io->wakeup_ = UniqueFd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  io->reserve_ = UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!io->epoll_.valid() || !io->wakeup_.valid() || !io->reserve_.valid()) {
+    return ErrnoStatus(errno, "start the event loop");
+  }
+  absl::StatusOr<std::unique_ptr<AddressMonitor>> monitor = AddressMonitor::Create();
+  if (!monitor.ok()) return monitor.status();
+  io->monitor_ = std::move(*monitor);
+  absl::Status status = io->Watch(io->wakeup_.get(), [raw = io.get()] { raw->RunMailbox(); });
+  if (!status.ok()) return status;
+  status = io->Watch(io->monitor_->fd(), [raw = io.get()] { raw->OnInterfaces(); });
+  if (!status.ok()) return status;
+  return io;
+}
+
+// ---- the loop ----
+
+void EpollIo::RunOnce(absl::Duration timeout) {
+  if (!later_.empty()) timeout = absl::ZeroDuration();
+  for (const auto& [id, lingering] : lingering_) {
+    timeout = std::min(timeout, lingering.until - clock_->Monotonic());
+  }
+  std::array<epoll_event, kMaxEvents> events;
+  const int count = epoll_wait(epoll_.get(), events.data(), kMaxEvents, PollTimeout(timeout));
+  for (const std::function<void()>& call : std::exchange(later_, {})) call();
+  for (int i = 0; i < count; ++i) OnEvent(events[i].data.u64, events[i].events);
+  std::erase_if(lingering_, [now = clock_->Monotonic()](const auto& entry) {
+    return entry.second.until <= now;
+  });
+}
+
+void EpollIo::OnEvent(uint64_t id, uint32_t events) {
+  if (connections_.contains(id)) {
+    OnConnection(id, events);
+  } else if (auto listener = listeners_.find(id); listener != listeners_.end()) {
+    OnListener(listener->second);
+  } else if (auto lingering = lingering_.find(id); lingering != lingering_.end()) {
+    if (!Discard(lingering->second.fd.get())) lingering_.erase(lingering);
+  } else if (auto watched = watched_.find(id); watched != watched_.end()) {
+    watched->second();
+  }
+}
+
+void EpollIo::Post(std::function<void()> task) {
+  MutexLock lock(&mutex_);
+  mailbox_.push_back(std::move(task));
+  if (mailbox_.size() == 1) eventfd_write(wakeup_.get(), 1);
+}
+
+void EpollIo::RunMailbox() {
+  std::vector<std::function<void()>> tasks;
+  {
+    MutexLock lock(&mutex_);
+    eventfd_t count = 0;
+    eventfd_read(wakeup_.get(), &count);
+    tasks.swap(mailbox_);
+  }
+  for (const std::function<void()>& task : tasks) task();
+}
+
+absl::Status EpollIo::Watch(int fd, std::function<void()> readable) {
+  const uint64_t id = next_id_++;
+  watched_[id] = std::move(readable);
+  return Add(fd, id, EPOLLIN);
+}
+
+void EpollIo::OnInterfaces() {
+  if (monitor_->Refresh()) handler_->OnInterfacesChanged();
+}
+
+absl::Status EpollIo::Add(int fd, uint64_t id, uint32_t interest) {
+  epoll_event event{};
+  event.events = interest;
+  event.data.u64 = id;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    return ErrnoStatus(errno, "watch a descriptor");
+  }
+  return absl::OkStatus();
+}
+
+void EpollIo::SetInterest(ConnId conn, Connection* connection, uint32_t interest) {
+  if (connection->interest == interest) return;
+  connection->interest = interest;
+  epoll_event event{};
+  event.events = interest;
+  event.data.u64 = conn;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, connection->fd.get(), &event);
+}
+
+// ---- listeners ----
+
+absl::Status EpollIo::Listen(const ListenOptions& options) {
+  absl::StatusOr<UniqueFd> fd = StartListen(options);
+  if (!fd.ok()) return fd.status();
+  for (const auto& [peer, password] : md5_) {
+    if (peer.family() != options.address.family()) continue;
+    absl::Status status = SetMd5(fd->get(), peer, password);
+    if (!status.ok()) return status;
+  }
+  const uint64_t id = next_id_++;
+  absl::Status status = Add(fd->get(), id, EPOLLIN);
+  if (!status.ok()) return status;
+  listeners_[id] = {std::move(*fd), options};
+  return absl::OkStatus();
+}
+
+void EpollIo::Unlisten(const ListenOptions& options) {
+  std::erase_if(listeners_, [&](const auto& entry) { return entry.second.options == options; });
+}
+
+absl::Status EpollIo::SetListenerMd5(const IpAddress& peer, const std::string& password) {
+  absl::Status result;
+  for (const auto& [id, listener] : listeners_) {
+    if (listener.options.address.family() != peer.family()) continue;
+    result.Update(SetMd5(listener.fd.get(), peer, password));
+  }
+  if (!result.ok()) return result;
+  if (password.empty()) {
+    md5_.erase(peer);
+  } else {
+    md5_[peer] = password;
+  }
+  return absl::OkStatus();
+}
+
+void EpollIo::OnListener(const Listener& listener) {
+  absl::StatusOr<Accepted> accepted = AcceptNext(listener.fd.get());
+  if (absl::IsResourceExhausted(accepted.status())) {
+    // The connection is turned away; left waiting, it would wake this loop for ever.
+    reserve_ = UniqueFd();
+    AcceptNext(listener.fd.get()).IgnoreError();
+    reserve_ = UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  }
+  if (!accepted.ok()) return;
+  SetConnectionOptions(accepted->fd.get(), accepted->remote.family());
+  const ConnId conn = next_id_++;
+  if (!Add(accepted->fd.get(), conn, EPOLLIN).ok()) return;
+  Connection& connection = connections_[conn];
+  connection.fd = std::move(accepted->fd);
+  connection.remote = accepted->remote;
+  connection.connected = true;
+  connection.interest = EPOLLIN;
+  handler_->OnAccepted(conn, accepted->local, accepted->remote);
+}
+
+// ---- connections ----
+
+ConnId EpollIo::Dial(const DialOptions& options) {
+  const ConnId conn = next_id_++;
+  absl::StatusOr<UniqueFd> fd = StartConnect(options);
+  absl::Status status = fd.status();
+  if (status.ok()) status = Add(fd->get(), conn, EPOLLOUT);
+  Connection& connection = connections_[conn];
+  connection.remote = options.remote;
+  connection.interest = EPOLLOUT;
+  if (status.ok()) {
+    connection.fd = std::move(*fd);
+  } else {
+    later_.push_back([this, conn, status] { Drop(conn, status); });
+  }
+  return conn;
+}
+
+absl::Status EpollIo::SetTtl(ConnId conn, int ttl) {
+  auto it = connections_.find(conn);
+  if (it == connections_.end()) return absl::NotFoundError("no such connection");
+  return io::SetTtl(it->second.fd.get(), it->second.remote.family(), ttl);
+}
+
+size_t EpollIo::Write(ConnId conn, std::span<const uint8_t> data) {
+  auto it = connections_.find(conn);
+  if (it == connections_.end() || !it->second.connected) return 0;
+  Connection& connection = it->second;
+  // A connection that is broken takes nothing; the event that says so follows by itself.
+  const ssize_t sent =
+      send(connection.fd.get(), data.data(), data.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  const size_t taken = sent < 0 ? 0 : static_cast<size_t>(sent);
+  connection.taken += taken;
+  if (taken < data.size()) SetInterest(conn, &connection, EPOLLIN | EPOLLOUT);
+  return taken;
+}
+
+uint64_t EpollIo::Acknowledged(ConnId conn) {
+  auto it = connections_.find(conn);
+  if (it == connections_.end() || !it->second.connected) return 0;
+  return it->second.taken - std::min(it->second.taken, Unacknowledged(it->second.fd.get()));
+}
+
+void EpollIo::Close(ConnId conn) {
+  auto closed = connections_.extract(conn);
+  if (closed.empty() || !closed.mapped().connected) return;
+  UniqueFd fd = std::move(closed.mapped().fd);
+  shutdown(fd.get(), SHUT_WR);
+  if (!Discard(fd.get()) || lingering_.size() >= kMaxLingering) return;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = conn;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd.get(), &event);
+  lingering_[conn] = {std::move(fd), clock_->Monotonic() + kLinger};
+}
+
+void EpollIo::OnConnection(ConnId conn, uint32_t events) {
+  Connection& connection = connections_[conn];
+  if (!connection.connected) {
+    OnConnecting(conn, &connection);
+    return;
+  }
+  if ((events & EPOLLOUT) != 0) {
+    SetInterest(conn, &connection, EPOLLIN);
+    handler_->OnWritable(conn);
+  }
+  if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) Read(conn);
+}
+
+void EpollIo::OnConnecting(ConnId conn, Connection* connection) {
+  if (const int error = PendingError(connection->fd.get()); error != 0) {
+    Drop(conn, ErrnoStatus(error, absl::StrCat("connect to ", connection->remote.ToString())));
+    return;
+  }
+  connection->connected = true;
+  SetInterest(conn, connection, EPOLLIN);
+  handler_->OnConnected(conn, LocalAddress(connection->fd.get()));
+}
+
+void EpollIo::Read(ConnId conn) {
+  auto it = connections_.find(conn);
+  if (it == connections_.end()) return;  // closed by the handler
+  std::array<uint8_t, kReadBuffer> buffer;
+  // Before an error is reported, what had come in is read.
+  const ssize_t size = recv(it->second.fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (size > 0) {
+    handler_->OnData(conn, {buffer.data(), static_cast<size_t>(size)});
+  } else if (size == 0) {
+    Drop(conn, absl::OkStatus());
+  } else if (errno != EAGAIN && errno != EINTR) {
+    Drop(conn, ErrnoStatus(errno, absl::StrCat("connection with ", it->second.remote.ToString())));
+  }
+}
+
+void EpollIo::Drop(ConnId conn, const absl::Status& why) {
+  if (connections_.erase(conn) > 0) handler_->OnClosed(conn, why);
+}
+
+}  // namespace openelb::io

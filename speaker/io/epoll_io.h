@@ -1,0 +1,108 @@
+#pragma once
+// The real Io: non-blocking sockets under one epoll, owned by one thread, and a mailbox through
+// which other threads hand it work.
+//
+// Life of a connection: Dial or a listener makes it; its data goes to the handler as it comes in;
+// Close sends what Write took, then the end of the stream, and keeps reading (into nothing) until
+// the peer has closed too, so that unread input never turns the close into a reset that would
+// overtake our last message. That lingering is bounded in time and number.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "api/base/clock.h"
+#include "api/base/mutex.h"
+#include "speaker/io/address_monitor.h"
+#include "speaker/io/io.h"
+#include "speaker/io/socket.h"
+
+namespace openelb::io {
+
+class EpollIo final : public Io {
+ public:
+  // How long a closed connection may wait for its peer, and how many may at once.
+  static constexpr absl::Duration kLinger = absl::Seconds(5);
+  static constexpr size_t kMaxLingering = 64;
+
+  // `clock` must outlive it.
+  static absl::StatusOr<std::unique_ptr<EpollIo>> Create(const Clock* clock);
+
+  // Waits until something happens, at most `timeout`, and handles it. Owner thread only, like
+  // everything here but Post.
+  void RunOnce(absl::Duration timeout);
+  // Runs `task` on the owner thread within RunOnce, in the order of the calls. Any thread.
+  void Post(std::function<void()> task);
+  // Calls `readable` within RunOnce while `fd` is readable. `fd` must outlive this.
+  absl::Status Watch(int fd, std::function<void()> readable);
+  // Whether closed connections still wait for their peers.
+  bool lingering() const { return !lingering_.empty(); }
+
+  void SetHandler(IoHandler* handler) override { handler_ = handler; }
+  ConnId Dial(const DialOptions& options) override;
+  absl::Status Listen(const ListenOptions& options) override;
+  void Unlisten(const ListenOptions& options) override;
+  absl::Status SetListenerMd5(const IpAddress& peer, const std::string& password) override;
+  absl::Status SetTtl(ConnId conn, int ttl) override;
+  size_t Write(ConnId conn, std::span<const uint8_t> data) override;
+  uint64_t Acknowledged(ConnId conn) override;
+  void Close(ConnId conn) override;
+  std::vector<InterfaceAddress> InterfaceAddresses() override { return monitor_->addresses(); }
+
+ private:
+  struct Connection {
+    UniqueFd fd;
+    IpAddress remote;
+    bool connected = false;
+    uint64_t taken = 0;  // octets that Write took
+    uint32_t interest = 0;
+  };
+  struct Listener {
+    UniqueFd fd;
+    ListenOptions options;
+  };
+  struct Lingering {
+    UniqueFd fd;
+    absl::Duration until;
+  };
+
+  explicit EpollIo(const Clock* clock) : clock_(clock) {}
+  absl::Status Add(int fd, uint64_t id, uint32_t interest);
+  void SetInterest(ConnId conn, Connection* connection, uint32_t interest);
+  void OnEvent(uint64_t id, uint32_t events);
+  void OnListener(const Listener& listener);
+  void OnConnection(ConnId conn, uint32_t events);
+  void OnConnecting(ConnId conn, Connection* connection);
+  void Read(ConnId conn);
+  void Drop(ConnId conn, const absl::Status& why);
+  void RunMailbox();
+  void OnInterfaces();
+
+  const Clock* clock_;
+  IoHandler* handler_ = nullptr;
+  UniqueFd epoll_;
+  UniqueFd wakeup_;   // eventfd of the mailbox
+  UniqueFd reserve_;  // given up for a moment to turn a connection away when descriptors run out
+  std::unique_ptr<AddressMonitor> monitor_;
+
+  // Ids come from one counter and are what epoll reports, so an event of something closed earlier
+  // in the same batch finds nothing.
+  uint64_t next_id_ = 1;
+  std::map<ConnId, Connection> connections_;
+  std::map<uint64_t, Listener> listeners_;
+  std::map<uint64_t, Lingering> lingering_;
+  std::map<uint64_t, std::function<void()>> watched_;
+  std::map<IpAddress, std::string> md5_;
+  std::vector<std::function<void()>> later_;  // calls to the handler that Io calls led to
+
+  Mutex mutex_;
+  std::vector<std::function<void()>> mailbox_ GUARDED_BY(mutex_);
+};
+
+}  // namespace openelb::io

@@ -1,0 +1,173 @@
+#include "speaker/io/socket.h"
+
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+
+namespace openelb::io {
+namespace {
+
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
+};
+
+SocketAddress ToSocketAddress(const IpAddress& address, uint16_t port) {
+  SocketAddress result;
+  if (address.is_v4()) {
+    auto* v4 = reinterpret_cast<sockaddr_in*>(&result.storage);
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(port);
+    std::copy_n(address.bytes().data(), 4, reinterpret_cast<uint8_t*>(&v4->sin_addr));
+    result.size = sizeof(sockaddr_in);
+  } else {
+    auto* v6 = reinterpret_cast<sockaddr_in6*>(&result.storage);
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(port);
+    std::copy_n(address.bytes().data(), 16, v6->sin6_addr.s6_addr);
+    result.size = sizeof(sockaddr_in6);
+  }
+  return result;
+}
+
+IpAddress FromSocketAddress(const sockaddr_storage& storage) {
+  if (storage.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);
+    return IpAddress::FromBytes({v6.sin6_addr.s6_addr, 16});
+  }
+  const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
+  return IpAddress::FromBytes({reinterpret_cast<const uint8_t*>(&v4.sin_addr), 4});
+}
+
+int SetInt(int fd, int level, int name, int value) {
+  return setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+absl::StatusOr<UniqueFd> OpenTcp(Family family, absl::string_view what) {
+  const int domain = family == Family::kV4 ? AF_INET : AF_INET6;
+  UniqueFd fd(socket(domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return ErrnoStatus(errno, what);
+  return fd;
+}
+
+}  // namespace
+
+UniqueFd::~UniqueFd() {
+  if (fd_ >= 0) close(fd_);
+}
+
+absl::Status ErrnoStatus(int error, absl::string_view what) {
+  return absl::ErrnoToStatus(error, what);
+}
+
+absl::StatusOr<UniqueFd> StartConnect(const DialOptions& options) {
+  const std::string what =
+      absl::StrCat("connect to ", options.remote.ToString(), " port ", options.port);
+  absl::StatusOr<UniqueFd> fd = OpenTcp(options.remote.family(), what);
+  if (!fd.ok()) return fd;
+  SetConnectionOptions(fd->get(), options.remote.family());
+  if (!options.md5_password.empty()) {
+    absl::Status status = SetMd5(fd->get(), options.remote, options.md5_password);
+    if (!status.ok()) return status;
+  }
+  if (options.ttl != 0) {
+    absl::Status status = SetTtl(fd->get(), options.remote.family(), options.ttl);
+    if (!status.ok()) return status;
+  }
+  SocketAddress remote = ToSocketAddress(options.remote, options.port);
+  if (connect(fd->get(), remote.get(), remote.size) != 0 && errno != EINPROGRESS) {
+    return ErrnoStatus(errno, what);
+  }
+  return fd;
+}
+
+absl::StatusOr<UniqueFd> StartListen(const ListenOptions& options) {
+  const std::string what =
+      absl::StrCat("listen on ", options.address.ToString(), " port ", options.port);
+  absl::StatusOr<UniqueFd> fd = OpenTcp(options.address.family(), what);
+  if (!fd.ok()) return fd;
+  SetInt(fd->get(), SOL_SOCKET, SO_REUSEADDR, 1);
+  if (options.address.is_v6()) SetInt(fd->get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  SocketAddress local = ToSocketAddress(options.address, options.port);
+  if (bind(fd->get(), local.get(), local.size) != 0 || listen(fd->get(), SOMAXCONN) != 0) {
+    return ErrnoStatus(errno, what);
+  }
+  return fd;
+}
+
+void SetConnectionOptions(int fd, Family family) {
+  SetInt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  // CS6, network control (RFC 4594 section 3.1): routers mark and queue BGP so.
+  if (family == Family::kV4) {
+    SetInt(fd, IPPROTO_IP, IP_TOS, IPTOS_CLASS_CS6);
+  } else {
+    SetInt(fd, IPPROTO_IPV6, IPV6_TCLASS, IPTOS_CLASS_CS6);
+  }
+}
+
+absl::Status SetMd5(int fd, const IpAddress& peer, const std::string& password) {
+  const std::string what = absl::StrCat("TCP MD5 password for ", peer.ToString());
+  tcp_md5sig key{};
+  if (password.size() > sizeof(key.tcpm_key)) {
+    return absl::InvalidArgumentError(absl::StrCat(what, ": ", password.size(), " octets, at most ",
+                                                   sizeof(key.tcpm_key), " are allowed"));
+  }
+  const SocketAddress address = ToSocketAddress(peer, 0);
+  std::memcpy(&key.tcpm_addr, &address.storage, sizeof(key.tcpm_addr));
+  key.tcpm_keylen = static_cast<uint16_t>(password.size());
+  std::copy(password.begin(), password.end(), key.tcpm_key);
+  if (setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key)) != 0) {
+    if (password.empty() && errno == ENOENT) return absl::OkStatus();  // there was none
+    return ErrnoStatus(errno, what);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetTtl(int fd, Family family, int ttl) {
+  const int failed = family == Family::kV4 ? SetInt(fd, IPPROTO_IP, IP_TTL, ttl)
+                                           : SetInt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl);
+  if (failed != 0) return ErrnoStatus(errno, absl::StrCat("TTL ", ttl));
+  return absl::OkStatus();
+}
+
+int PendingError(int fd) {
+  int error = 0;
+  socklen_t size = sizeof(error);
+  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
+IpAddress LocalAddress(int fd) {
+  SocketAddress local;
+  local.size = sizeof(local.storage);
+  getsockname(fd, local.get(), &local.size);
+  return FromSocketAddress(local.storage);
+}
+
+uint64_t Unacknowledged(int fd) {
+  int octets = 0;
+  return ioctl(fd, SIOCOUTQ, &octets) == 0 ? static_cast<uint64_t>(octets) : 0;
+}
+
+absl::StatusOr<Accepted> AcceptNext(int listener) {
+  SocketAddress remote;
+  remote.size = sizeof(remote.storage);
+  UniqueFd fd(accept4(listener, remote.get(), &remote.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!fd.valid()) {
+    if (errno == EMFILE || errno == ENFILE) return absl::ResourceExhaustedError("accept");
+    return absl::NotFoundError("accept");
+  }
+  const IpAddress local = LocalAddress(fd.get());
+  return Accepted{std::move(fd), local, FromSocketAddress(remote.storage)};
+}
+
+}  // namespace openelb::io

@@ -1,0 +1,27 @@
+#pragma once
+// A network namespace of its own for a test process. Needs root; without it the test fails.
+
+#include <sched.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace openelb::io {
+
+// Runs a shell command and fails the test when it fails.
+inline void RunShell(const std::string& command) {
+  ASSERT_EQ(std::system(command.c_str()), 0) << command;
+}
+
+// Moves the calling thread, and threads it starts later, into a new namespace whose loopback is
+// up. It goes with the process.
+inline void EnterNewNetworkNamespace() {
+  ASSERT_EQ(unshare(CLONE_NEWNET), 0) << "unshare(CLONE_NEWNET): " << std::strerror(errno);
+  RunShell("ip link set lo up");
+}
+
+}  // namespace openelb::io
