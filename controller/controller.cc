@@ -1,0 +1,267 @@
+#include "controller/controller.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "controller/saved_state.h"
+
+namespace openelb {
+namespace {
+
+// Facts and assignments are saved at most this often.
+constexpr absl::Duration kSaveInterval = absl::Seconds(1);
+
+ObjectKey ServiceKey(absl::string_view service) {
+  const size_t slash = service.find('/');
+  return {kube::Service::kKind, std::string(service.substr(0, slash)),
+          std::string(service.substr(slash + 1))};
+}
+
+}  // namespace
+
+Controller::Controller(ControllerOptions options, Seams seams)
+    : options_(options),
+      seams_(seams),
+      distributor_(&planner_, seams.link, this, seams.log),
+      statuses_(&ipam_, &planner_, &board_, seams.status, seams.clock, seams.log) {
+  LoadSaved();
+}
+
+void Controller::LoadSaved() {
+  const auto text = seams_.disk->Read(kSavedStateFile);
+  const auto saved = text.ok() ? ParseSavedState(*text) : absl::StatusOr<SavedState>(text.status());
+  if (!saved.ok()) {
+    // Its speakers know what they were told: see OpenGateWhenSafe.
+    facts_missing_ = true;
+    if (!absl::IsNotFound(saved.status())) {
+      seams_.log->Error("saved facts cannot be read; speakers will report them again",
+                        {{"error", saved.status().message()}});
+    }
+    return;
+  }
+  for (const plan::Fact& fact : saved->facts) {
+    planner_.SetFact(fact);
+    last_stamp_ = std::max(last_stamp_, fact.observed_at);
+  }
+  planner_.LoadAssignments(saved->assignments);
+  saved_text_ = *text;
+}
+
+void Controller::OnEvents(std::vector<ObjectEvent> events) {
+  if (!change_since_) change_since_ = seams_.clock->Monotonic();
+  counters_.events += events.size();
+  for (const ObjectEvent& event : events) Apply(event);
+}
+
+void Controller::Apply(const ObjectEvent& event) {
+  if (!event.object) {
+    ipam_.Remove(event.key);
+    planner_.Remove(event.key);
+    statuses_.OnDeleted(event.key);
+    if (event.key.kind == kube::Node::kKind) board_.Forget(event.key.name);
+    return;
+  }
+  std::visit(
+      [this](const auto& object) {
+        if constexpr (requires { ipam_.Upsert(object); }) ipam_.Upsert(object);
+      },
+      *event.object);
+  planner_.Upsert(*event.object);
+  statuses_.OnObject(*event.object);
+}
+
+void Controller::OnSynced() {
+  if (std::exchange(synced_, true)) return;
+  seams_.log->Info("cluster state is complete");
+  ipam_.Start();
+  gate_deadline_ = seams_.clock->Monotonic() + options_.settle;
+}
+
+void Controller::OnAway(std::string reason) {
+  away_ = true;
+  settle_until_.reset();
+  // From now on what the source says may lag behind the world.
+  planner_.Hold(true);
+  seams_.log->Warning("the source of cluster state is away; everything stays as it is",
+                      {{"error", reason}});
+}
+
+void Controller::OnBack() {
+  away_ = false;
+  settle_until_ = seams_.clock->Monotonic() + options_.settle;
+  seams_.log->Info("the source of cluster state is back",
+                   {{"settle", absl::FormatDuration(options_.settle)}});
+}
+
+void Controller::OnAttached(push::StreamId stream, const std::string& node) {
+  distributor_.OnAttached(stream, node, seams_.clock->Monotonic());
+}
+
+void Controller::OnReport(push::StreamId stream, const plan::v1::Report& report) {
+  distributor_.OnReport(stream, report, seams_.clock->Monotonic());
+}
+
+void Controller::OnWritable(push::StreamId stream) {
+  distributor_.OnWritable(stream, seams_.clock->Monotonic());
+}
+
+void Controller::OnDetached(push::StreamId stream, const absl::Status& why) {
+  distributor_.OnDetached(stream, why, seams_.clock->Monotonic());
+}
+
+void Controller::OnSpeakerUp(const std::string& node, const plan::v1::Hello& hello) {
+  seams_.log->Info("speaker attached", {{"node", node}, {"version", hello.version()}});
+  if (hello.has_generation()) {
+    holders_.insert(node);
+  } else {
+    fresh_speaker_ = true;
+  }
+}
+
+void Controller::OnSpeakerDown(const std::string& node, const absl::Status& why) {
+  seams_.log->Info("speaker detached; its plan stays in force",
+                   {{"node", node}, {"why", why.ToString()}});
+}
+
+void Controller::OnSpeakerReport(const std::string& node, const plan::v1::Report& report) {
+  switch (report.body_case()) {
+    case plan::v1::Report::kFacts:
+      for (const plan::v1::Fact& fact : report.facts().facts()) {
+        if (fact.subject() == node) {
+          SetFact({.subject = node,
+                   .kind = fact.kind(),
+                   .values = {fact.values().begin(), fact.values().end()}});
+        } else {
+          seams_.log->Damped(
+              absl::StrCat("fact ", node), "a speaker may only report about its own node",
+              absl::StrCat("facts.subject: \"", fact.subject(), "\""), {{"node", node}});
+        }
+      }
+      break;
+    case plan::v1::Report::kObserved:
+      for (const observe::SessionChange& change :
+           board_.Update(node, report.observed(), seams_.clock->Monotonic())) {
+        statuses_.OnSession(change);
+      }
+      break;
+    case plan::v1::Report::kGoodbye:
+      if (report.goodbye().leaving())
+        SetFact({.subject = node, .kind = plan::kSpeakerFact, .values = {}});
+      break;
+    default:
+      break;
+  }
+}
+
+// Facts are ordered by arrival, not by their speakers' clocks, which may step.
+void Controller::SetFact(plan::Fact fact) {
+  last_stamp_ = std::max(seams_.clock->Wall(), last_stamp_ + absl::Nanoseconds(1));
+  fact.observed_at = last_stamp_;
+  planner_.SetFact(fact);
+  save_due_ = true;
+}
+
+void Controller::OnAcked(const std::string&, plan::Generation, absl::Duration since_change) {
+  if (seams_.observer != nullptr) seams_.observer->OnAcked(since_change);
+}
+
+void Controller::OnLargerEpoch(const std::string& node, uint64_t epoch) {
+  seams_.log->Warning("a speaker has seen a larger epoch; raising ours",
+                      {{"node", node}, {"theirs", epoch}, {"ours", seams_.epoch->current()}});
+  if (absl::Status status = seams_.epoch->RaiseAbove(epoch); !status.ok()) {
+    seams_.log->Damped("epoch", "the epoch cannot be saved", status.message());
+  }
+  if (gate_open_) distributor_.SetEpoch(seams_.epoch->current(), seams_.clock->Monotonic());
+}
+
+// Without saved facts a plan could leave out what only speakers know (such as which subnets a rack
+// has). So a controller that lost them waits for the speakers that run on a plan to report theirs,
+// `settle` at most.
+void Controller::OpenGateWhenSafe() {
+  if (gate_open_ || !synced_) return;
+  if (facts_missing_ && seams_.clock->Monotonic() < gate_deadline_) {
+    const bool all_new = fresh_speaker_ && holders_.empty();
+    if (!all_new) return;
+  }
+  gate_open_ = true;
+  distributor_.SetEpoch(seams_.epoch->current(), seams_.clock->Monotonic());
+  seams_.log->Info("serving plans", {{"epoch", seams_.epoch->current()}});
+}
+
+void Controller::Turn() {
+  const absl::Duration now = seams_.clock->Monotonic();
+  if (settle_until_ && *settle_until_ <= now) {
+    settle_until_.reset();
+    planner_.Hold(false);
+  }
+  if (synced_) {
+    // The status comes first, so that forwarding on the nodes can know an address before traffic
+    // reaches them.
+    Allocate();
+    Plan();
+    OpenGateWhenSafe();
+    statuses_.WriteDue(now);
+  }
+  distributor_.Tick(now);
+  if (save_due_ && next_save_ <= now) Save();
+}
+
+void Controller::Allocate() {
+  const ipam::Changes changes = ipam_.TakeChanges();
+  for (const std::string& service : changes.services) {
+    const ipam::ServiceState* state = ipam_.Find(service);
+    const bool by_bgp = state != nullptr && state->allocation.has_value() &&
+                        state->allocation->protocol == network::Protocol::kBgp;
+    planner_.SetAddresses(service,
+                          by_bgp ? state->allocation->addresses : std::vector<IpAddress>{});
+    statuses_.WriteService(ServiceKey(service));
+  }
+  for (const std::string& pool : changes.pools) statuses_.WriteEip(pool);
+  for (const ClusterEvent& event : changes.events) statuses_.Record(event);
+}
+
+void Controller::Plan() {
+  ++counters_.steps;
+  const plan::PlanChange change = planner_.Step();
+  const absl::Duration now = seams_.clock->Monotonic();
+  if (!change.empty()) {
+    distributor_.OnPlanChange(change, now);
+    save_due_ = true;
+    if (seams_.observer != nullptr && change_since_)
+      seams_.observer->OnPlanned(now - *change_since_);
+  }
+  if (change.problems) statuses_.OnProblems();
+  change_since_.reset();
+}
+
+void Controller::Save() {
+  save_due_ = false;
+  next_save_ = seams_.clock->Monotonic() + kSaveInterval;
+  std::string text =
+      FormatSavedState({.facts = planner_.facts(), .assignments = planner_.assignments()});
+  if (text == saved_text_) return;
+  if (absl::Status status = seams_.disk->Write(kSavedStateFile, text); !status.ok()) {
+    ++counters_.save_failures;
+    save_due_ = true;
+    seams_.log->Damped("save", "facts cannot be saved; trying again", status.message());
+    return;
+  }
+  seams_.log->Recovered("save", "facts are saved again");
+  saved_text_ = std::move(text);
+}
+
+absl::Duration Controller::NextWakeup() const {
+  absl::Duration next = distributor_.NextWakeup();
+  if (settle_until_) next = std::min(next, *settle_until_);
+  if (synced_ && !gate_open_) next = std::min(next, gate_deadline_);
+  if (save_due_) next = std::min(next, next_save_);
+  if (synced_) next = std::min(next, statuses_.NextDue());
+  return next;
+}
+
+void Controller::Stop() {
+  if (synced_) Save();
+}
+
+}  // namespace openelb

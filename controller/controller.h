@@ -1,0 +1,145 @@
+#pragma once
+// The controller: cluster state in, addresses, plans and statuses out.
+//
+// Life of a change: a source posts objects; Ipam decides addresses and Planner what each rack and
+// speaker must announce; the Distributor brings the speakers up to date; statuses and events are
+// written. Everything is recomputed from what is, level-triggered, once a batch: the cost grows
+// with what the batch touches.
+//
+// One owner thread calls everything; time, disk and links come through seams, so that a simulation
+// can run it.
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "api/base/clock.h"
+#include "api/base/disk.h"
+#include "api/base/log.h"
+#include "controller/epoch.h"
+#include "controller/event_source.h"
+#include "controller/ipam/ipam.h"
+#include "controller/observe/session_board.h"
+#include "controller/observe/statuses.h"
+#include "controller/plan/planner.h"
+#include "controller/push/distributor.h"
+#include "controller/push/plan_link.h"
+#include "controller/status_sink.h"
+
+namespace openelb {
+
+struct ControllerOptions {
+  // After the source was away and is back, how long removals for node health or endpoint readiness
+  // wait: its own view lags at first. Also how long a controller that lost its saved facts waits
+  // for speakers to report theirs.
+  absl::Duration settle = absl::Seconds(10);
+};
+
+// Totals since the start.
+struct ControllerCounters {
+  uint64_t events = 0;         // object events taken
+  uint64_t steps = 0;          // rounds of recomputation
+  uint64_t save_failures = 0;  // of facts and assignments
+};
+
+// What the shell measures with; called on the owner thread.
+class ControllerObserver {
+ public:
+  virtual ~ControllerObserver() = default;
+  // From the arrival of the oldest change to the new plan.
+  virtual void OnPlanned(absl::Duration since_change) = 0;
+  // From the new plan to a speaker's acknowledgement.
+  virtual void OnAcked(absl::Duration since_plan) = 0;
+};
+
+class Controller final : public EventSource::Handler,
+                         public push::PlanLink::Handler,
+                         private push::Distributor::Owner {
+ public:
+  // All outlive the controller. `observer` may be null.
+  struct Seams {
+    const Clock* clock;
+    Disk* disk;  // the status folder: facts, assignments
+    Epoch* epoch;
+    push::PlanLink* link;
+    StatusSink* status;
+    Logger* log;
+    ControllerObserver* observer = nullptr;
+  };
+  Controller(ControllerOptions options, Seams seams);
+  ~Controller() override;
+
+  // EventSource::Handler, on the owner thread. They take note; Turn acts.
+  void OnEvents(std::vector<ObjectEvent> events) override;
+  void OnSynced() override;
+  void OnAway(std::string reason) override;
+  void OnBack() override;
+
+  // push::PlanLink::Handler, on the owner thread.
+  void OnAttached(push::StreamId stream, const std::string& node) override;
+  void OnReport(push::StreamId stream, const plan::v1::Report& report) override;
+  void OnWritable(push::StreamId stream) override;
+  void OnDetached(push::StreamId stream, const absl::Status& why) override;
+
+  // Recomputes what changed since the last turn and does what is due. Call after each batch of the
+  // calls above and at NextWakeup (monotonic; InfiniteDuration: only after calls).
+  void Turn();
+  absl::Duration NextWakeup() const;
+  // Saves what a later start needs. Nothing is withdrawn.
+  void Stop();
+
+  bool synced() const { return synced_; }
+  bool away() const { return away_; }
+  const ipam::Ipam& ipam() const { return ipam_; }
+  const plan::Planner& planner() const { return planner_; }
+  const push::Distributor& distributor() const { return distributor_; }
+  const ControllerCounters& counters() const { return counters_; }
+
+ private:
+  // push::Distributor::Owner
+  void OnSpeakerUp(const std::string& node, const plan::v1::Hello& hello) override;
+  void OnSpeakerDown(const std::string& node, const absl::Status& why) override;
+  void OnSpeakerReport(const std::string& node, const plan::v1::Report& report) override;
+  void OnAcked(const std::string& node, plan::Generation generation,
+               absl::Duration since_plan) override;
+  void OnLargerEpoch(const std::string& node, uint64_t epoch) override;
+
+  void LoadSaved();
+  void Apply(const ObjectEvent& event);
+  void SetFact(plan::Fact fact);
+  void Allocate();
+  void Plan();
+  void OpenGateWhenSafe();
+  void Save();
+
+  const ControllerOptions options_;
+  const Seams seams_;
+  ipam::Ipam ipam_;
+  plan::Planner planner_;
+  push::Distributor distributor_;
+  observe::SessionBoard board_;
+  observe::Statuses statuses_;
+  ControllerCounters counters_;
+
+  bool synced_ = false;
+  bool away_ = false;
+  std::optional<absl::Duration> settle_until_;
+  std::optional<absl::Duration> change_since_;  // arrival of the oldest event not planned yet
+
+  // See OpenGateWhenSafe.
+  bool gate_open_ = false;
+  absl::Duration gate_deadline_ = absl::InfiniteDuration();
+  bool facts_missing_ = false;
+  bool fresh_speaker_ = false;     // one without a plan attached
+  std::set<std::string> holders_;  // nodes whose speaker attached with a plan
+
+  absl::Time last_stamp_ = absl::InfinitePast();  // of facts
+  bool save_due_ = false;
+  absl::Duration next_save_;
+  std::string saved_text_;
+};
+
+}  // namespace openelb

@@ -1,0 +1,74 @@
+#pragma once
+// Turns what the controller knows into the statuses, conditions and events that users read.
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "api/base/clock.h"
+#include "api/base/log.h"
+#include "api/object.h"
+#include "controller/ipam/ipam.h"
+#include "controller/observe/conditions.h"
+#include "controller/observe/session_board.h"
+#include "controller/plan/planner.h"
+#include "controller/status_sink.h"
+
+namespace openelb::observe {
+
+class Statuses {
+ public:
+  // All outlive it.
+  Statuses(const ipam::Ipam* ipam, const plan::Planner* planner, SessionBoard* board,
+           StatusSink* sink, const Clock* clock, Logger* log)
+      : ipam_(ipam), planner_(planner), board_(board), sink_(sink), clock_(clock), log_(log) {}
+
+  // An object came or changed, or went: its status goes with it.
+  void OnObject(const Object& object);
+  void OnDeleted(const ObjectKey& key);
+  // A session came up or went down.
+  void OnSession(const SessionChange& change);
+  // Planner::Problems may have changed. New ones become conditions, events and log lines.
+  void OnProblems();
+
+  // As ipam has it now.
+  void WriteService(const ObjectKey& key);
+  void WriteEip(const std::string& name);
+  void Record(const ClusterEvent& event);
+  // Writes the statuses of BgpPeers and BgpConf that are due at `now` (monotonic).
+  void WriteDue(absl::Duration now);
+  // When WriteDue next has something to do; InfiniteDuration: nothing.
+  absl::Duration NextDue() const;
+
+  uint64_t events_recorded() const { return events_recorded_; }
+  size_t problem_count() const { return problems_.size(); }
+
+ private:
+  struct Known {
+    int64_t generation = 0;
+    std::vector<std::string> fields_ignored;
+  };
+  // FieldsIgnored and the problems about the object; for the BgpConf that counts also those of
+  // nodes.
+  std::vector<kube::Condition> Conditions(const ObjectKey& key) const;
+  void MarkDue(const ObjectKey& key);
+  void WriteBgpPeer(const std::string& name);
+  void WriteBgpConf(const std::string& name);
+
+  const ipam::Ipam* ipam_;
+  const plan::Planner* planner_;
+  SessionBoard* board_;
+  StatusSink* sink_;
+  const Clock* clock_;
+  Logger* log_;
+  ConditionStamps stamps_;
+  std::map<ObjectKey, Known> known_;  // Services and our own kinds
+  std::vector<plan::Problem> problems_;
+  std::set<std::string> due_peers_;
+  std::set<std::string> due_confs_;
+  uint64_t events_recorded_ = 0;
+};
+
+}  // namespace openelb::observe
