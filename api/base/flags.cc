@@ -131,6 +131,18 @@ void FlagSet::Address(absl::string_view name, HostPort* value, absl::string_view
   });
 }
 
+void FlagSet::AddressOrNone(absl::string_view name, std::optional<HostPort>* value,
+                            absl::string_view help) {
+  Add(name, "HOST:PORT", value->has_value() ? (*value)->ToString() : "0", help,
+      [value](absl::string_view text) -> absl::Status {
+        value->reset();
+        if (text == "0") return absl::OkStatus();
+        absl::StatusOr<HostPort> parsed = ParseHostPort(text);
+        if (parsed.ok()) *value = *std::move(parsed);
+        return parsed.status();
+      });
+}
+
 void FlagSet::Strings(absl::string_view name, std::vector<std::string>* values,
                       absl::string_view help) {
   Add(name, "TEXT", absl::StrJoin(*values, ", "), absl::StrCat(help, "; repeatable"),

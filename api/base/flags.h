@@ -4,8 +4,8 @@
 
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -45,6 +45,9 @@ class FlagSet {
   // Go's notation: 300ms, 10s, 1m30s, 24h; never negative.
   void Duration(absl::string_view name, absl::Duration* value, absl::string_view help);
   void Address(absl::string_view name, HostPort* value, absl::string_view help);
+  // "0" means nothing.
+  void AddressOrNone(absl::string_view name, std::optional<HostPort>* value,
+                     absl::string_view help);
   // May be given several times, each adding one value; the first one given replaces the default.
   void Strings(absl::string_view name, std::vector<std::string>* values, absl::string_view help);
   void Addresses(absl::string_view name, std::vector<HostPort>* values, absl::string_view help);

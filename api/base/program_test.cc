@@ -1,0 +1,72 @@
+#include "api/base/program.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace openelb {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::internal::CaptureStderr;
+using ::testing::internal::CaptureStdout;
+using ::testing::internal::GetCapturedStderr;
+using ::testing::internal::GetCapturedStdout;
+
+struct Outcome {
+  std::optional<int> exit;
+  std::string out;
+  std::string err;
+  CommonOptions options;
+};
+
+Outcome RunWith(std::vector<const char*> args) {
+  Outcome outcome;
+  outcome.options.metrics_addr = HostPort{"", 50052};
+  FlagSet flags("openelb-test", "[flags]", "Tests programs.");
+  DeclareCommonFlags(&flags, &outcome.options);
+  CaptureStdout();
+  CaptureStderr();
+  outcome.exit = ParseOrExit(&flags, args, "openelb-test", "1.2.3");
+  const std::unique_ptr<LogSink> sink = MakeLogSink(outcome.options);
+  const SystemClock clock;
+  Logger log(sink.get(), &clock);
+  LogFlagWarnings(flags, &log);
+  outcome.out = GetCapturedStdout();
+  outcome.err = GetCapturedStderr();
+  return outcome;
+}
+
+TEST(ProgramTest, GoesOnWithGoodFlags) {
+  const Outcome outcome = RunWith({"--metrics-addr=127.0.0.1:0", "--log-level=error"});
+  EXPECT_EQ(outcome.exit, std::nullopt);
+  EXPECT_EQ(outcome.options.metrics_addr, (HostPort{"127.0.0.1", 0}));
+  EXPECT_EQ(outcome.out + outcome.err, "");
+}
+
+TEST(ProgramTest, ZeroTurnsMetricsOff) {
+  EXPECT_EQ(RunWith({"--metrics-addr=0"}).options.metrics_addr, std::nullopt);
+  EXPECT_EQ(RunWith({}).options.metrics_addr, (HostPort{"", 50052}));
+}
+
+TEST(ProgramTest, AWrongFlagIsOneLineAndExit2) {
+  const Outcome outcome = RunWith({"--log-format=xml"});
+  EXPECT_EQ(outcome.exit, 2);
+  EXPECT_EQ(outcome.err, "openelb-test: --log-format: \"xml\" is not one of text, json\n");
+  EXPECT_EQ(outcome.out, "");
+}
+
+TEST(ProgramTest, HelpAndVersionGoToStandardOutput) {
+  EXPECT_EQ(RunWith({"--version"}).exit, 0);
+  EXPECT_EQ(RunWith({"--version"}).out, "openelb-test 1.2.3\n");
+  EXPECT_EQ(RunWith({"--help"}).exit, 0);
+  EXPECT_THAT(RunWith({"--help"}).out, HasSubstr("(default :50052)"));
+}
+
+TEST(ProgramTest, WarnsOfFlagsWithoutEffectInTheFormatAskedFor) {
+  EXPECT_THAT(RunWith({"-v=4"}).err, HasSubstr("WARNING --v has no effect"));
+  EXPECT_THAT(RunWith({"--log-format=json", "-v=4"}).err, HasSubstr(R"("level":"warning")"));
+  EXPECT_EQ(RunWith({"--log-level=error", "-v=4"}).err, "");
+}
+
+}  // namespace
+}  // namespace openelb
