@@ -1,0 +1,92 @@
+"""BIRD 2: one process, one file, reread on change. As a router, and as a plain sender of given routes."""
+
+import re
+
+from lab.net import run, wait_until
+from lab.router import Router, Session
+
+
+class Bird(Router):
+    kind = "bird"
+
+    def roles(self):
+        return ["bird"]
+
+    def start(self):
+        self._write()
+        self.host.spawn("bird", ["bird", "-f", "-c", self._path("conf"), "-s", self._path("ctl")])
+        wait_until(lambda: "up" in self.run("show status"), what=f"{self.host.netns}: bird")
+
+    def apply(self):
+        self._write()
+        answer = self.run("configure")
+        if "Reconfigur" not in answer:
+            raise RuntimeError(f"{self.host.netns}: {answer}")
+
+    def routes(self):
+        return {prefix: {hop for hop in hops if hop} for prefix, hops in self._table().items()}
+
+    def path_count(self, prefix):
+        return len(self._table().get(prefix, []))
+
+    def sessions(self):
+        found = {}
+        for block in re.split(r"\n(?=\S)", self.run("show protocols all")):
+            address = re.search(r"Neighbor address:\s+(\S+)", block)
+            if address is None:
+                continue
+            counts = [re.search(rf"{name}:\s+(\d+)", block) for name in ("Import updates", "Import withdraws")]
+            imported = re.search(r"Routes:\s+(\d+) imported", block)
+            ours, _, theirs = block.partition("Neighbor capabilities")
+            found[address[1]] = Session(
+                established="BGP state:          Established" in block,
+                add_path="RX: ipv4" in ours and "TX: ipv4" in theirs,
+                prefixes=int(imported[1]) if imported else 0,
+                updates=sum(int(count[1]) for count in counts if count))
+        return found
+
+    def run(self, command):
+        return run("birdc", "-s", self._path("ctl"), command, check=False)
+
+    def _table(self):
+        """{prefix: [next hop of each usable BGP path]}"""
+        found, prefix = {}, None
+        for line in self.run("show route all where source = RTS_BGP").splitlines():
+            head = re.match(r"(\S+/\d+)?\s+(unicast|unreachable|blackhole) \[", line)
+            if head:
+                prefix = head[1] or prefix
+                usable = head[2] == "unicast"
+                found.setdefault(prefix, [])
+            elif "BGP.next_hop:" in line and usable:
+                found[prefix].append(line.split()[1])
+        return found
+
+    def _path(self, suffix):
+        return self.host.run_dir.path / f"{self.host.name}.bird.{suffix}"
+
+    def _write(self):
+        c = self.config
+        lines = [f"router id {c.router_id};",
+                 "protocol device { scan time 1; }",
+                 "protocol direct { ipv4; }"]
+        if c.kernel:
+            lines.append("protocol kernel { ipv4 { export where source = RTS_BGP; }; merge paths on; }")
+        sources = "[RTS_DEVICE, RTS_BGP]"
+        if c.announce:
+            sources = "[RTS_STATIC]"
+            # A path of its own for each next hop; the sender's own address becomes "self".
+            width = max(len(hops) for hops in c.announce.values())
+            for rank in range(width):
+                routes = "".join(f" route {prefix} {'blackhole' if hops[rank] == c.router_id else 'via ' + hops[rank]};"
+                                 for prefix, hops in c.announce.items() if rank < len(hops))
+                lines.append(f"protocol static announce{rank} {{ ipv4;{routes} }}")
+        for n in c.neighbors.values():
+            add_paths = "add paths tx;" if c.announce else "add paths rx;" if n.add_path else ""
+            lines += [
+                f"protocol bgp peer_{re.sub('[^0-9a-f]', '_', n.address)} {{",
+                f"  local as {c.asn}; neighbor {n.address} port {n.port} as {n.asn};",
+                f"  hold time {n.hold_s}; connect delay time 1; connect retry time 1; error wait time 1, 2;",
+                f"  {'passive;' if n.passive else ''} {f'password {chr(34)}{n.password}{chr(34)};' if n.password else ''}",
+                f"  ipv4 {{ import all; export where source ~ {sources}; {add_paths} }};",
+                "}"]
+        self._path("conf").write_text("\n".join(lines) + "\n")

@@ -1,0 +1,104 @@
+"""FRR: zebra and bgpd in a pathspace of their own, so that many run on one machine."""
+
+import json
+import shutil
+from pathlib import Path
+
+from lab.net import run, wait_until
+from lab.router import Router, Session
+
+
+class Frr(Router):
+    kind = "frr"
+
+    def roles(self):
+        return ["bgpd", "zebra"]
+
+    def start(self):
+        space = self.host.netns
+        for folder in ("/etc/frr", "/run/frr"):
+            path = Path(folder) / space
+            path.mkdir(parents=True, exist_ok=True)
+            shutil.chown(path, "frr", "frr")
+        (Path("/etc/frr") / space / "vtysh.conf").touch()
+        for daemon in ("zebra", "bgpd"):
+            self.host.spawn(daemon, [f"/usr/lib/frr/{daemon}", "-N", space, "-A", "127.0.0.1", "-P", "0",
+                                     "-f", "/dev/null", "--log", "stdout"])
+            wait_until((Path("/run/frr") / space / f"{daemon}.vty").exists, what=f"{space}: {daemon}")
+        self._applied = {}
+        self._load(self._base())
+        self.apply()
+
+    def apply(self):
+        lines = []
+        for address in self._applied.keys() - self.config.neighbors.keys():
+            lines.append(f"no neighbor {address}")
+        for address, neighbor in self.config.neighbors.items():
+            if self._applied.get(address) != neighbor:
+                if address in self._applied:
+                    lines.append(f"no neighbor {address}")
+                lines += self._neighbor(neighbor)
+        if lines:
+            self._load([f"router bgp {self.config.asn}", *lines])
+        self._applied = dict(self.config.neighbors)
+
+    def routes(self):
+        return {prefix: {hop["ip"] for path in paths if path.get("valid") for hop in path.get("nexthops", [])}
+                for prefix, paths in self._table().items()}
+
+    def path_count(self, prefix):
+        return len(self._table().get(prefix, []))
+
+    def sessions(self):
+        found = {}
+        for address, peer in json.loads(self.run("show bgp neighbors json")).items():
+            if not isinstance(peer, dict):
+                continue
+            add_path = peer.get("neighborCapabilities", {}).get("addPath", {}).get("ipv4Unicast", {})
+            family = peer.get("addressFamilyInfo", {}).get("ipv4Unicast", {})
+            found[address] = Session(
+                established=peer.get("bgpState") == "Established",
+                add_path="rxAdvertised" in add_path and "txReceived" in add_path,
+                prefixes=family.get("acceptedPrefixCounter", 0),
+                updates=peer.get("messageStats", {}).get("updatesRecv", 0))
+        return found
+
+    def run(self, command):
+        return run("vtysh", "-N", self.host.netns, "-c", command)
+
+    def _table(self):
+        return json.loads(self.run("show bgp ipv4 unicast json") or "{}").get("routes", {})
+
+    def _base(self):
+        return ["frr defaults datacenter",
+                f"router bgp {self.config.asn}",
+                f"bgp router-id {self.config.router_id}",
+                "no bgp ebgp-requires-policy",
+                "bgp bestpath as-path multipath-relax",
+                "coalesce-time 100",
+                "address-family ipv4 unicast",
+                "redistribute connected",
+                "maximum-paths 16",
+                "exit-address-family"]
+
+    @staticmethod
+    def _neighbor(n):
+        line = f"neighbor {n.address}"
+        yield f"{line} remote-as {n.asn}"
+        yield f"{line} timers {max(1, n.hold_s // 3)} {n.hold_s}"
+        yield f"{line} timers connect 1"
+        if n.port != 179:
+            yield f"{line} port {n.port}"
+        if n.passive:
+            yield f"{line} passive"
+        if n.password:
+            yield f"{line} password {n.password}"
+        if not n.add_path:
+            yield "address-family ipv4 unicast"
+            yield f"{line} disable-addpath-rx"
+            yield "exit-address-family"
+
+    def _load(self, lines):
+        path = self.host.run_dir.path / f"{self.host.name}.frr.conf"
+        path.write_text("\n".join(lines) + "\n")
+        run("vtysh", "-N", self.host.netns, "-f", path)

@@ -1,0 +1,112 @@
+"""The lab alone, with BIRD in the speakers' place: what the suites rely on."""
+
+import os
+
+import pytest
+from lab.bird import Bird
+from lab.net import RouteRecorder, wait_until
+from lab.router import Neighbor, RouterConfig
+from lab.run_dir import RunDir, remove_orphans
+from lab.topology import LEAVES, VIP, MultiRouter, leaf_of
+from lab.traffic import Traffic, ask
+
+PREFIX = f"{VIP}/32"
+
+
+def stand_in(lab, node, address, next_hops):
+    """A sender on a node that announces the address with the given next hops."""
+    leaf = LEAVES[leaf_of(address)]
+    config = RouterConfig(50000, address, {leaf.address: Neighbor(leaf.address, leaf.asn, passive=False)},
+                          announce={PREFIX: next_hops}, kernel=False)
+    sender = Bird(lab[node], config)
+    sender.start()
+    return sender
+
+
+@pytest.fixture(scope="module", params=["frr", "bird"])
+def lab(request):
+    remove_orphans("selftest-")
+    lab = MultiRouter(f"selftest-{request.param}-{os.getpid()}", router=request.param)
+    try:
+        lab.up()
+        (lab.cluster.status_dir / "service.yaml").write_text(
+            "kind: Service\nmetadata: {name: bgp-svc, namespace: default}\n"
+            f"status:\n  loadBalancer:\n    ingress:\n    - ip: {VIP}\n")
+        lab.master = stand_in(lab, "master1", "192.168.0.3", ["192.168.0.3", "192.168.0.4"])
+        lab.worker = stand_in(lab, "worker-p002", "192.168.1.2", ["192.168.1.2"])
+        yield lab
+    finally:
+        lab.down()
+
+
+def test_topology_routes_and_spreads(lab):
+    lab.wait_documented()
+    seen = ask(lab["client"], VIP, 300)
+    assert not seen.lost
+    assert set(seen.answers) == {"master1", "worker1", "worker-p002"}
+    assert min(seen.answers.values()) > 30
+
+
+def test_router_reads_its_sessions(lab):
+    session = lab.routers["leaf1"].sessions()["192.168.0.3"]
+    assert session.established and session.add_path and session.prefixes >= 1 and session.updates >= 1
+    assert not lab.routers["leaf1"].sessions().get("192.168.0.9")
+
+
+def test_recorder_and_client_see_a_next_hop_go(lab):
+    recorder = RouteRecorder(lab["leaf1"])
+    traffic = Traffic(lab["client"], VIP)
+    traffic.wait_flow({"master1", "worker1", "worker-p002"})
+    lab.master.config.announce[PREFIX] = ["192.168.0.3"]
+    lab.master.apply()
+    lab.wait_next_hops({"leaf1": {"192.168.0.3"}, "leaf2": {"192.168.1.2"}})
+    traffic.wait_flow({"master1", "worker-p002"})
+    assert [event[1:] for event in recorder.events(PREFIX)] == [("add", {"192.168.0.3"})]
+    lab.master.config.announce[PREFIX] = ["192.168.0.3", "192.168.0.4"]
+    lab.master.apply()
+    lab.wait_documented()
+    traffic.stop()
+    recorder.stop()
+
+
+def test_neighbour_without_add_path_gives_one_next_hop(lab):
+    leaf = lab.routers["leaf1"]
+    with_add_path = leaf.config.neighbors["192.168.0.3"]
+    leaf.set_neighbor(Neighbor("192.168.0.3", 50000, add_path=False))
+    wait_until(lambda: leaf.established("192.168.0.3"))
+    lab.wait_next_hops({"leaf1": {"192.168.0.3"}, "leaf2": {"192.168.1.2"}})
+    assert not leaf.sessions()["192.168.0.3"].add_path
+    leaf.set_neighbor(with_add_path)
+    lab.wait_documented()
+
+
+def test_wrong_md5_keeps_a_session_down_and_the_right_one_brings_it_up(lab):
+    leaf = lab.routers["leaf1"]
+    leaf.set_neighbor(Neighbor("192.168.0.3", 50000, password="s3cret"))
+    lab.wait_next_hops({"leaf1": set(), "leaf2": {"192.168.1.2"}})
+    assert not leaf.established("192.168.0.3")
+    peer = Neighbor("192.168.0.2", 50001, passive=False, password="s3cret")
+    lab.master.set_neighbor(peer)
+    lab.wait_documented()
+
+
+def test_policy_local_keeps_to_the_nodes_with_pods(lab):
+    lab.cluster.edit("Service", "bgp-svc", lambda o: o["spec"].update(externalTrafficPolicy="Local"))
+    wait_until(lambda: set(ask(lab["client"], VIP, 60).answers) == {"worker1", "worker-p002"})
+    assert ask(lab["client"], VIP, 60).lost  # through master1, which the stand-in still announces
+    lab.cluster.edit("Service", "bgp-svc", lambda o: o["spec"].update(externalTrafficPolicy="Cluster"))
+    wait_until(lambda: not ask(lab["client"], VIP, 60).lost)
+
+
+def test_down_works_from_another_object_after_a_crash():
+    first = RunDir(f"selftest-crash-{os.getpid()}")
+    first.create()
+    first.create_namespace("a")
+    process = first.spawn("sleeper", ["sleep", "60"], node="a")
+    assert process.alive()
+    second = RunDir(first.name)  # knows only what is on disk
+    assert [p.role for p in second.processes()] == ["sleeper"]
+    second.remove()
+    assert not process.alive()
+    assert not first.exists()
+    assert not os.path.exists(f"/run/netns/{first.namespace('a')}")

@@ -1,0 +1,73 @@
+"""What a client saw, read from the lines that client.py writes."""
+
+import json
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.net import wait_until
+
+_SCRIPT = Path(__file__).with_name("client.py")
+TIMEOUT_S = 0.8
+
+
+@dataclass(frozen=True)
+class Count:
+    answers: Counter  # per node that the connection was entered through
+    lost: list  # times of the lost requests, seconds since the epoch
+
+    @property
+    def total(self):
+        return sum(self.answers.values()) + len(self.lost)
+
+    def outage(self):
+        """Seconds from the first lost request to the last."""
+        return max(self.lost) - min(self.lost) if self.lost else 0.0
+
+
+class Traffic:
+    """A request loop that runs in a host until stopped."""
+
+    def __init__(self, host, address, port=80, rate=100, role="client"):
+        self._path = host.run_dir.log(f"{host.name}.{role}")
+        self._path.unlink(missing_ok=True)
+        self._process = host.spawn(role, [sys.executable, _SCRIPT, address, port, rate, TIMEOUT_S])
+
+    def count(self, since=0.0, until=None):
+        """Of the requests begun in the given time; those still open are not in it."""
+        answers, lost = Counter(), []
+        for line in self._path.read_text().splitlines():
+            try:
+                seen = json.loads(line)
+            except ValueError:
+                continue  # the line being written
+            if since <= seen["at"] < (until or float("inf")):
+                if "entry" in seen:
+                    answers[seen["entry"]] += 1
+                else:
+                    lost.append(seen["at"])
+        return Count(answers, lost)
+
+    def settle(self):
+        """Waits until every request begun before now is decided."""
+        time.sleep(TIMEOUT_S + 0.1)
+
+    def wait_flow(self, nodes, timeout=10.0):
+        """Waits until, for half a second, requests were answered through exactly `nodes` with none lost."""
+        def flows():
+            now = time.time() - TIMEOUT_S
+            seen = self.count(now - 0.5, now)
+            return (set(seen.answers) == set(nodes) and not seen.lost) or None
+        wait_until(flows, timeout, interval=0.1, what=f"answers through {sorted(nodes)}")
+
+    def stop(self):
+        self._process.kill()
+
+
+def ask(host, address, requests, port=80, rate=500):
+    """Sends a number of requests from a host and returns their Count."""
+    lines = host.exec(sys.executable, _SCRIPT, address, port, rate, TIMEOUT_S, requests).splitlines()
+    seen = [json.loads(line) for line in lines]
+    return Count(Counter(s["entry"] for s in seen if "entry" in s), [s["at"] for s in seen if "lost" in s])
