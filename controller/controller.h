@@ -96,6 +96,8 @@ class Controller final : public EventSource::Handler,
   const ipam::Ipam& ipam() const { return ipam_; }
   const plan::Planner& planner() const { return planner_; }
   const push::Distributor& distributor() const { return distributor_; }
+  const observe::SessionBoard& sessions() const { return board_; }
+  const observe::Statuses& statuses() const { return statuses_; }
   const ControllerCounters& counters() const { return counters_; }
 
  private:

@@ -151,9 +151,16 @@ std::map<std::string, std::vector<std::string>> SessionBoard::Problems() const {
   return problems;
 }
 
-const plan::v1::Observed* SessionBoard::Find(absl::string_view node) const {
+uint64_t SessionBoard::OnWire(absl::string_view node, uint64_t epoch) const {
   const auto it = nodes_.find(node);
-  return it == nodes_.end() ? nullptr : &it->second;
+  if (it == nodes_.end()) return 0;
+  std::optional<uint64_t> oldest;
+  for (const auto& peer : it->second.peers()) {
+    if (!Established(peer)) continue;
+    const uint64_t counter = peer.on_wire().epoch() == epoch ? peer.on_wire().counter() : 0;
+    oldest = std::min(oldest.value_or(counter), counter);
+  }
+  return oldest.value_or(0);
 }
 
 }  // namespace openelb::observe

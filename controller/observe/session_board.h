@@ -47,8 +47,9 @@ class SessionBoard {
   network::BgpConfStatus ConfStatus() const;
   // Problems that speakers report of themselves, by node.
   std::map<std::string, std::vector<std::string>> Problems() const;
-  // The last report of a node, nullptr before the first.
-  const plan::v1::Observed* Find(absl::string_view node) const;
+  // The newest generation counter of `epoch` that every established session of the node has on the
+  // wire; 0: none.
+  uint64_t OnWire(absl::string_view node, uint64_t epoch) const;
 
  private:
   void MarkDue(const std::string& peer, absl::Duration when);

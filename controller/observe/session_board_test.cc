@@ -54,6 +54,24 @@ TEST(SessionBoardTest, ADownSessionSaysWhy) {
   EXPECT_EQ(changes[0].error, "connection refused");
 }
 
+TEST(SessionBoardTest, OnWireIsWhatTheSlowestEstablishedSessionHas) {
+  SessionBoard board;
+  plan::v1::Observed observed;
+  for (const auto& [name, state, counter] :
+       {std::tuple{"a", "ESTABLISHED", 7}, std::tuple{"b", "ESTABLISHED", 5},
+        std::tuple{"c", "IDLE", 1}}) {
+    auto* peer = observed.add_peers();
+    peer->set_name(name);
+    peer->set_session_state(state);
+    peer->mutable_on_wire()->set_epoch(2);
+    peer->mutable_on_wire()->set_counter(counter);
+  }
+  board.Update("master1", observed, absl::ZeroDuration());
+  EXPECT_EQ(board.OnWire("master1", 2), 5U);
+  EXPECT_EQ(board.OnWire("master1", 3), 0U);
+  EXPECT_EQ(board.OnWire("unknown", 2), 0U);
+}
+
 TEST(SessionBoardTest, APeerThatTheSpeakerNoLongerHasLeavesTheStatus) {
   SessionBoard board;
   board.Update("master1", Report("ESTABLISHED", 1), absl::ZeroDuration());

@@ -168,6 +168,14 @@ void Statuses::WriteDue(absl::Duration now) {
   for (const std::string& conf : confs) WriteBgpConf(conf);
 }
 
+std::vector<std::string> Statuses::Eips() const {
+  std::vector<std::string> names;
+  for (const auto& [key, known] : known_) {
+    if (key.kind == network::Eip::kKind) names.push_back(key.name);
+  }
+  return names;
+}
+
 absl::Duration Statuses::NextDue() const {
   return board_->NextDue().value_or(absl::InfiniteDuration());
 }

@@ -44,6 +44,7 @@ class Statuses {
 
   uint64_t events_recorded() const { return events_recorded_; }
   size_t problem_count() const { return problems_.size(); }
+  std::vector<std::string> Eips() const;
 
  private:
   struct Known {

@@ -1,0 +1,180 @@
+#include "controller/observe/metrics.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/numeric/int128.h"
+#include "absl/strings/numbers.h"
+
+namespace openelb::observe {
+namespace {
+
+using enum MetricType;
+
+constexpr MetricDef kBuildInfo{"openelb_build_info", kGauge,
+                               "Always 1; the label names the version.", "version"};
+constexpr MetricDef kSourceUp{"openelb_source_up", kGauge,
+                              "1 while the source of cluster state can be read.", ""};
+constexpr MetricDef kObjectEvents{"openelb_object_events_total", kCounter,
+                                  "Changes of cluster objects taken from the source.", ""};
+constexpr MetricDef kObjectErrors{
+    "openelb_object_errors_total", kCounter,
+    "Objects and files that could not be read; their last good state stays.", ""};
+constexpr MetricDef kStatusWrites{"openelb_status_writes_total", kCounter,
+                                  "Statuses written, by outcome.", "outcome"};
+constexpr MetricDef kClusterEvents{"openelb_cluster_events_total", kCounter,
+                                   "Events recorded for users.", ""};
+constexpr MetricDef kProblems{"openelb_problems", kGauge,
+                              "Things users should mend, as their objects' conditions name them.",
+                              ""};
+constexpr MetricDef kPoolSize{"openelb_eip_addresses", kGauge, "Addresses of an Eip.", "eip"};
+constexpr MetricDef kPoolUsed{"openelb_eip_addresses_used", kGauge,
+                              "Addresses of an Eip that Services hold.", "eip"};
+constexpr MetricDef kAllocations{"openelb_allocations_total", kCounter,
+                                 "What allocation did, by outcome: assigned, released, failed.",
+                                 "outcome"};
+constexpr MetricDef kWaiting{"openelb_services_waiting", kGauge,
+                             "Services without the address they ask for.", ""};
+constexpr MetricDef kPlanSteps{"openelb_plan_steps_total", kCounter, "Rounds of planning.", ""};
+constexpr MetricDef kPlanVisits{"openelb_plan_objects_visited_total", kCounter,
+                                "Objects that planning derived anew, by kind.", "kind"};
+constexpr MetricDef kPlanEpoch{"openelb_plan_epoch", kGauge, "Epoch of the plans that are served.",
+                               ""};
+constexpr MetricDef kPlanGeneration{
+    "openelb_plan_generation", kGauge,
+    "Counter of a speaker's plan generation, by stage: planned, acked, on_wire.", "node,stage"};
+constexpr MetricDef kChangeToPlan{"openelb_change_to_plan_seconds", kHistogram,
+                                  "From the arrival of a change to the new plan.", ""};
+constexpr MetricDef kPlanToAck{"openelb_plan_to_ack_seconds", kHistogram,
+                               "From a new plan to a speaker's acknowledgement.", ""};
+constexpr MetricDef kSpeakerAttached{"openelb_speaker_attached", kGauge,
+                                     "1 while the speaker of a node has a stream.", "node"};
+constexpr MetricDef kStreams{
+    "openelb_plan_streams_total", kCounter,
+    "Speakers that attached, by outcome: accepted, resumed, refused, dead, unacknowledged, "
+    "invalid.",
+    "outcome"};
+constexpr MetricDef kPlanMessages{"openelb_plan_messages_total", kCounter,
+                                  "Messages sent to speakers: snapshot, delta, heartbeat.", "kind"};
+constexpr MetricDef kPlanRefusals{"openelb_plan_refusals_total", kCounter,
+                                  "What speakers refused: resource, plan, epoch.", "what"};
+constexpr MetricDef kSaveFailures{"openelb_save_failures_total", kCounter,
+                                  "Times facts and assignments could not be saved.", ""};
+
+constexpr std::array kTable = {
+    kBuildInfo,  kSourceUp,     kObjectEvents,   kObjectErrors, kStatusWrites, kClusterEvents,
+    kProblems,   kPoolSize,     kPoolUsed,       kAllocations,  kWaiting,      kPlanSteps,
+    kPlanVisits, kPlanEpoch,    kPlanGeneration, kChangeToPlan, kPlanToAck,    kSpeakerAttached,
+    kStreams,    kPlanMessages, kPlanRefusals,   kSaveFailures,
+};
+
+}  // namespace
+
+std::span<const MetricDef> ControllerMetricsTable() { return kTable; }
+
+ControllerMetrics::ControllerMetrics(Metrics* metrics, absl::string_view version)
+    : metrics_(metrics),
+      planned_(metrics->HistogramOf(kChangeToPlan)),
+      acked_(metrics->HistogramOf(kPlanToAck)) {
+  metrics_->GaugeOf(kBuildInfo, {version}).Set(1);
+}
+
+void ControllerMetrics::OnPlanned(absl::Duration since_change) {
+  planned_.Observe(absl::ToDoubleSeconds(since_change));
+}
+
+void ControllerMetrics::OnAcked(absl::Duration since_change) {
+  acked_.Observe(absl::ToDoubleSeconds(since_change));
+}
+
+void ControllerMetrics::Total(const MetricDef& def, Metrics::LabelValues labels, uint64_t total) {
+  Counter counter = metrics_->CounterOf(def, labels);
+  const double difference = static_cast<double>(total) - counter.Value();
+  if (difference > 0) counter.Increment(difference);
+}
+
+void ControllerMetrics::Update(const Controller& controller, const SourceCounters& source) {
+  metrics_->GaugeOf(kSourceUp).Set(controller.synced() && !controller.away() ? 1 : 0);
+  Total(kObjectEvents, {}, controller.counters().events);
+  Total(kObjectErrors, {}, source.object_errors);
+  Total(kStatusWrites, {"written"}, source.status_writes);
+  Total(kStatusWrites, {"failed"}, source.status_write_errors);
+  Total(kClusterEvents, {}, controller.statuses().events_recorded());
+  metrics_->GaugeOf(kProblems).Set(static_cast<double>(controller.statuses().problem_count()));
+  Total(kPlanSteps, {}, controller.counters().steps);
+  Total(kSaveFailures, {}, controller.counters().save_failures);
+
+  const ipam::Counters& allocations = controller.ipam().counters();
+  Total(kAllocations, {"assigned"}, allocations.assigned);
+  Total(kAllocations, {"released"}, allocations.released);
+  Total(kAllocations, {"failed"}, allocations.failed);
+  metrics_->GaugeOf(kWaiting).Set(static_cast<double>(controller.ipam().WaitingCount()));
+
+  const plan::Visits& visits = controller.planner().visits();
+  for (const auto& [kind, count] :
+       {std::pair{"node", visits.nodes}, std::pair{"rack", visits.racks},
+        std::pair{"speaker", visits.speakers}, std::pair{"service", visits.services},
+        std::pair{"address", visits.addresses}, std::pair{"group", visits.groups},
+        std::pair{"place", visits.places}}) {
+    Total(kPlanVisits, {kind}, count);
+  }
+  const push::DistributorCounters& streams = controller.distributor().counters();
+  for (const auto& [outcome, count] :
+       {std::pair{"accepted", streams.attached}, std::pair{"resumed", streams.resumed},
+        std::pair{"refused", streams.refused}, std::pair{"dead", streams.dead_peers},
+        std::pair{"unacknowledged", streams.unacknowledged},
+        std::pair{"invalid", streams.invalid_reports}}) {
+    Total(kStreams, {outcome}, count);
+  }
+  Total(kPlanMessages, {"snapshot"}, streams.snapshots);
+  Total(kPlanMessages, {"delta"}, streams.deltas);
+  Total(kPlanMessages, {"heartbeat"}, streams.heartbeats);
+  Total(kPlanRefusals, {"resource"}, streams.resource_nacks);
+  Total(kPlanRefusals, {"plan"}, streams.plan_errors);
+  Total(kPlanRefusals, {"epoch"}, streams.epoch_refusals);
+  UpdatePools(controller);
+  UpdateSpeakers(controller);
+}
+
+void ControllerMetrics::UpdatePools(const Controller& controller) {
+  std::set<std::string> pools;
+  for (const std::string& name : controller.statuses().Eips()) {
+    const network::EipStatus* status = controller.ipam().PoolStatus(name);
+    if (status == nullptr) continue;
+    double size = 0;
+    if (!absl::SimpleAtod(status->pool_size, &size)) size = 0;
+    metrics_->GaugeOf(kPoolSize, {name}).Set(size);
+    metrics_->GaugeOf(kPoolUsed, {name}).Set(static_cast<double>(status->usage));
+    pools.insert(name);
+  }
+  for (const std::string& name : pools_) {
+    if (pools.contains(name)) continue;
+    metrics_->Remove(kPoolSize, "eip", name);
+    metrics_->Remove(kPoolUsed, "eip", name);
+  }
+  pools_ = std::move(pools);
+}
+
+void ControllerMetrics::UpdateSpeakers(const Controller& controller) {
+  metrics_->GaugeOf(kPlanEpoch)
+      .Set(static_cast<double>(controller.distributor().generation().epoch));
+  std::set<std::string> nodes;
+  for (const auto& [node, speaker] : controller.distributor().Speakers()) {
+    nodes.insert(node);
+    metrics_->GaugeOf(kSpeakerAttached, {node}).Set(speaker.attached ? 1 : 0);
+    metrics_->GaugeOf(kPlanGeneration, {node, "planned"})
+        .Set(static_cast<double>(speaker.planned.counter));
+    metrics_->GaugeOf(kPlanGeneration, {node, "acked"})
+        .Set(static_cast<double>(speaker.acked.counter));
+    const uint64_t on_wire = controller.sessions().OnWire(node, speaker.acked.epoch);
+    metrics_->GaugeOf(kPlanGeneration, {node, "on_wire"}).Set(static_cast<double>(on_wire));
+  }
+  for (const std::string& node : nodes_) {
+    if (nodes.contains(node)) continue;
+    metrics_->Remove(kSpeakerAttached, "node", node);
+    metrics_->Remove(kPlanGeneration, "node", node);
+  }
+  nodes_ = std::move(nodes);
+}
+
+}  // namespace openelb::observe
