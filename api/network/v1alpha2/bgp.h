@@ -48,8 +48,8 @@ struct AfiSafi {
   bool unicast = true;  // false: a family that we do not carry; kept so that it can be named
   std::string text;     // "AFI_IP/SAFI_UNICAST" as written, for messages
   bool enabled = true;
-  // addPaths.config.sendMax: nullopt when not written. 0 turns ADD-PATH off, n > 0 bounds the paths
-  // per prefix.
+  // addPaths.config.sendMax: nullopt when not written, which in a written entry means no ADD-PATH,
+  // as in OpenELB. 0 turns ADD-PATH off, n > 0 bounds the paths per prefix.
   std::optional<uint32_t> send_max;
   bool add_path_receive = false;
   bool graceful_restart = false;

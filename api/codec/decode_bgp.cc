@@ -1,0 +1,165 @@
+#include "api/base/ip.h"
+#include "api/codec/ignored.h"
+#include "api/codec/kinds.h"
+
+namespace openelb::codec {
+namespace {
+
+constexpr uint32_t kMaxAs = UINT32_MAX;
+constexpr uint32_t kMaxSeconds = 65535;  // a hold time has 16 bits on the wire (RFC 4271 4.2)
+
+// A graceful restart is described but not done yet: it is read, and named as ignored.
+std::optional<network::GracefulRestart> DecodeGracefulRestart(const Field& field,
+                                                              IgnoredFields* ignored) {
+  if (!field.given()) return std::nullopt;
+  network::GracefulRestart restart;
+  restart.enabled = field["enabled"].Bool();
+  restart.restart_time_s = field["restartTime"].Int<uint32_t>(0, UINT32_MAX);
+  restart.helper_only = field["helperOnly"].Bool();
+  restart.deferral_time_s = field["deferralTime"].Int<uint32_t>(0, UINT32_MAX);
+  restart.notification_enabled = field["notificationEnabled"].Bool();
+  restart.long_lived_enabled = field["longlivedEnabled"].Bool();
+  restart.stale_routes_time_s = field["staleRoutesTime"].Int<uint32_t>(0, UINT32_MAX);
+  field.Skip({"peerRestartTime", "peerRestarting", "localRestarting", "mode"});
+  if (restart.enabled) ignored->Add(field, Value());
+  return restart;
+}
+
+// The family of a neighbour's address; IPv4 when it cannot be read, which is reported elsewhere.
+Family FamilyOf(const std::string& neighbor_address) {
+  const auto ip = IpAddress::Parse(neighbor_address);
+  return ip.ok() ? ip->family() : Family::kV4;
+}
+
+const char* AfiName(Family family) { return family == Family::kV4 ? "AFI_IP" : "AFI_IP6"; }
+
+// Family and name from spec.afiSafis[].config.family; the neighbour's where none is given.
+void DecodeFamily(const Field& field, network::AfiSafi* entry, IgnoredFields* ignored) {
+  const std::string afi = field["afi"].OneOfText(
+      {"AFI_IP", "AFI_IP6", "AFI_L2VPN", "AFI_LS", "AFI_OPAQUE", "AFI_UNKNOWN"},
+      AfiName(entry->family));
+  const std::string safi = field["safi"].OneOfText(
+      {"SAFI_UNICAST", "SAFI_MULTICAST", "SAFI_MPLS_LABEL", "SAFI_ENCAPSULATION", "SAFI_VPLS",
+       "SAFI_EVPN", "SAFI_LS", "SAFI_SR_POLICY", "SAFI_MPLS_VPN", "SAFI_MPLS_VPN_MULTICAST",
+       "SAFI_ROUTE_TARGET_CONSTRAINTS", "SAFI_FLOW_SPEC_UNICAST", "SAFI_FLOW_SPEC_VPN",
+       "SAFI_KEY_VALUE", "SAFI_UNKNOWN"},
+      "SAFI_UNICAST");
+  const bool is_ip = afi == "AFI_IP" || afi == "AFI_IP6";
+  entry->family = afi == "AFI_IP6" ? Family::kV6 : Family::kV4;
+  entry->unicast = is_ip && safi == "SAFI_UNICAST";
+  entry->text = absl::StrCat(afi, "/", safi);
+  if (!entry->unicast) ignored->Add(field, Value());
+}
+
+network::AfiSafi DecodeAfiSafi(const Field& field, Family neighbor, IgnoredFields* ignored) {
+  network::AfiSafi entry;
+  entry.family = neighbor;
+  const Field config = field["config"];
+  DecodeFamily(config["family"], &entry, ignored);
+  entry.enabled = !config["enabled"].given() || config["enabled"].Bool();
+  const Field add_paths = field["addPaths"]["config"];
+  if (add_paths["sendMax"].given()) {
+    entry.send_max = add_paths["sendMax"].Int<uint32_t>(0, UINT32_MAX);
+  }
+  entry.add_path_receive = add_paths["receive"].Bool();
+  ignored->Add(add_paths["receive"], false);
+  const Field graceful_restart = field["mpGracefulRestart"]["config"]["enabled"];
+  entry.graceful_restart = graceful_restart.Bool();
+  ignored->Add(graceful_restart, false);
+  return entry;
+}
+
+void DecodePeerConf(const Field& conf, network::BgpPeer* peer, IgnoredFields* ignored) {
+  peer->neighbor_address = conf["neighborAddress"].String();
+  if (conf["peerAs"].Require("a number from 1 to 4294967295")) {
+    peer->peer_as = conf["peerAs"].Int<uint32_t>(1, kMaxAs);
+  }
+  peer->local_as = conf["localAs"].Int<uint32_t>(0, kMaxAs);
+  peer->auth_password = conf["authPassword"].Secret();
+  peer->description = conf["description"].String();
+  peer->admin_down = conf["adminDown"].Bool();
+  ignored->Add(conf["peerGroup"], "");
+  ignored->Add(conf["peerType"], 0);
+  ignored->Add(conf["removePrivateAs"], "NONE");
+  ignored->Add(conf["routeFlapDamping"], false);
+  ignored->Add(conf["sendCommunity"], 0);
+  ignored->Add(conf["neighborInterface"], "");
+  ignored->Add(conf["vrf"], "");
+  ignored->Add(conf["allowOwnAs"], 0);
+  ignored->Add(conf["replacePeerAs"], false);
+}
+
+void DecodeTimers(const Field& timers, network::BgpPeer* peer, IgnoredFields* ignored) {
+  peer->connect_retry_s = timers["connectRetry"].Seconds(0, kMaxSeconds);
+  peer->hold_time_s = timers["holdTime"].Seconds(0, kMaxSeconds);
+  peer->keepalive_s = timers["keepaliveInterval"].Seconds(0, kMaxSeconds);
+  const Field advertisement = timers["minimumAdvertisementInterval"];
+  if (advertisement.Seconds(0, kMaxSeconds).value_or(0) != 0) ignored->Add(advertisement, Value());
+}
+
+void DecodeTransport(const Field& transport, network::BgpPeer* peer, IgnoredFields* ignored) {
+  peer->passive = transport["passiveMode"].Bool();
+  peer->remote_port = transport["remotePort"].Int<uint32_t>(0, 65535);
+  ignored->Add(transport["mtuDiscovery"], false);
+  ignored->Add(transport["remoteAddress"], "");
+  ignored->Add(transport["tcpMss"], 0);
+}
+
+}  // namespace
+
+Object DecodeBgpConf(kube::ObjectMeta meta, const Field& root) {
+  network::BgpConf conf;
+  conf.meta = std::move(meta);
+  IgnoredFields ignored;
+  const Field spec = root["spec"];
+  conf.as = spec["as"].Int<uint32_t>(1, kMaxAs);
+  for (const auto& [rack, as] : spec["asPerRack"].Members()) {
+    conf.as_per_rack[rack] = as.Int<uint32_t>(0, kMaxAs);
+  }
+  conf.router_id = spec.Either("routerId", "routerID").String();
+  conf.listen_port = spec.Either("listenPort", "port").Int<int32_t>(-1, 65535);
+  conf.listen_addresses = spec["listenAddresses"].Strings();
+  conf.graceful_restart = DecodeGracefulRestart(spec["gracefulRestart"], &ignored);
+  conf.policy = spec["policy"].String();
+  ignored.Add(spec["families"], Value::List());
+  ignored.Add(spec["useMultiplePaths"], false);
+  conf.fields_ignored = ignored.Take();
+  return conf;
+}
+
+Object DecodeBgpPeer(kube::ObjectMeta meta, const Field& root) {
+  network::BgpPeer peer;
+  peer.meta = std::move(meta);
+  IgnoredFields ignored;
+  const Field spec = root["spec"];
+  DecodePeerConf(spec.Either("conf", "config"), &peer, &ignored);
+  const Field multihop = spec["ebgpMultihop"];
+  peer.multihop = multihop["enabled"].Bool();
+  peer.multihop_ttl = multihop["multihopTtl"].Int<uint32_t>(0, 255);
+  DecodeTimers(spec["timers"]["config"], &peer, &ignored);
+  DecodeTransport(spec["transport"], &peer, &ignored);
+  peer.graceful_restart = DecodeGracefulRestart(spec["gracefulRestart"], &ignored);
+  const Family neighbor = FamilyOf(peer.neighbor_address);
+  for (const Field& entry : spec["afiSafis"].Items()) {
+    peer.afi_safis.push_back(DecodeAfiSafi(entry, neighbor, &ignored));
+  }
+  // v1alpha1 has one bound for the one family it carries.
+  if (const Field send_max = spec["addPaths"]["sendMax"]; send_max.given()) {
+    const uint32_t bound = send_max.Int<uint32_t>(0, UINT32_MAX);
+    if (peer.afi_safis.empty()) {
+      network::AfiSafi entry;
+      entry.family = neighbor;
+      entry.text = absl::StrCat(AfiName(neighbor), "/SAFI_UNICAST");
+      entry.send_max = bound;
+      peer.afi_safis.push_back(std::move(entry));
+    }
+  }
+  if (const Field selector = spec["nodeSelector"]; selector.given()) {
+    peer.node_selector = DecodeLabelSelector(selector);
+  }
+  ignored.Add(spec["usingPortForward"], false);
+  peer.fields_ignored = ignored.Take();
+  return peer;
+}
+
+}  // namespace openelb::codec

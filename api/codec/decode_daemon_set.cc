@@ -1,0 +1,72 @@
+#include "api/codec/kinds.h"
+
+namespace openelb::codec {
+namespace {
+
+using Requirement = kube::NodeSelectorRequirement;
+
+kube::Toleration DecodeToleration(const Field& field) {
+  kube::Toleration toleration;
+  toleration.key = field["key"].String();
+  toleration.op = field["operator"].OneOfText({"Equal", "Exists"}, "Equal");
+  toleration.value = field["value"].String();
+  toleration.effect =
+      field["effect"].OneOfText({"NoSchedule", "PreferNoSchedule", "NoExecute", ""}, "");
+  if (toleration.key.empty() && toleration.op != "Exists") {
+    field["operator"].Error("must be Exists where no key is given");
+  }
+  field.Skip({"tolerationSeconds"});
+  return toleration;
+}
+
+std::vector<Requirement> DecodeRequirements(const Field& field) {
+  std::vector<Requirement> requirements;
+  for (const Field& item : field.Items()) {
+    Requirement requirement;
+    if (item["key"].Require("the key of a label")) requirement.key = item["key"].String();
+    const Field op = item["operator"];
+    op.Require("In, NotIn, Exists, DoesNotExist, Gt or Lt");
+    requirement.op = op.OneOf({{"In", Requirement::Operator::kIn},
+                               {"NotIn", Requirement::Operator::kNotIn},
+                               {"Exists", Requirement::Operator::kExists},
+                               {"DoesNotExist", Requirement::Operator::kDoesNotExist},
+                               {"Gt", Requirement::Operator::kGt},
+                               {"Lt", Requirement::Operator::kLt}},
+                              Requirement::Operator::kIn);
+    requirement.values = item["values"].Strings();
+    requirements.push_back(std::move(requirement));
+  }
+  return requirements;
+}
+
+}  // namespace
+
+// Only what decides where the pods run is read; the API server knows the rest.
+Object DecodeDaemonSet(kube::ObjectMeta meta, const Field& root) {
+  kube::DaemonSet daemon_set;
+  daemon_set.meta = std::move(meta);
+  const Field pod = root["spec"]["template"]["spec"];
+  root["spec"].AllowOthers();
+  root["spec"]["template"].AllowOthers();
+  pod.AllowOthers();
+  daemon_set.node_selector = pod["nodeSelector"].StringMap();
+  daemon_set.node_name = pod["nodeName"].String();
+  daemon_set.host_network = pod["hostNetwork"].Bool();
+  for (const Field& toleration : pod["tolerations"].Items()) {
+    daemon_set.tolerations.push_back(DecodeToleration(toleration));
+  }
+  pod["affinity"].AllowOthers();
+  const Field node_affinity = pod["affinity"]["nodeAffinity"];
+  node_affinity.AllowOthers();
+  const Field required = node_affinity["requiredDuringSchedulingIgnoredDuringExecution"];
+  if (required.given()) {
+    daemon_set.required_node_affinity.emplace();
+    for (const Field& term : required["nodeSelectorTerms"].Items()) {
+      daemon_set.required_node_affinity->push_back(
+          {DecodeRequirements(term["matchExpressions"]), DecodeRequirements(term["matchFields"])});
+    }
+  }
+  return daemon_set;
+}
+
+}  // namespace openelb::codec

@@ -1,0 +1,26 @@
+#include "api/codec/ignored.h"
+#include "api/codec/kinds.h"
+
+namespace openelb::codec {
+
+Object DecodeEip(kube::ObjectMeta meta, const Field& root) {
+  network::Eip eip;
+  eip.meta = std::move(meta);
+  const Field spec = root["spec"];
+  eip.address = spec["address"].String();
+  eip.protocol = spec["protocol"].OneOf({{"bgp", network::Protocol::kBgp},
+                                         {"layer2", network::Protocol::kLayer2},
+                                         {"vip", network::Protocol::kVip}},
+                                        network::Protocol::kBgp);
+  eip.interface = spec["interface"].String();
+  eip.disable = spec["disable"].Bool();
+  eip.priority = spec["priority"].Int<int64_t>(INT64_MIN, INT64_MAX);
+  eip.namespaces = spec["namespaces"].Strings();
+  eip.namespace_selector = spec["namespaceSelector"].StringMap();
+  IgnoredFields ignored;
+  ignored.Add(spec["usingKnownIPs"], false);
+  eip.fields_ignored = ignored.Take();
+  return eip;
+}
+
+}  // namespace openelb::codec

@@ -1,0 +1,126 @@
+#include "api/network/v1alpha2/validate.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "api/base/ip.h"
+
+namespace openelb::network {
+namespace {
+
+constexpr absl::string_view kCanReach = "can_reach:";
+constexpr size_t kMaxPassword = 80;       // TCP_MD5SIG_MAXKEYLEN
+constexpr size_t kMaxInterfaceName = 15;  // IFNAMSIZ less the end
+
+std::string Quote(absl::string_view text) { return absl::StrCat("\"", text, "\""); }
+
+// Ranges no Service can be reached at.
+struct Unusable {
+  const char* range;
+  const char* what;
+};
+constexpr Unusable kUnusable[] = {
+    {"0.0.0.0", "the unspecified address"}, {"127.0.0.0/8", "loopback addresses"},
+    {"224.0.0.0/4", "multicast addresses"}, {"255.255.255.255", "the broadcast address"},
+    {"::", "the unspecified address"},      {"::1", "the loopback address"},
+    {"fe80::/10", "link-local addresses"},  {"ff00::/8", "multicast addresses"},
+};
+
+void ValidateAddress(const std::string& address, std::vector<FieldError>* errors) {
+  constexpr absl::string_view kAllowed = "IP, IP/LENGTH or IP-IP";
+  if (address.empty()) {
+    errors->push_back({"spec.address", absl::StrCat("missing; ", kAllowed)});
+    return;
+  }
+  const auto range = IpRange::Parse(address);
+  if (!range.ok()) {
+    errors->push_back({"spec.address", absl::StrCat(range.status().message(), "; ", kAllowed)});
+    return;
+  }
+  for (const Unusable& unusable : kUnusable) {
+    if (IpRange::Parse(unusable.range)->Overlaps(*range)) {
+      errors->push_back({"spec.address", absl::StrCat(Quote(address), " holds ", unusable.what,
+                                                      ", which no Service can have")});
+      return;
+    }
+  }
+}
+
+void ValidateInterface(const Eip& eip, std::vector<FieldError>* errors) {
+  const auto report = [&](std::string message) {
+    errors->push_back({"spec.interface", std::move(message)});
+  };
+  if (eip.interface.empty()) {
+    if (eip.protocol == Protocol::kBgp) return;
+    return report(absl::StrCat("missing; protocol ", ProtocolName(eip.protocol),
+                               " needs the name of an interface or can_reach:IP"));
+  }
+  absl::string_view rest = eip.interface;
+  if (absl::ConsumePrefix(&rest, kCanReach)) {
+    if (!IpAddress::Parse(rest).ok()) {
+      report(absl::StrCat(Quote(eip.interface), " is not can_reach: and an IP address"));
+    }
+  } else if (rest.size() > kMaxInterfaceName ||
+             rest.find_first_of("/ \t:") != absl::string_view::npos) {
+    report(absl::StrCat(Quote(eip.interface), " is not the name of an interface (up to ",
+                        kMaxInterfaceName, " characters) or can_reach:IP"));
+  }
+}
+
+}  // namespace
+
+std::vector<FieldError> Validate(const Eip& eip) {
+  std::vector<FieldError> errors;
+  ValidateAddress(eip.address, &errors);
+  ValidateInterface(eip, &errors);
+  return errors;
+}
+
+std::vector<FieldError> Validate(const BgpConf& conf) {
+  std::vector<FieldError> errors;
+  if (!conf.router_id.empty()) {
+    const auto id = IpAddress::Parse(conf.router_id);
+    if (!id.ok() || !id->is_v4() || id->IsUnspecified()) {
+      errors.push_back(
+          {"spec.routerId",
+           absl::StrCat(Quote(conf.router_id), " is not an IPv4 address other than 0.0.0.0")});
+    }
+  }
+  for (size_t i = 0; i < conf.listen_addresses.size(); ++i) {
+    if (!IpAddress::Parse(conf.listen_addresses[i]).ok()) {
+      errors.push_back({absl::StrCat("spec.listenAddresses[", i, "]"),
+                        absl::StrCat(Quote(conf.listen_addresses[i]), " is not an IP address")});
+    }
+  }
+  return errors;
+}
+
+std::vector<FieldError> Validate(const BgpPeer& peer) {
+  std::vector<FieldError> errors;
+  if (peer.neighbor_address.empty()) {
+    errors.push_back({"spec.conf.neighborAddress", "missing; the IP address of the router"});
+  } else if (const auto ip = IpAddress::Parse(peer.neighbor_address);
+             !ip.ok() || ip->IsUnspecified() || ip->IsMulticast()) {
+    errors.push_back(
+        {"spec.conf.neighborAddress",
+         absl::StrCat(Quote(peer.neighbor_address), " is not the IP address of a router")});
+  }
+  if (peer.auth_password.size() > kMaxPassword) {
+    errors.push_back({"spec.conf.authPassword",
+                      absl::StrCat("longer than the ", kMaxPassword, " bytes that TCP MD5 takes")});
+  }
+  if (peer.hold_time_s == 1 || peer.hold_time_s == 2) {
+    errors.push_back({"spec.timers.config.holdTime",
+                      absl::StrCat(*peer.hold_time_s, " is not 0 or from 3 to 65535")});
+  }
+  for (size_t i = 0; i < peer.afi_safis.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (peer.afi_safis[i].text != peer.afi_safis[j].text) continue;
+      errors.push_back({absl::StrCat("spec.afiSafis[", i, "]"),
+                        absl::StrCat(peer.afi_safis[i].text, " stands twice")});
+      break;
+    }
+  }
+  return errors;
+}
+
+}  // namespace openelb::network
