@@ -1,0 +1,87 @@
+#include "controller/plan/announce.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "api/plan/v1/plan.pb.h"
+
+namespace openelb::plan {
+namespace {
+
+// A speaker's plan by kind.
+struct Decoded {
+  std::vector<v1::BgpPeer> peers;
+  std::map<std::string, v1::NextHopGroup> groups;
+  std::map<std::string, std::string> places;  // node by group
+  std::map<IpPrefix, v1::Route> routes;
+};
+
+Decoded Decode(const PlanView& plan, absl::string_view node) {
+  Decoded out;
+  for (const std::string& set : plan.SetsOf(node)) {
+    const ResourceSet* resources = plan.Find(set);
+    if (resources == nullptr) continue;
+    for (const auto& [key, resource] : resources->resources()) {
+      v1::ResourceBody body;
+      body.ParseFromString(*resource.body);
+      if (body.has_peer()) out.peers.push_back(body.peer());
+      if (body.has_group()) out.groups[body.group().id()] = body.group();
+      if (body.has_place()) out.places[body.place().group()] = body.place().node();
+      if (body.has_route()) out.routes[*IpPrefix::Parse(body.route().prefix())] = body.route();
+    }
+  }
+  return out;
+}
+
+// The members in the order in which the speaker prefers them: from its place on, then around.
+std::vector<IpAddress> NextHops(const Decoded& plan, const std::string& group) {
+  std::vector<IpAddress> hops;
+  const auto it = plan.groups.find(group);
+  if (it == plan.groups.end()) return hops;
+  const auto place = plan.places.find(group);
+  size_t first = 0;
+  for (const v1::Member& member : it->second.members()) {
+    if (place != plan.places.end() && member.node() == place->second) first = hops.size();
+    hops.push_back(*IpAddress::Parse(member.address()));
+  }
+  std::rotate(hops.begin(), hops.begin() + static_cast<std::ptrdiff_t>(first), hops.end());
+  return hops;
+}
+
+size_t PathsFor(const v1::AddressFamily& family, bool add_path, size_t members) {
+  if (!add_path || !family.add_path_send()) return 1;
+  return family.send_max() == 0 ? members : std::min<size_t>(family.send_max(), members);
+}
+
+}  // namespace
+
+std::map<IpAddress, AnnouncedPeer> Announcements(const PlanView& plan, absl::string_view node,
+                                                 bool add_path) {
+  const Decoded decoded = Decode(plan, node);
+  std::map<IpAddress, AnnouncedPeer> out;
+  for (const v1::BgpPeer& peer : decoded.peers) {
+    AnnouncedPeer& announced = out[*IpAddress::Parse(peer.address())];
+    announced.peer = peer.name();
+    announced.scope = peer.scope();
+    announced.down = peer.admin_down() ? "spec.conf.adminDown is true" : peer.held_down();
+    if (!announced.down.empty()) continue;
+    for (const auto& [prefix, route] : decoded.routes) {
+      const auto family = std::find_if(
+          peer.families().begin(), peer.families().end(), [&](const v1::AddressFamily& f) {
+            return f.family() == static_cast<uint32_t>(prefix.family());
+          });
+      const auto target =
+          std::find_if(route.targets().begin(), route.targets().end(),
+                       [&](const v1::Target& t) { return t.scope() == peer.scope(); });
+      if (family == peer.families().end() || target == route.targets().end()) continue;
+      std::vector<IpAddress> hops = NextHops(decoded, target->group());
+      if (hops.empty()) continue;
+      hops.resize(PathsFor(*family, add_path, hops.size()));
+      announced.routes.push_back(
+          {prefix, std::move(hops), {route.services().begin(), route.services().end()}});
+    }
+  }
+  return out;
+}
+
+}  // namespace openelb::plan

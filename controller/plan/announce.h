@@ -1,0 +1,34 @@
+#pragma once
+// Reads a speaker's plan as the speaker does: what it announces to each peer. For explanations and
+// tests.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "api/base/ip.h"
+#include "controller/plan/resource_set.h"
+
+namespace openelb::plan {
+
+struct AnnouncedRoute {
+  IpPrefix prefix;
+  std::vector<IpAddress> next_hops;  // in the order they are announced
+  std::vector<std::string> services;
+  bool operator==(const AnnouncedRoute&) const = default;
+};
+
+struct AnnouncedPeer {
+  std::string peer;                    // name of the BgpPeer
+  std::string scope;                   // of the next hops it can use
+  std::string down;                    // why the session stays down; empty: it may come up
+  std::vector<AnnouncedRoute> routes;  // sorted by prefix; none while it stays down
+};
+
+// By neighbour. `add_path`: the neighbours take several paths where they are offered; else the
+// speaker announces the first one.
+std::map<IpAddress, AnnouncedPeer> Announcements(const PlanView& plan, absl::string_view node,
+                                                 bool add_path);
+
+}  // namespace openelb::plan

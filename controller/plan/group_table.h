@@ -1,0 +1,56 @@
+#pragma once
+// Lists the next hops of every audience: Audience::groups, and the group and route resources.
+//
+// Routes through a shared group say the same in every rack, so they live in one set per list of
+// scope names; the group they name is another one in each audience. A shared group may be empty:
+// the routes through it are then announced to nobody. Routes of addresses with groups of their own
+// live in the sets of the audiences that have members, and name no empty group.
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "controller/plan/address_table.h"
+#include "controller/plan/model.h"
+#include "controller/plan/node_table.h"
+#include "controller/plan/set_store.h"
+#include "controller/plan/speaker_table.h"
+
+namespace openelb::plan {
+
+// Ids of the groups that were made, changed or removed, by audience.
+using GroupChanges = std::map<std::string, std::set<std::string>>;
+
+// Whether the peers of `scope` can use `node` (of the same rack) as next hop: it is on a subnet
+// they share with the speaker, or carries the rack's label. The node must have an address of
+// `family`.
+bool IsInScope(const Scope& scope, const NodeView& node, Family family);
+
+class GroupTable {
+ public:
+  GroupChanges Derive(const NodeChanges& nodes, const AddressChanges& addresses,
+                      const AudienceChanges& audiences, Model* model, SetStore* sets,
+                      Visits* visits);
+
+ private:
+  struct Step;  // what one Derive works on
+  // Whether a shared group came into use or fell out of it.
+  bool CountUses(const AddressChanges& addresses, const Model& model);
+  void UpdateRouteSets(const AudienceChanges& audiences, const AddressChanges& addresses,
+                       Step* step);
+  void BuildSharedGroups(const std::string& audience, Step* step);
+  void BuildOwnGroups(const std::string& audience, const IpAddress& address, Step* step);
+
+  struct RouteSet {
+    std::vector<std::string> scopes;
+    size_t audiences = 0;  // that read it
+  };
+  std::map<std::string, RouteSet> route_sets_;
+  // Addresses through each shared group.
+  PerFamily<size_t> cluster_;
+  PerFamily<size_t> last_resort_;
+  std::map<IpAddress, std::set<std::string>> own_;  // audiences that have a group of its own
+};
+
+}  // namespace openelb::plan

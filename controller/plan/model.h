@@ -1,0 +1,139 @@
+#pragma once
+// What planning derives from its input, between objects and resources. Each part is written by one
+// table of the Planner and read by the later ones and by explanations.
+
+#include <array>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "api/base/ip.h"
+#include "api/kube/node.h"
+#include "api/kube/service.h"
+
+namespace openelb::plan {
+
+// Two of something: for IPv4 and for IPv6.
+template <typename T>
+struct PerFamily {
+  T& operator[](Family family) { return family == Family::kV4 ? v4 : v6; }
+  const T& operator[](Family family) const { return family == Family::kV4 ? v4 : v6; }
+  bool operator==(const PerFamily&) const = default;
+  T v4{};
+  T v6{};
+};
+inline constexpr std::array<Family, 2> kFamilies = {Family::kV4, Family::kV6};
+
+// Whether a node may carry traffic; the first reason that speaks against it.
+enum class Health { kReady, kExcludedByLabel, kNotReady, kUnknown, kNetworkUnavailable };
+
+// How a node came to its rack.
+enum class Placement {
+  kFlat,     // no node has a rack label: one rack, named ""
+  kLabel,    // its own label
+  kAddress,  // on-link for labelled nodes of exactly one rack
+  kNowhere,  // on-link for none
+  kSeveral,  // on-link for several
+};
+
+struct NodeView {
+  Health health = Health::kReady;
+  PerFamily<std::optional<IpAddress>> next_hops;  // the first InternalIP of each family
+  std::vector<InterfaceAddress> prefixes;         // sorted; reported, else annotated
+  std::string rack_label;                         // empty: none
+  Placement placement = Placement::kFlat;
+  std::string rack;      // a node that is in no rack has one to itself: NoRackName(node)
+  bool speaker = false;  // a speaker runs here
+  bool leaving = false;  // and the DaemonSet no longer wants it
+
+  bool InRack() const {
+    return placement != Placement::kNowhere && placement != Placement::kSeveral;
+  }
+  bool operator==(const NodeView&) const = default;
+};
+
+// "node/NAME"; a label value cannot contain "/".
+inline std::string NoRackName(const std::string& node) { return "node/" + node; }
+
+// The best endpoint of a Service on a node.
+enum class EndpointState { kNotReady, kServingWhileTerminating, kReady };
+
+struct FamilyEndpoints {
+  std::map<std::string, EndpointState> nodes;
+  bool ready = false;    // any, also one that is bound to no node
+  bool serving = false;  // any that serves while terminating
+  bool operator==(const FamilyEndpoints&) const = default;
+};
+
+struct ServiceView {
+  kube::TrafficPolicy policy = kube::TrafficPolicy::kCluster;
+  PerFamily<FamilyEndpoints> endpoints;
+  bool operator==(const ServiceView&) const = default;
+};
+
+// Which nodes an address is announced for, before racks and subnets.
+struct AddressView {
+  enum class Kind {
+    kNone,        // nowhere
+    kCluster,     // every ready node
+    kLastResort,  // every ready node and those whose Ready is Unknown
+    kOwn,         // `nodes`
+  };
+  Kind kind = Kind::kNone;
+  std::set<std::string> nodes;
+  bool last_resort = false;           // also possible with kOwn
+  std::vector<std::string> services;  // "namespace/name", sorted; those that exist
+  bool operator==(const AddressView&) const = default;
+};
+
+// The next hops that a peer can use. Subnets of a family that are empty: all of that family.
+struct Scope {
+  std::string name;  // in routes and peers: "all", "connected" or "connected/SUBNET..."
+  PerFamily<std::set<IpPrefix>> subnets;
+  bool operator==(const Scope&) const = default;
+};
+
+// One next hop of a group.
+struct MemberView {
+  std::string node;
+  IpAddress address;
+  bool operator==(const MemberView&) const = default;
+};
+
+// The speakers of a rack that see the same next hops. Its name is that of the set they share.
+struct Audience {
+  std::string rack;
+  std::vector<Scope> scopes;  // sorted by name
+  std::string routes;         // the set of routes through shared groups
+  std::set<std::string> speakers;
+  std::map<std::string, std::vector<MemberView>> groups;  // by id; members sorted by node
+  std::set<IpAddress> own;                                // addresses with a group of their own
+};
+
+// How a speaker reaches one peer.
+struct PeerView {
+  std::string name;   // of the BgpPeer
+  std::string scope;  // Scope::name
+  bool subnet_unknown = false;
+  PerFamily<bool> families;
+};
+
+struct SpeakerView {
+  std::string audience;  // empty: no peers
+  std::map<IpAddress, PeerView> peers;
+};
+
+struct Model {
+  std::map<std::string, NodeView> nodes;
+  std::map<std::string, std::set<std::string>> racks;  // nodes by rack
+  std::map<std::string, SpeakerView> speakers;         // by node
+  std::map<std::string, Audience> audiences;
+  std::map<std::string, std::set<std::string>> audiences_of;  // by rack
+  std::map<std::string, ServiceView> services;                // those that exist
+  std::map<IpAddress, std::set<std::string>> services_of;     // who holds an address
+  std::map<IpAddress, AddressView> addresses;
+};
+
+}  // namespace openelb::plan

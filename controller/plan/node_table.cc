@@ -1,0 +1,257 @@
+#include "controller/plan/node_table.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_split.h"
+#include "api/network/v1alpha2/names.h"
+
+namespace openelb::plan {
+namespace {
+
+Health HealthOf(const kube::Node& node) {
+  if (node.meta.labels.contains(network::kExcludeNodeLabel)) return Health::kExcludedByLabel;
+  if (node.ready == kube::ConditionStatus::kFalse) return Health::kNotReady;
+  if (node.network_unavailable == kube::ConditionStatus::kTrue) return Health::kNetworkUnavailable;
+  return node.ready == kube::ConditionStatus::kTrue ? Health::kReady : Health::kUnknown;
+}
+
+// Prefixes that say which nodes are neighbours: not a host's own address (a Service address on
+// kube-ipvs0), not loopback or link-local, not everything.
+bool IsLink(const InterfaceAddress& address) {
+  return address.length > 0 && address.length < FamilyBits(address.address.family()) &&
+         !address.address.IsLoopback() && !address.address.IsLinkLocal();
+}
+
+void Add(absl::string_view interface, absl::string_view text, std::vector<InterfaceAddress>* out) {
+  absl::StatusOr<InterfaceAddress> address = InterfaceAddress::Parse(text);
+  if (!address.ok() || !IsLink(*address)) return;
+  address->interface = std::string(interface);
+  out->push_back(*std::move(address));
+}
+
+// A health that stops traffic and that the API server may have wrong after it was away.
+bool WorseHealth(const kube::Node& before, const kube::Node& after) {
+  using Status = kube::ConditionStatus;
+  return (before.ready == Status::kTrue && after.ready != Status::kTrue) ||
+         (before.network_unavailable != Status::kTrue &&
+          after.network_unavailable == Status::kTrue);
+}
+
+void KeepRealChanges(const Model& model, NodeChanges* changes) {
+  std::erase_if(*changes, [&](const auto& change) {
+    const auto now = model.nodes.find(change.first);
+    return now == model.nodes.end() ? !change.second.has_value()
+                                    : change.second == std::optional(now->second);
+  });
+}
+
+void MoveBetweenRacks(const std::string& name, const std::optional<NodeView>& before,
+                      Model* model) {
+  if (before.has_value()) {
+    const auto rack = model->racks.find(before->rack);
+    rack->second.erase(name);
+    if (rack->second.empty()) model->racks.erase(rack);
+  }
+  const auto now = model->nodes.find(name);
+  if (now != model->nodes.end()) model->racks[now->second.rack].insert(name);
+}
+
+}  // namespace
+
+void NodeTable::Upsert(const kube::Node& node) {
+  const std::string& name = node.meta.name;
+  touched_.insert(name);
+  withheld_.erase(name);
+  const auto it = nodes_.find(name);
+  if (it == nodes_.end() || !hold_ || !WorseHealth(it->second, node)) {
+    nodes_[name] = node;
+    return;
+  }
+  withheld_[name] = node;
+  kube::Node kept = node;
+  if (it->second.ready == kube::ConditionStatus::kTrue) kept.ready = it->second.ready;
+  if (it->second.network_unavailable != kube::ConditionStatus::kTrue)
+    kept.network_unavailable = it->second.network_unavailable;
+  it->second = std::move(kept);
+}
+
+void NodeTable::RemoveNode(const std::string& name) {
+  touched_.insert(name);
+  nodes_.erase(name);
+  withheld_.erase(name);
+  std::erase_if(facts_, [&](const auto& entry) {
+    const auto& [key, fact] = entry;
+    return key.first == name && (key.second != kSpeakerFact || fact.values.empty());
+  });
+}
+
+void NodeTable::Upsert(const kube::DaemonSet& daemon_set) {
+  if (daemon_set.meta.name != network::kSpeakerDaemonSet) return;
+  daemon_sets_[{daemon_set.meta.namespace_, daemon_set.meta.name}] = daemon_set;
+  all_touched_ = true;
+}
+
+void NodeTable::RemoveDaemonSet(const std::string& namespace_, const std::string& name) {
+  if (daemon_sets_.erase({namespace_, name}) > 0) all_touched_ = true;
+}
+
+void NodeTable::SetFact(const Fact& fact) {
+  const std::pair key(fact.subject, fact.kind);
+  const auto it = facts_.find(key);
+  if (it != facts_.end() && it->second.observed_at >= fact.observed_at) return;
+  facts_[key] = fact;
+  touched_.insert(fact.subject);
+}
+
+std::vector<Fact> NodeTable::facts() const {
+  std::vector<Fact> all;
+  for (const auto& [key, fact] : facts_) all.push_back(fact);
+  return all;
+}
+
+void NodeTable::Hold(bool hold) {
+  hold_ = hold;
+  if (hold) return;
+  for (auto& [name, node] : withheld_) {
+    nodes_[name] = std::move(node);
+    touched_.insert(name);
+  }
+  withheld_.clear();
+}
+
+bool NodeTable::HasSpeaker(absl::string_view node) const {
+  const auto it = facts_.find({std::string(node), kSpeakerFact});
+  return it != facts_.end() && !it->second.values.empty();
+}
+
+const kube::DaemonSet* NodeTable::SpeakerDaemonSet() const {
+  for (const auto& [key, daemon_set] : daemon_sets_) {
+    if (options_.daemon_set_namespace.empty() || key.first == options_.daemon_set_namespace)
+      return &daemon_set;
+  }
+  return nullptr;
+}
+
+NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daemon_set) const {
+  NodeView view;
+  view.health = HealthOf(node);
+  for (const IpAddress& address : node.internal_ips) {
+    std::optional<IpAddress>& first = view.next_hops[address.family()];
+    if (!first.has_value()) first = address;
+  }
+  if (const auto fact = facts_.find({node.meta.name, kPrefixesFact}); fact != facts_.end()) {
+    for (const std::string& value : fact->second.values) {
+      const std::vector<absl::string_view> parts = absl::StrSplit(value, ' ', absl::SkipEmpty());
+      if (parts.size() == 2) Add(parts[0], parts[1], &view.prefixes);
+    }
+  } else if (const auto text = network::Find(node.meta.annotations, network::kPrefixes)) {
+    for (absl::string_view part : absl::StrSplit(*text, absl::ByAnyChar(", "), absl::SkipEmpty()))
+      Add("", part, &view.prefixes);
+  }
+  std::sort(view.prefixes.begin(), view.prefixes.end());
+  view.rack_label = network::Find(node.meta.labels, network::kRack).value_or("");
+  const bool wanted = daemon_set == nullptr || daemon_set->Selects(node);
+  if (options_.speakers_from == Options::Speakers::kDaemonSet) {
+    view.speaker = wanted;
+  } else {
+    view.speaker = HasSpeaker(node.meta.name);
+    view.leaving = view.speaker && !wanted;
+  }
+  return view;
+}
+
+bool NodeTable::Index(const NodeView& view, bool add) {
+  if (view.rack_label.empty()) return false;
+  labelled_ += add ? 1 : -1;
+  bool changed = false;
+  for (const InterfaceAddress& address : view.prefixes) {
+    const IpPrefix prefix = address.Prefix();
+    std::map<std::string, int>& racks = on_link_[prefix];
+    int& count = racks[view.rack_label];
+    changed |= count == (add ? 0 : 1);
+    count += add ? 1 : -1;
+    if (count == 0) racks.erase(view.rack_label);
+    if (racks.empty()) on_link_.erase(prefix);
+  }
+  return changed;
+}
+
+void NodeTable::Place(const std::string& name, NodeView* view) const {
+  if (labelled_ == 0) {
+    view->placement = Placement::kFlat;
+    view->rack.clear();
+    return;
+  }
+  if (!view->rack_label.empty()) {
+    view->placement = Placement::kLabel;
+    view->rack = view->rack_label;
+    return;
+  }
+  std::set<std::string> racks;
+  for (const Family family : kFamilies) {
+    if (!view->next_hops[family].has_value()) continue;
+    for (int length = 1; length < FamilyBits(family); ++length) {
+      const auto it = on_link_.find(IpPrefix(*view->next_hops[family], length));
+      if (it == on_link_.end()) continue;
+      for (const auto& [rack, count] : it->second) racks.insert(rack);
+    }
+  }
+  view->placement = racks.empty()       ? Placement::kNowhere
+                    : racks.size() == 1 ? Placement::kAddress
+                                        : Placement::kSeveral;
+  view->rack = racks.size() == 1 ? *racks.begin() : NoRackName(name);
+}
+
+NodeChanges NodeTable::Derive(Model* model, Visits* visits) {
+  if (all_touched_) {
+    for (const auto& [name, node] : nodes_) touched_.insert(name);
+  }
+  NodeChanges changes;
+  if (touched_.empty()) return changes;
+  const auto note = [&](const std::string& name) {
+    ++visits->nodes;
+    const auto it = model->nodes.find(name);
+    changes.emplace(name, it == model->nodes.end() ? std::nullopt : std::optional(it->second));
+  };
+
+  const kube::DaemonSet* daemon_set = SpeakerDaemonSet();
+  const bool was_flat = labelled_ == 0;
+  bool racks_moved = false;
+  for (const std::string& name : touched_) {
+    note(name);
+    const std::optional<NodeView>& before = changes[name];
+    const auto node = nodes_.find(name);
+    std::optional<NodeView> now;
+    if (node != nodes_.end()) now = BaseView(node->second, daemon_set);
+    const bool same_links = before.has_value() && now.has_value() &&
+                            before->rack_label == now->rack_label &&
+                            before->prefixes == now->prefixes;
+    if (before.has_value() && !same_links) racks_moved |= Index(*before, /*add=*/false);
+    if (now.has_value() && !same_links) racks_moved |= Index(*now, /*add=*/true);
+    if (now.has_value())
+      model->nodes[name] = *std::move(now);
+    else
+      model->nodes.erase(name);
+  }
+
+  for (const std::string& name : touched_) {
+    if (const auto it = model->nodes.find(name); it != model->nodes.end()) Place(name, &it->second);
+  }
+  if (racks_moved || was_flat != (labelled_ == 0)) {
+    for (auto& [name, view] : model->nodes) {
+      if (!view.rack_label.empty() || touched_.contains(name)) continue;
+      NodeView placed = view;
+      Place(name, &placed);
+      if (placed == view) continue;
+      note(name);
+      view = std::move(placed);
+    }
+  }
+  touched_.clear();
+  all_touched_ = false;
+  KeepRealChanges(*model, &changes);
+  for (const auto& [name, before] : changes) MoveBetweenRacks(name, before, model);
+  return changes;
+}
+
+}  // namespace openelb::plan

@@ -1,0 +1,64 @@
+#pragma once
+// From Nodes, facts about them and the speakers' DaemonSet to Model::nodes and Model::racks.
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/kube/daemon_set.h"
+#include "api/kube/node.h"
+#include "controller/plan/fact.h"
+#include "controller/plan/model.h"
+#include "controller/plan/planner.h"
+
+namespace openelb::plan {
+
+// Names of the nodes whose view changed, each with the view before (nullopt: new).
+using NodeChanges = std::map<std::string, std::optional<NodeView>>;
+
+class NodeTable {
+ public:
+  explicit NodeTable(Options options) : options_(std::move(options)) {}
+
+  void Upsert(const kube::Node& node);
+  void Upsert(const kube::DaemonSet& daemon_set);
+  void RemoveNode(const std::string& name);
+  void RemoveDaemonSet(const std::string& namespace_, const std::string& name);
+  void SetFact(const Fact& fact);
+  void Hold(bool hold);
+  std::vector<Fact> facts() const;
+
+  // The nodes as planning sees them: what Hold withholds is not in them.
+  const std::map<std::string, kube::Node>& nodes() const { return nodes_; }
+  // A speaker has said that it runs there, whether or not there is such a Node.
+  bool HasSpeaker(absl::string_view node) const;
+  // Names touched since the last Derive, among them those of speakers without a Node.
+  const std::set<std::string>& touched() const { return touched_; }
+
+  NodeChanges Derive(Model* model, Visits* visits);
+
+ private:
+  NodeView BaseView(const kube::Node& node, const kube::DaemonSet* daemon_set) const;
+  const kube::DaemonSet* SpeakerDaemonSet() const;
+  // Counts `view`'s prefixes for its rack, or no longer. Whether the racks on-link for any prefix
+  // changed.
+  bool Index(const NodeView& view, bool add);
+  void Place(const std::string& name, NodeView* view) const;
+
+  const Options options_;
+  bool hold_ = false;
+  std::map<std::string, kube::Node> nodes_;
+  std::map<std::string, kube::Node> withheld_;  // the real ones, of nodes that Hold keeps ready
+  std::map<std::pair<std::string, std::string>, kube::DaemonSet> daemon_sets_;  // namespace, name
+  std::map<std::pair<std::string, std::string>, Fact> facts_;                   // subject, kind
+  std::set<std::string> touched_;
+  bool all_touched_ = false;
+
+  size_t labelled_ = 0;                                     // nodes with a rack label
+  std::map<IpPrefix, std::map<std::string, int>> on_link_;  // labelled nodes by prefix and rack
+};
+
+}  // namespace openelb::plan

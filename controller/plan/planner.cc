@@ -1,0 +1,165 @@
+#include "controller/plan/planner.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "controller/plan/address_table.h"
+#include "controller/plan/group_table.h"
+#include "controller/plan/model.h"
+#include "controller/plan/node_table.h"
+#include "controller/plan/place_table.h"
+#include "controller/plan/service_table.h"
+#include "controller/plan/set_store.h"
+#include "controller/plan/speaker_table.h"
+
+namespace openelb::plan {
+
+class Planner::Impl {
+ public:
+  explicit Impl(Options options) : nodes(std::move(options)) {}
+
+  // What the speaker reads now.
+  std::vector<std::string> Reads(const std::string& node) const {
+    const auto speaker = model.speakers.find(node);
+    if (speaker == model.speakers.end())
+      return nodes.HasSpeaker(node) ? std::vector{NodeSet(node)} : std::vector<std::string>{};
+    const std::string& audience = speaker->second.audience;
+    if (audience.empty()) return {NodeSet(node)};
+    return {model.audiences.at(audience).routes, audience, NodeSet(node)};
+  }
+
+  Model model;
+  NodeTable nodes;
+  ServiceTable services;
+  AddressTable addresses;
+  SpeakerTable speakers;
+  GroupTable groups;
+  PlaceTable places;
+  SetStore sets;
+  std::map<std::string, std::vector<std::string>, std::less<>> reads;  // by speaker
+  Visits visits;
+};
+
+Planner::Planner(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Planner::~Planner() = default;
+
+void Planner::Upsert(const Object& object) {
+  std::visit(
+      [this](const auto& o) {
+        using T = std::decay_t<decltype(o)>;
+        if constexpr (!std::is_same_v<T, network::Eip> && !std::is_same_v<T, kube::Namespace>)
+          Upsert(o);
+      },
+      object);
+}
+
+void Planner::Upsert(const kube::Node& node) { impl_->nodes.Upsert(node); }
+void Planner::Upsert(const kube::EndpointSlice& slice) { impl_->services.Upsert(slice); }
+void Planner::Upsert(const kube::Service& service) { impl_->services.Upsert(service); }
+void Planner::Upsert(const kube::DaemonSet& daemon_set) { impl_->nodes.Upsert(daemon_set); }
+void Planner::Upsert(const network::BgpConf& conf) { impl_->speakers.Upsert(conf); }
+void Planner::Upsert(const network::BgpPeer& peer) { impl_->speakers.Upsert(peer); }
+
+void Planner::Remove(const ObjectKey& key) {
+  const std::string name = absl::StrCat(key.namespace_, "/", key.name);
+  if (key.kind == kube::Node::kKind) impl_->nodes.RemoveNode(key.name);
+  if (key.kind == kube::DaemonSet::kKind) impl_->nodes.RemoveDaemonSet(key.namespace_, key.name);
+  if (key.kind == kube::Service::kKind) impl_->services.RemoveService(name);
+  if (key.kind == kube::EndpointSlice::kKind) impl_->services.RemoveSlice(name);
+  if (key.kind == network::BgpConf::kKind) impl_->speakers.RemoveConf(key.name);
+  if (key.kind == network::BgpPeer::kKind) impl_->speakers.RemovePeer(key.name);
+}
+
+void Planner::SetAddresses(const std::string& service, std::vector<IpAddress> addresses) {
+  impl_->addresses.SetAddresses(service, std::move(addresses), &impl_->model);
+}
+
+void Planner::SetFact(const Fact& fact) { impl_->nodes.SetFact(fact); }
+std::vector<Fact> Planner::facts() const { return impl_->nodes.facts(); }
+
+void Planner::LoadAssignments(const std::vector<Assignment>& assignments) {
+  for (const Assignment& assignment : assignments) {
+    if (assignment.group == kRouterIdGroup)
+      impl_->speakers.LoadRouterIdHolder(assignment.speaker);
+    else
+      impl_->places.Load(assignment);
+  }
+}
+
+std::vector<Assignment> Planner::assignments() const {
+  std::vector<Assignment> all;
+  const std::string& holder = impl_->speakers.router_id_holder();
+  if (!holder.empty()) all.push_back({kRouterIdGroup, holder, holder});
+  impl_->places.AddAssignments(&all);
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+void Planner::Hold(bool hold) {
+  impl_->nodes.Hold(hold);
+  impl_->services.Hold(hold);
+}
+
+PlanChange Planner::Step() {
+  Impl& p = *impl_;
+  const std::set<std::string> touched = p.nodes.touched();
+  const NodeChanges nodes = p.nodes.Derive(&p.model, &p.visits);
+  const std::set<std::string> services = p.services.Derive(&p.model, &p.visits);
+  const AddressChanges addresses = p.addresses.Derive(nodes, services, &p.model, &p.visits);
+  const AudienceChanges audiences = p.speakers.Derive(p.nodes, nodes, &p.model, &p.sets, &p.visits);
+  const GroupChanges groups =
+      p.groups.Derive(nodes, addresses, audiences, &p.model, &p.sets, &p.visits);
+  p.places.Derive(groups, audiences, p.model, &p.sets, &p.visits);
+
+  PlanChange change;
+  change.keys = p.sets.TakeChanges();
+  change.problems = audiences.problems || !nodes.empty();
+  const auto compare = [&](const std::string& speaker) {
+    std::vector<std::string> reads = p.Reads(speaker);
+    const auto it = p.reads.find(speaker);
+    if (it == p.reads.end() ? reads.empty() : it->second == reads) return;
+    change.speakers.insert(speaker);
+    if (reads.empty())
+      p.reads.erase(speaker);
+    else
+      p.reads[speaker] = std::move(reads);
+  };
+  for (const std::string& name : touched) compare(name);
+  for (const auto& [name, before] : nodes) compare(name);
+  for (const auto& [name, audience] : audiences.left) compare(name);
+  for (const std::string& audience : audiences.regrouped) {
+    for (const std::string& name : p.model.audiences.at(audience).speakers) compare(name);
+  }
+  return change;
+}
+
+std::vector<std::string> Planner::SetsOf(absl::string_view node) const {
+  const auto it = impl_->reads.find(node);
+  return it == impl_->reads.end() ? std::vector<std::string>{} : it->second;
+}
+
+const ResourceSet* Planner::Find(absl::string_view set) const { return impl_->sets.Find(set); }
+
+std::vector<Problem> Planner::Problems() const {
+  std::set<Problem> problems;
+  for (const auto& [name, view] : impl_->model.nodes) {
+    if (view.InRack()) continue;
+    problems.insert(
+        {{kube::Node::kKind, "", name},
+         "NoRack",
+         absl::StrCat("the node has no rack label and its address is on-link for the labelled "
+                      "nodes of ",
+                      view.placement == Placement::kNowhere ? "no rack" : "several racks",
+                      "; only its own speaker, if it has one, announces it")});
+  }
+  impl_->speakers.AddProblems(&problems);
+  return {problems.begin(), problems.end()};
+}
+
+const Model& Planner::model() const { return impl_->model; }
+const Visits& Planner::visits() const { return impl_->visits; }
+
+}  // namespace openelb::plan

@@ -1,0 +1,75 @@
+#pragma once
+// The rules that include or exclude a node as next hop of an address in a rack: the one list that
+// explanations draw on. README.md shows it to people; a test holds the two together.
+
+#include <array>
+
+#include "absl/strings/string_view.h"
+
+namespace openelb::plan {
+
+enum class Rule {
+  // The node is a next hop.
+  kEligible,
+  kRackLabel,
+  kSubnetUnknown,
+  kServingWhileTerminating,
+  kLastResort,
+  // It is not. In the order they are asked: the first that applies is named.
+  kNoRack,
+  kOtherRack,
+  kExcludedByLabel,
+  kNotReady,
+  kNetworkUnavailable,
+  kNoEndpoint,
+  kNoLocalEndpoint,
+  kNoAddressOfFamily,
+  kNoPeer,
+  kNotOnSubnet,
+};
+
+struct RuleText {
+  Rule rule;
+  bool included;
+  const char* name;
+  const char* meaning;
+};
+
+// Every rule, in the order of the enumeration.
+inline constexpr std::array<RuleText, 15> kRules = {{
+    {Rule::kEligible, true, "eligible", "nothing speaks against the node"},
+    {Rule::kRackLabel, true, "rack-label",
+     "not on the subnet shared with the router, but the node carries the rack's label: the "
+     "operator's word that the router reaches it"},
+    {Rule::kSubnetUnknown, true, "subnet-unknown",
+     "it is not known which subnet speaker and router share, so the node is taken to be on it"},
+    {Rule::kServingWhileTerminating, true, "serving-while-terminating",
+     "the Service has no ready endpoint that could be used, so one that still serves while its Pod "
+     "terminates counts"},
+    {Rule::kLastResort, true, "last-resort",
+     "the address would have no next hop anywhere, so nodes whose Ready condition is Unknown count "
+     "as ready, and their endpoints too"},
+    {Rule::kNoRack, false, "no-rack",
+     "racks are in use and the node is in none: it carries no rack label, and its address is "
+     "on-link for the labelled nodes of no rack or of several"},
+    {Rule::kOtherRack, false, "other-rack", "the node is in another rack"},
+    {Rule::kExcludedByLabel, false, "excluded-by-label",
+     "the node carries node.kubernetes.io/exclude-from-external-load-balancers"},
+    {Rule::kNotReady, false, "not-ready", "the node's Ready condition is not True"},
+    {Rule::kNetworkUnavailable, false, "network-unavailable",
+     "the node's NetworkUnavailable condition is True"},
+    {Rule::kNoEndpoint, false, "no-endpoint",
+     "no Service of this address has a usable endpoint of the address's family"},
+    {Rule::kNoLocalEndpoint, false, "no-local-endpoint",
+     "externalTrafficPolicy is Local and the node has no usable endpoint"},
+    {Rule::kNoAddressOfFamily, false, "no-address-of-family",
+     "the node has no InternalIP of the address's family"},
+    {Rule::kNoPeer, false, "no-peer",
+     "no speaker of the rack has a BGP peer that carries the address's family"},
+    {Rule::kNotOnSubnet, false, "not-on-subnet",
+     "the node's address is not on the subnet that speaker and router share (RFC 4271 5.1.3)"},
+}};
+
+constexpr const RuleText& TextOf(Rule rule) { return kRules[static_cast<size_t>(rule)]; }
+
+}  // namespace openelb::plan

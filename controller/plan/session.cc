@@ -1,0 +1,273 @@
+#include "controller/plan/session.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "api/plan/resource.h"
+
+namespace openelb::plan {
+namespace {
+
+// Defaults and limits of a session, as OpenELB documents them.
+constexpr uint32_t kDefaultHoldTime = 90;
+constexpr uint32_t kDefaultConnectRetry = 120;
+constexpr uint32_t kBgpPort = 179;
+constexpr size_t kMaxPassword = 80;  // TCP_MD5SIG_MAXKEYLEN
+
+// Collects what is wrong with one object.
+class Report {
+ public:
+  Report(std::string kind, std::string name, std::vector<Problem>* out)
+      : about_{std::move(kind), "", std::move(name)}, out_(out) {}
+  void Say(absl::string_view reason, std::string message) {
+    out_->push_back({about_, std::string(reason), std::move(message)});
+  }
+
+ private:
+  const ObjectKey about_;
+  std::vector<Problem>* const out_;
+};
+
+// A v6-only node without a written router id: a hash of its name, which survives restarts.
+IpAddress HashedRouterId(const std::string& node) {
+  const auto hash = static_cast<uint32_t>(ResourceHash(node, "router-id"));
+  return IpAddress::FromV4(hash == 0 ? 1 : hash);
+}
+
+std::optional<v1::BgpInstance> PlanInstance(const SessionInput& input,
+                                            std::vector<Problem>* problems) {
+  if (input.conf == nullptr) return std::nullopt;
+  const network::BgpConf& conf = *input.conf;
+  Report report(network::BgpConf::kKind, conf.meta.name, problems);
+  v1::BgpInstance instance;
+  const auto as = conf.as_per_rack.find(input.view.rack);
+  instance.set_local_as(as != conf.as_per_rack.end() && as->second > 0 ? as->second : conf.as);
+  if (instance.local_as() == 0) {
+    report.Say("NoAs", input.view.InRack() && !input.view.rack.empty()
+                           ? absl::StrCat("spec.as is not given and spec.asPerRack names no AS for "
+                                          "rack \"",
+                                          input.view.rack, "\", so BGP does not run there")
+                           : "spec.as is not given, so BGP does not run");
+    return std::nullopt;
+  }
+  const std::optional<IpAddress> written = WrittenRouterId(conf);
+  if (!conf.router_id.empty() && !written.has_value()) {
+    report.Say("BadRouterId",
+               absl::StrCat("spec.routerId \"", conf.router_id,
+                            "\" is not an IPv4 address other than 0.0.0.0; each speaker uses its "
+                            "node's first IPv4 InternalIP"));
+  }
+  IpAddress router_id = HashedRouterId(input.node.meta.name);
+  if (input.uses_written_router_id && written.has_value())
+    router_id = *written;
+  else if (input.view.next_hops.v4.has_value())
+    router_id = *input.view.next_hops.v4;
+  instance.set_router_id(router_id.ToString());
+
+  instance.set_listen_port(conf.listen_port == 0 ? int32_t{kBgpPort} : conf.listen_port);
+  if (conf.listen_port < -1 || conf.listen_port > 65535) {
+    report.Say("BadListenPort", absl::StrCat("spec.listenPort ", conf.listen_port,
+                                             " is neither -1 nor within 0..65535; 179 is used"));
+    instance.set_listen_port(kBgpPort);
+  }
+  for (const std::string& text : conf.listen_addresses) {
+    const absl::StatusOr<IpAddress> address = IpAddress::Parse(text);
+    if (address.ok())
+      instance.add_listen_addresses(address->ToString());
+    else
+      report.Say("BadListenAddress",
+                 absl::StrCat("spec.listenAddresses: \"", text, "\" is not an IP address"));
+  }
+  if (!conf.listen_addresses.empty() && instance.listen_addresses().empty())
+    instance.set_listen_port(-1);
+  instance.set_on_stop(input.view.leaving ? v1::BgpInstance::LEAVE : v1::BgpInstance::RESTART);
+  return instance;
+}
+
+void PlanFamilies(const network::BgpPeer& peer, Family neighbor, Report* report, v1::BgpPeer* out) {
+  if (peer.afi_safis.empty()) {
+    v1::AddressFamily* family = out->add_families();
+    family->set_family(static_cast<uint32_t>(neighbor));
+    family->set_add_path_send(true);
+    return;
+  }
+  PerFamily<bool> seen;
+  for (const network::AfiSafi& entry : peer.afi_safis) {
+    if (!entry.unicast) {
+      report->Say("FamilyIgnored", absl::StrCat("spec.afiSafis: ", entry.text,
+                                                " is not carried; only unicast IPv4 and IPv6 are"));
+      continue;
+    }
+    if (!entry.enabled || std::exchange(seen[entry.family], true)) continue;
+    v1::AddressFamily* family = out->add_families();
+    family->set_family(static_cast<uint32_t>(entry.family));
+    family->set_add_path_send(entry.send_max.value_or(0) > 0);
+    family->set_send_max(entry.send_max.value_or(0));
+  }
+  std::sort(out->mutable_families()->begin(), out->mutable_families()->end(),
+            [](const auto& a, const auto& b) { return a.family() < b.family(); });
+}
+
+void PlanTimers(const network::BgpPeer& peer, Report* report, v1::BgpPeer* out) {
+  const uint32_t hold = peer.hold_time_s.value_or(kDefaultHoldTime);
+  out->set_hold_time_s(hold == 0 ? 0 : std::clamp(hold, 3u, 65535u));
+  if (out->hold_time_s() != hold) {
+    report->Say("BadTimer", absl::StrCat("spec.timers.config.holdTime ", hold,
+                                         " is neither 0 nor within 3..65535 (RFC 4271 4.2); ",
+                                         out->hold_time_s(), " is used"));
+  }
+  const uint32_t keepalive = peer.keepalive_s.value_or(0);
+  if (keepalive < out->hold_time_s()) {
+    out->set_keepalive_s(keepalive);
+  } else if (keepalive > 0 && hold > 0) {
+    report->Say("BadTimer", absl::StrCat("spec.timers.config.keepaliveInterval ", keepalive,
+                                         " is not less than the hold time ", out->hold_time_s(),
+                                         "; a third of the hold time is used"));
+  }
+  const uint32_t retry = peer.connect_retry_s.value_or(0);
+  out->set_connect_retry_s(retry == 0 ? kDefaultConnectRetry : retry);
+}
+
+// Why the session must stay down; empty: it may come up.
+std::string HeldDown(const network::BgpConf& conf, const network::BgpPeer& peer,
+                     const v1::BgpPeer& planned) {
+  if (!conf.policy.empty()) {
+    return absl::StrCat("BgpConf spec.policy names the export policy \"", conf.policy,
+                        "\", which cannot be applied; without it the peer would get routes that "
+                        "the policy may forbid");
+  }
+  if (peer.auth_password.size() > kMaxPassword) {
+    return absl::StrCat("spec.conf.authPassword has ", peer.auth_password.size(),
+                        " octets; TCP MD5 takes at most ", kMaxPassword);
+  }
+  if (peer.remote_port > 65535) {
+    return absl::StrCat("spec.transport.remotePort ", peer.remote_port, " is not within 0..65535");
+  }
+  if (planned.families().empty()) return "spec.afiSafis leaves no address family to announce";
+  return "";
+}
+
+// The subnet that speaker and peer share, and those of the other family on the same interfaces.
+Scope ConnectedScope(const NodeView& node, const IpAddress& peer) {
+  Scope scope;
+  std::set<std::string> interfaces;
+  for (const InterfaceAddress& address : node.prefixes) {
+    if (!address.Prefix().Contains(peer)) continue;
+    interfaces.insert(address.interface);
+    scope.subnets[peer.family()].insert(address.Prefix());
+  }
+  for (const InterfaceAddress& address : node.prefixes) {
+    if (address.address.family() != peer.family() && interfaces.contains(address.interface))
+      scope.subnets[address.address.family()].insert(address.Prefix());
+  }
+  return scope;
+}
+
+std::string SubnetsText(const Scope& scope) {
+  std::vector<std::string> texts;
+  for (const Family family : kFamilies) {
+    for (const IpPrefix& subnet : scope.subnets[family]) texts.push_back(subnet.ToString());
+  }
+  return absl::StrJoin(texts, ",");
+}
+
+// Names the scopes of a speaker. Where all its connected peers share one subnet, the name does not
+// say which, so that speakers everywhere can share routes that mention it.
+void NameScopes(std::map<IpAddress, Scope> scopes, SessionPlan* plan) {
+  std::map<std::string, Scope> distinct;  // by subnets
+  for (const auto& [address, scope] : scopes) distinct[SubnetsText(scope)] = scope;
+  const size_t connected = distinct.size() - distinct.count("");
+  for (auto& [subnets, scope] : distinct) {
+    scope.name = subnets.empty()  ? "all"
+                 : connected == 1 ? "connected"
+                                  : absl::StrCat("connected/", subnets);
+    plan->scopes.push_back(scope);
+  }
+  std::sort(plan->scopes.begin(), plan->scopes.end(),
+            [](const Scope& a, const Scope& b) { return a.name < b.name; });
+  for (const auto& [address, scope] : scopes) {
+    const std::string& name = distinct.at(SubnetsText(scope)).name;
+    plan->peers.at(address).set_scope(name);
+    plan->view.peers.at(address).scope = name;
+  }
+}
+
+}  // namespace
+
+std::optional<IpAddress> WrittenRouterId(const network::BgpConf& conf) {
+  const absl::StatusOr<IpAddress> id = IpAddress::Parse(conf.router_id);
+  if (!id.ok() || !id->is_v4() || id->IsUnspecified()) return std::nullopt;
+  return *id;
+}
+
+SessionPlan PlanSessions(const SessionInput& input) {
+  SessionPlan plan;
+  plan.instance = PlanInstance(input, &plan.problems);
+  std::map<IpAddress, Scope> scopes;
+  for (const auto& [name, peer] : input.peers) {
+    if (peer.node_selector.has_value() && !peer.node_selector->Matches(input.node.meta.labels))
+      continue;
+    Report report(network::BgpPeer::kKind, name, &plan.problems);
+    if (!plan.instance.has_value()) {
+      if (input.conf == nullptr) {
+        report.Say("NoBgpConf", absl::StrCat("there is no BgpConf \"", network::kBgpConfName,
+                                             "\", so BGP does not run"));
+      }
+      continue;
+    }
+    const absl::StatusOr<IpAddress> address = IpAddress::Parse(peer.neighbor_address);
+    if (!address.ok()) {
+      report.Say("BadAddress", absl::StrCat("spec.conf.neighborAddress \"", peer.neighbor_address,
+                                            "\" is not an IP address"));
+      continue;
+    }
+    if (peer.peer_as == 0) {
+      report.Say("NoAs", "spec.conf.peerAs is not given");
+      continue;
+    }
+    const auto [slot, added] = plan.peers.try_emplace(*address);
+    if (!added) {
+      report.Say("DuplicatePeer",
+                 absl::StrCat("BgpPeer \"", slot->second.name(), "\" has the same neighbour ",
+                              address->ToString(),
+                              " and comes first by name; it holds on nodes that both select"));
+      continue;
+    }
+
+    v1::BgpPeer& out = slot->second;
+    out.set_address(address->ToString());
+    out.set_name(name);
+    out.set_remote_as(peer.peer_as);
+    const uint32_t local_as = peer.local_as > 0 ? peer.local_as : plan.instance->local_as();
+    if (local_as != plan.instance->local_as()) out.set_local_as(local_as);
+    out.set_remote_port(peer.remote_port == 0 || peer.remote_port > 65535 ? kBgpPort
+                                                                          : peer.remote_port);
+    out.set_passive(peer.passive);
+    PlanTimers(peer, &report, &out);
+    const bool ibgp = local_as == peer.peer_as;
+    const bool one_hop = !ibgp && !peer.multihop;
+    out.set_ttl(one_hop                          ? 1
+                : ibgp || peer.multihop_ttl == 0 ? 255
+                                                 : std::min(peer.multihop_ttl, 255u));
+    if (peer.auth_password.size() <= kMaxPassword) out.set_md5_password(peer.auth_password);
+    out.set_admin_down(peer.admin_down);
+    PlanFamilies(peer, address->family(), &report, &out);
+    out.set_held_down(HeldDown(*input.conf, peer, out));
+    if (!out.held_down().empty()) report.Say("HeldDown", out.held_down());
+
+    PeerView& view = plan.view.peers[*address];
+    view.name = name;
+    for (const v1::AddressFamily& family : out.families())
+      view.families[static_cast<Family>(family.family())] = true;
+    Scope& scope = scopes[*address];
+    if (one_hop) scope = ConnectedScope(input.view, *address);
+    view.subnet_unknown = one_hop && scope.subnets[address->family()].empty();
+  }
+  NameScopes(std::move(scopes), &plan);
+  return plan;
+}
+
+}  // namespace openelb::plan

@@ -1,0 +1,40 @@
+#pragma once
+// One speaker's BGP instance and peers, from BgpConf, BgpPeers and its node. A pure function: what
+// cannot be honoured is named in a Problem, and the next best is done.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "api/base/ip.h"
+#include "api/kube/node.h"
+#include "api/network/v1alpha2/bgp.h"
+#include "api/plan/v1/plan.pb.h"
+#include "controller/plan/model.h"
+#include "controller/plan/planner.h"
+
+namespace openelb::plan {
+
+// The BgpConf's router id where it is one: an IPv4 address that is not 0.0.0.0.
+std::optional<IpAddress> WrittenRouterId(const network::BgpConf& conf);
+
+// Which of the peers on `node` win. BgpPeers for one neighbour: the first by name.
+struct SessionInput {
+  const kube::Node& node;
+  const NodeView& view;
+  const network::BgpConf* conf;  // nullptr: there is none
+  const std::map<std::string, network::BgpPeer>& peers;
+  bool uses_written_router_id;
+};
+
+struct SessionPlan {
+  std::optional<v1::BgpInstance> instance;
+  std::map<IpAddress, v1::BgpPeer> peers;  // empty without an instance
+  SpeakerView view;                        // its audience is left empty
+  std::vector<Scope> scopes;               // that the peers use, sorted by name
+  std::vector<Problem> problems;
+};
+
+SessionPlan PlanSessions(const SessionInput& input);
+
+}  // namespace openelb::plan

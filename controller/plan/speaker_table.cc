@@ -1,0 +1,247 @@
+#include "controller/plan/speaker_table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "api/network/v1alpha2/names.h"
+
+namespace openelb::plan {
+namespace {
+
+// "handled by the CNI": not ours to act on.
+bool IsForCni(const kube::ObjectMeta& meta) {
+  return network::Find(meta.labels, network::kCni).has_value();
+}
+
+std::string AudienceName(const std::string& rack, const std::vector<Scope>& scopes) {
+  std::string name = absl::StrCat("rack/", rack);
+  for (const Scope& scope : scopes) {
+    absl::StrAppend(&name, "/", scope.name);
+    for (const Family family : kFamilies) {
+      for (const IpPrefix& subnet : scope.subnets[family])
+        absl::StrAppend(&name, " ", subnet.ToString());
+    }
+  }
+  return name;
+}
+
+std::string RoutesName(const std::vector<Scope>& scopes) {
+  return absl::StrCat("routes/", absl::StrJoin(scopes, "+", [](std::string* out, const Scope& s) {
+                        absl::StrAppend(out, s.name);
+                      }));
+}
+
+v1::ResourceBody Body(v1::BgpInstance instance) {
+  v1::ResourceBody body;
+  *body.mutable_instance() = std::move(instance);
+  return body;
+}
+
+v1::ResourceBody Body(v1::BgpPeer peer) {
+  v1::ResourceBody body;
+  *body.mutable_peer() = std::move(peer);
+  return body;
+}
+
+std::string PeerKey(const IpAddress& address) { return absl::StrCat("peer/", address.ToString()); }
+
+void Leave(const std::string& speaker, const std::string& audience, Model* model,
+           AudienceChanges* changes) {
+  if (audience.empty()) return;
+  changes->left[speaker] = audience;
+  changes->regrouped.insert(audience);
+  const auto it = model->audiences.find(audience);
+  it->second.speakers.erase(speaker);
+}
+
+void Join(const std::string& speaker, const std::string& audience, const std::string& rack,
+          std::vector<Scope> scopes, Model* model, AudienceChanges* changes) {
+  const auto [it, added] = model->audiences.try_emplace(audience);
+  it->second.speakers.insert(speaker);
+  changes->regrouped.insert(audience);
+  if (!added) return;
+  it->second.rack = rack;
+  it->second.routes = RoutesName(scopes);
+  it->second.scopes = std::move(scopes);
+  model->audiences_of[rack].insert(audience);
+  changes->fresh.insert(audience);
+}
+
+// An audience that its last speaker left.
+void Disband(const std::string& name, Model* model, AudienceChanges* changes) {
+  const auto it = model->audiences.find(name);
+  const auto of = model->audiences_of.find(it->second.rack);
+  of->second.erase(name);
+  if (of->second.empty()) model->audiences_of.erase(of);
+  changes->regrouped.erase(name);
+  if (changes->fresh.erase(name) == 0) changes->gone[name] = std::move(it->second);
+  model->audiences.erase(it);
+}
+
+}  // namespace
+
+void SpeakerTable::Upsert(const network::BgpConf& conf) {
+  confs_[conf.meta.name] = conf;
+  all_touched_ = true;
+}
+
+void SpeakerTable::Upsert(const network::BgpPeer& peer) {
+  if (IsForCni(peer.meta)) {
+    RemovePeer(peer.meta.name);
+    return;
+  }
+  peers_[peer.meta.name] = peer;
+  all_touched_ = true;
+}
+
+void SpeakerTable::RemoveConf(const std::string& name) {
+  if (confs_.erase(name) > 0) all_touched_ = true;
+}
+
+void SpeakerTable::RemovePeer(const std::string& name) {
+  if (peers_.erase(name) > 0) all_touched_ = true;
+}
+
+const network::BgpConf* SpeakerTable::Conf() const {
+  const auto it = confs_.find(network::kBgpConfName);
+  return it == confs_.end() || IsForCni(it->second.meta) ? nullptr : &it->second;
+}
+
+std::string SpeakerTable::ChooseRouterIdHolder(const NodeTable& nodes, const Model& model) const {
+  const network::BgpConf* conf = Conf();
+  const auto written = conf == nullptr ? std::nullopt : WrittenRouterId(*conf);
+  if (!written.has_value()) return "";
+  std::string first;
+  for (const auto& [name, view] : model.nodes) {
+    if (!view.speaker) continue;
+    const std::vector<IpAddress>& ips = nodes.nodes().at(name).internal_ips;
+    if (std::find(ips.begin(), ips.end(), *written) != ips.end()) return name;
+    if (first.empty()) first = name;
+  }
+  const auto holder = model.nodes.find(router_id_holder_);
+  return holder != model.nodes.end() && holder->second.speaker ? router_id_holder_ : first;
+}
+
+void SpeakerTable::Replan(const std::string& name, const NodeTable& nodes, Model* model,
+                          SetStore* sets, AudienceChanges* changes) {
+  const NodeView& node = model->nodes.at(name);
+  SessionPlan plan = PlanSessions({.node = nodes.nodes().at(name),
+                                   .view = node,
+                                   .conf = Conf(),
+                                   .peers = peers_,
+                                   .uses_written_router_id = name == router_id_holder_});
+  const std::string set = NodeSet(name);
+  SpeakerView& view = model->speakers[name];
+  for (const auto& [address, peer] : view.peers) {
+    if (!plan.peers.contains(address)) sets->Erase(set, PeerKey(address));
+  }
+  for (auto& [address, peer] : plan.peers) sets->Put(set, PeerKey(address), Body(std::move(peer)));
+
+  Session session;
+  session.problems = std::move(plan.problems);
+  if (plan.instance.has_value()) {
+    session.router_id = plan.instance->router_id();
+    session.local_as = plan.instance->local_as();
+    sets->Put(set, "instance", Body(*std::move(plan.instance)));
+  } else {
+    sets->Erase(set, "instance");
+  }
+  sessions_[name] = std::move(session);
+  changes->problems = true;
+
+  plan.view.audience = plan.scopes.empty() ? "" : AudienceName(node.rack, plan.scopes);
+  if (plan.view.audience != view.audience) {
+    Leave(name, view.audience, model, changes);
+    if (!plan.view.audience.empty())
+      Join(name, plan.view.audience, node.rack, std::move(plan.scopes), model, changes);
+  }
+  view = std::move(plan.view);
+}
+
+void SpeakerTable::Forget(const std::string& name, Model* model, SetStore* sets,
+                          AudienceChanges* changes) {
+  const auto it = model->speakers.find(name);
+  if (it == model->speakers.end()) return;
+  Leave(name, it->second.audience, model, changes);
+  model->speakers.erase(it);
+  sessions_.erase(name);
+  sets->Drop(NodeSet(name));
+  changes->problems = true;
+}
+
+AudienceChanges SpeakerTable::Derive(const NodeTable& nodes, const NodeChanges& node_changes,
+                                     Model* model, SetStore* sets, Visits* visits) {
+  AudienceChanges changes;
+  std::set<std::string> touched;
+  for (const auto& [name, before] : node_changes) touched.insert(name);
+  if (all_touched_) {
+    for (const auto& [name, view] : model->nodes) touched.insert(name);
+    changes.problems = true;
+  }
+  if (touched.empty()) return changes;
+  all_touched_ = false;
+  std::string holder = ChooseRouterIdHolder(nodes, *model);
+  if (holder != router_id_holder_) {
+    touched.insert(std::exchange(router_id_holder_, holder));
+    touched.insert(holder);
+  }
+
+  for (const std::string& name : touched) {
+    const auto node = model->nodes.find(name);
+    if (node == model->nodes.end() || !node->second.speaker) {
+      Forget(name, model, sets, &changes);
+      continue;
+    }
+    ++visits->speakers;
+    Replan(name, nodes, model, sets, &changes);
+    const auto before = node_changes.find(name);
+    if (before != node_changes.end() && before->second.has_value() &&
+        before->second->leaving != node->second.leaving &&
+        !model->speakers.at(name).audience.empty()) {
+      changes.regrouped.insert(model->speakers.at(name).audience);
+    }
+  }
+  for (const std::string& name : std::set<std::string>(changes.regrouped)) {
+    if (model->audiences.at(name).speakers.empty()) Disband(name, model, &changes);
+  }
+  return changes;
+}
+
+void SpeakerTable::AddRouterIdProblems(std::set<Problem>* out) const {
+  const network::BgpConf* conf = Conf();
+  if (conf == nullptr) return;
+  const ObjectKey about{network::BgpConf::kKind, "", conf->meta.name};
+  if (!router_id_holder_.empty() && sessions_.size() > 1) {
+    out->insert(
+        {about, "RouterIdOnce",
+         absl::StrCat("spec.routerId ", conf->router_id, " is used on node \"", router_id_holder_,
+                      "\" alone, because router ids must differ (RFC 6286); each other "
+                      "speaker uses its node's first IPv4 InternalIP")});
+  }
+  std::map<std::pair<std::string, uint32_t>, std::vector<std::string>> users;
+  for (const auto& [name, session] : sessions_) {
+    if (!session.router_id.empty()) users[{session.router_id, session.local_as}].push_back(name);
+  }
+  for (const auto& [id, names] : users) {
+    if (names.size() < 2) continue;
+    out->insert({about, "RouterIdClash",
+                 absl::StrCat("the speakers on \"", absl::StrJoin(names, "\", \""),
+                              "\" have the router id ", id.first, " in one AS (RFC 6286)")});
+  }
+}
+
+void SpeakerTable::AddProblems(std::set<Problem>* out) const {
+  for (const auto& [name, conf] : confs_) {
+    if (name == network::kBgpConfName) continue;
+    out->insert({{network::BgpConf::kKind, "", name},
+                 "Ignored",
+                 absl::StrCat("only the BgpConf named \"", network::kBgpConfName, "\" is used")});
+  }
+  for (const auto& [name, session] : sessions_)
+    out->insert(session.problems.begin(), session.problems.end());
+  AddRouterIdProblems(out);
+}
+
+}  // namespace openelb::plan

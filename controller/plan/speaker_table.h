@@ -1,0 +1,66 @@
+#pragma once
+// From BgpConf, BgpPeers and nodes with a speaker to Model::speakers and Model::audiences (but for
+// their groups), and to each speaker's instance and peers in its set "node/NAME".
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "api/network/v1alpha2/bgp.h"
+#include "controller/plan/model.h"
+#include "controller/plan/node_table.h"
+#include "controller/plan/planner.h"
+#include "controller/plan/session.h"
+#include "controller/plan/set_store.h"
+
+namespace openelb::plan {
+
+// "node/NAME".
+inline std::string NodeSet(const std::string& node) { return "node/" + node; }
+
+struct AudienceChanges {
+  std::set<std::string> fresh;              // audiences that are new
+  std::map<std::string, Audience> gone;     // as they were
+  std::set<std::string> regrouped;          // whose speakers, or their leaving, changed
+  std::map<std::string, std::string> left;  // speakers that left an audience: which
+  bool problems = false;                    // Problems may answer differently
+};
+
+class SpeakerTable {
+ public:
+  void Upsert(const network::BgpConf& conf);
+  void Upsert(const network::BgpPeer& peer);
+  void RemoveConf(const std::string& name);
+  void RemovePeer(const std::string& name);
+
+  // The node whose speaker uses the written router id; empty: none. Router ids must differ (RFC
+  // 6286), so a written one is for the node that owns it as InternalIP, else for one that keeps it.
+  const std::string& router_id_holder() const { return router_id_holder_; }
+  void LoadRouterIdHolder(const std::string& node) { router_id_holder_ = node; }
+
+  AudienceChanges Derive(const NodeTable& nodes, const NodeChanges& changes, Model* model,
+                         SetStore* sets, Visits* visits);
+  void AddProblems(std::set<Problem>* out) const;
+
+ private:
+  struct Session {
+    std::string router_id;
+    uint32_t local_as = 0;
+    std::vector<Problem> problems;
+  };
+  const network::BgpConf* Conf() const;
+  std::string ChooseRouterIdHolder(const NodeTable& nodes, const Model& model) const;
+  void Replan(const std::string& name, const NodeTable& nodes, Model* model, SetStore* sets,
+              AudienceChanges* changes);
+  void Forget(const std::string& name, Model* model, SetStore* sets, AudienceChanges* changes);
+  void AddRouterIdProblems(std::set<Problem>* out) const;
+
+  std::map<std::string, network::BgpConf> confs_;
+  std::map<std::string, network::BgpPeer> peers_;  // those that are ours to hold
+  std::map<std::string, Session> sessions_;        // by speaker
+  std::string router_id_holder_;
+  bool all_touched_ = false;
+};
+
+}  // namespace openelb::plan
