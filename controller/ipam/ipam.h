@@ -46,8 +46,8 @@ struct Changes {
   std::set<std::string> services;
   // Eips whose status may differ. PoolStatus gives it; nullptr: the Eip is gone.
   std::set<std::string> pools;
-  // In the order of what happened; reasons AssignIP, ReleaseIP, AssignIPFailed and
-  // SharedIPWithLocalPolicy.
+  // By Service, those about one in the order of what happened; reasons AssignIP, ReleaseIP,
+  // AssignIPFailed and SharedIPWithLocalPolicy.
   std::vector<ClusterEvent> events;
 
   bool empty() const { return services.empty() && pools.empty() && events.empty(); }
@@ -96,7 +96,7 @@ class Ipam {
   // writes them keeps the clock. Valid until the next TakeChanges.
   const network::EipStatus* PoolStatus(absl::string_view name) const;
 
-  // Services that have no address, or not the one they ask for.
+  // Services whose state has a reason to wait: no address, or not the one they ask for.
   size_t WaitingCount() const;
   const Counters& counters() const;
 

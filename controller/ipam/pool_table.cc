@@ -1,0 +1,241 @@
+#include "controller/ipam/pool_table.h"
+
+#include <algorithm>
+#include <iterator>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "api/network/v1alpha2/names.h"
+
+namespace openelb::ipam {
+namespace {
+
+// The API server puts this label on every Namespace; a manifest need not repeat it.
+constexpr const char* kNamespaceNameLabel = "kubernetes.io/metadata.name";
+
+std::string Decimal(absl::uint128 value) {
+  std::ostringstream text;
+  text << value;
+  return text.str();
+}
+
+Pool Read(const network::Eip& eip) {
+  Pool pool{.eip = eip};
+  if (const auto range = IpRange::Parse(eip.address); range.ok()) {
+    pool.range = *range;
+  } else {
+    pool.refused = absl::StrCat("spec.address: ", std::string(range.status().message()));
+  }
+  const auto annotation = network::Find(eip.meta.annotations, network::kDefaultEip);
+  pool.wants_default = annotation && absl::EqualsIgnoreCase(*annotation, "true");
+  return pool;
+}
+
+kube::Condition MakeCondition(const Pool& pool, absl::string_view type, bool status,
+                              absl::string_view reason, std::string message) {
+  kube::Condition condition;
+  condition.type = std::string(type);
+  condition.status = status;
+  condition.reason = std::string(reason);
+  condition.message = std::move(message);
+  condition.observed_generation = pool.eip.meta.generation;
+  return condition;
+}
+
+kube::Condition ReadyCondition(const Pool& pool) {
+  if (!pool.range) return MakeCondition(pool, "Ready", false, "InvalidAddress", pool.refused);
+  if (!pool.refused.empty()) return MakeCondition(pool, "Ready", false, "Overlap", pool.refused);
+  if (pool.eip.meta.deletion_timestamp) {
+    return MakeCondition(pool, "Ready", true, "Deleting",
+                         "gives no new address because it is being deleted");
+  }
+  if (pool.eip.disable) {
+    return MakeCondition(
+        pool, "Ready", true, "Disabled",
+        "gives no new address because spec.disable is true; addresses in use stay");
+  }
+  return MakeCondition(pool, "Ready", true, "Usable", "");
+}
+
+}  // namespace
+
+std::string Pool::Obstacle(const FamilySet& families) const {
+  if (!refused.empty()) return absl::StrCat("is not usable (", refused, ")");
+  if (eip.meta.deletion_timestamp) return "is being deleted";
+  if (eip.disable) return "is disabled";
+  if (!families.Has(range->family())) {
+    return absl::StrCat("holds ", FamilyName(range->family()),
+                        " addresses, which spec.ipFamilies of the Service does not list");
+  }
+  return "";
+}
+
+std::vector<PoolTable::Change> PoolTable::Apply(
+    const std::map<std::string, std::optional<network::Eip>>& eips) {
+  std::map<std::string, Change> changes;
+  std::map<std::string, network::EipStatus> before;
+  for (auto& [name, pool] : pools_) {
+    before[name].ready = pool.status.ready;
+    before[name].conditions = pool.status.conditions;
+  }
+  for (const auto& [name, eip] : eips) {
+    const auto old = pools_.find(name);
+    if (old == pools_.end() && !eip) continue;
+    changes[name].range_before = old == pools_.end() ? std::nullopt : old->second.range;
+    if (!eip) {
+      pools_.erase(old);
+      continue;
+    }
+    Pool pool = Read(*eip);
+    if (old != pools_.end()) pool.status = std::move(old->second.status);
+    pools_[name] = std::move(pool);
+  }
+
+  in_order_.clear();
+  usable_.clear();
+  candidates_.clear();
+  default_ = nullptr;
+  std::vector<Pool*> in_order;
+  for (auto& [name, pool] : pools_) in_order.push_back(&pool);
+  std::stable_sort(in_order.begin(), in_order.end(), [](const Pool* a, const Pool* b) {
+    return a->eip.meta.creation_timestamp < b->eip.meta.creation_timestamp;
+  });
+  for (Pool* pool : in_order) {
+    in_order_.push_back(pool);
+    pool->is_default = false;
+    if (!pool->range) continue;
+    pool->refused.clear();
+    // The usable range with the highest start that does not lie beyond ours is the only one that
+    // can overlap: usable ranges are disjoint.
+    auto other = usable_.upper_bound(pool->range->last());
+    if (other != usable_.begin() && std::prev(other)->second->range->Overlaps(*pool->range)) {
+      const Pool& winner = *std::prev(other)->second;
+      pool->refused = absl::StrCat("spec.address: \"", pool->eip.address, "\" overlaps Eip \"",
+                                   winner.name(), "\" (", winner.eip.address, "), which is older");
+      continue;
+    }
+    usable_.emplace(pool->range->first(), pool);
+    if (default_ == nullptr && pool->wants_default && !pool->eip.meta.deletion_timestamp) {
+      default_ = pool;
+      pool->is_default = true;
+    }
+  }
+
+  for (Pool* pool : in_order) {
+    RefreshStatus(pool);
+    const auto old = before.find(pool->name());
+    if (old != before.end() && old->second.conditions != pool->status.conditions)
+      changes.try_emplace(pool->name(), Change{.name = "", .range_before = pool->range});
+    if ((old == before.end() || old->second.ready) && !pool->status.ready)
+      changes[pool->name()].newly_refused = true;
+  }
+  std::vector<Change> out;
+  for (auto& [name, change] : changes) {
+    change.name = name;
+    out.push_back(std::move(change));
+  }
+  return out;
+}
+
+bool PoolTable::ApplyNamespace(const std::string& name,
+                               const std::optional<kube::Namespace>& object) {
+  kube::Labels labels;
+  if (object) labels = object->meta.labels;
+  labels[kNamespaceNameLabel] = name;
+  const auto old = namespaces_.find(name);
+  const bool same = old == namespaces_.end() ? labels.size() == 1 : old->second == labels;
+  if (object) {
+    namespaces_[name] = std::move(labels);
+  } else {
+    namespaces_.erase(name);
+  }
+  if (!same) candidates_.erase(name);
+  return !same;
+}
+
+const Pool* PoolTable::Find(absl::string_view name) const {
+  const auto it = pools_.find(name);
+  return it == pools_.end() ? nullptr : &it->second;
+}
+
+network::EipStatus* PoolTable::StatusOf(absl::string_view name) {
+  const auto it = pools_.find(name);
+  return it == pools_.end() ? nullptr : &it->second.status;
+}
+
+const Pool* PoolTable::Covering(const IpAddress& address) const {
+  const auto next = usable_.upper_bound(address);
+  if (next != usable_.begin() && std::prev(next)->second->range->Contains(address))
+    return std::prev(next)->second;
+  for (const Pool* pool : in_order_) {
+    if (pool->range && pool->range->Contains(address)) return pool;
+  }
+  return nullptr;
+}
+
+bool PoolTable::Keeps(absl::string_view name, const IpAddress& address) const {
+  const Pool* pool = Find(name);
+  return pool != nullptr && (!pool->range || pool->range->Contains(address));
+}
+
+bool PoolTable::Binds(const Pool& pool, const std::string& namespace_) const {
+  const auto& names = pool.eip.namespaces;
+  if (std::find(names.begin(), names.end(), namespace_) != names.end()) return true;
+  if (pool.eip.namespace_selector.empty()) return false;
+  const auto known = namespaces_.find(namespace_);
+  const kube::LabelSelector selector{.match_labels = pool.eip.namespace_selector};
+  return selector.Matches(
+      known != namespaces_.end() ? known->second : kube::Labels{{kNamespaceNameLabel, namespace_}});
+}
+
+const std::vector<const Pool*>& PoolTable::CandidatesOf(const std::string& namespace_) {
+  const auto [it, added] = candidates_.try_emplace(namespace_);
+  if (!added) return it->second;
+  std::vector<const Pool*>& candidates = it->second;
+  for (const auto& [name, pool] : pools_) {
+    if (Binds(pool, namespace_)) candidates.push_back(&pool);
+  }
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Pool* a, const Pool* b) { return a->eip.priority < b->eip.priority; });
+  if (default_ != nullptr &&
+      std::find(candidates.begin(), candidates.end(), default_) == candidates.end()) {
+    candidates.push_back(default_);
+  }
+  return candidates;
+}
+
+void PoolTable::RefreshStatus(Pool* pool) const {
+  network::EipStatus& status = pool->status;
+  status.first_ip = pool->range ? pool->range->first().ToString() : "";
+  status.last_ip = pool->range ? pool->range->last().ToString() : "";
+  status.pool_size = pool->range ? Decimal(pool->range->Size()) : "0";
+  status.v4 = pool->range && pool->range->family() == Family::kV4;
+  status.ready = pool->refused.empty();
+  status.conditions = {ReadyCondition(*pool)};
+  if (pool->is_default) {
+    status.conditions.push_back(MakeCondition(*pool, "Default", true, "IsDefault", ""));
+  } else if (pool->wants_default) {
+    status.conditions.push_back(MakeCondition(
+        *pool, "Default", false, "NotDefault",
+        default_ != nullptr ? absl::StrCat("not used as default because Eip \"", default_->name(),
+                                           "\" is it: remove one of the two annotations")
+                            : "not used as default because it is not usable"));
+  }
+  if (pool->eip.protocol != network::Protocol::kBgp) {
+    status.conditions.push_back(MakeCondition(
+        *pool, "Announced", false, "ProtocolNotAvailable",
+        absl::StrCat("protocol ", network::ProtocolName(pool->eip.protocol),
+                     " is not announced by this version: addresses are given, but no speaker "
+                     "answers for them")));
+  }
+  if (!pool->eip.fields_ignored.empty()) {
+    status.conditions.push_back(
+        MakeCondition(*pool, "FieldsIgnored", true, "NotSupported",
+                      absl::StrCat("these fields have no effect: ",
+                                   absl::StrJoin(pool->eip.fields_ignored, ", "))));
+  }
+}
+
+}  // namespace openelb::ipam
