@@ -22,9 +22,10 @@ ObjectKey ServiceKey(absl::string_view service) {
 
 Controller::Controller(ControllerOptions options, Seams seams)
     : options_(options),
-      seams_(seams),
-      distributor_(&planner_, seams.link, this, seams.log),
-      statuses_(&ipam_, &planner_, &board_, seams.status, seams.clock, seams.log) {
+      seams_(std::move(seams)),
+      link_(seams_.open_link(this)),
+      distributor_(&planner_, link_.get(), this, seams_.log),
+      statuses_(&ipam_, &planner_, &board_, seams_.status, seams_.clock, seams_.log) {
   LoadSaved();
 }
 

@@ -9,6 +9,7 @@
 // One owner thread calls everything; time, disk and links come through seams, so that a simulation
 // can run it.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -64,7 +65,8 @@ class Controller final : public EventSource::Handler,
     const Clock* clock;
     Disk* disk;  // the status folder: facts, assignments
     Epoch* epoch;
-    push::PlanLink* link;
+    // Makes the controller's end of the streams to speakers.
+    std::function<std::unique_ptr<push::PlanLink>(push::PlanLink::Handler*)> open_link;
     StatusSink* status;
     Logger* log;
     ControllerObserver* observer = nullptr;
@@ -121,6 +123,7 @@ class Controller final : public EventSource::Handler,
   const Seams seams_;
   ipam::Ipam ipam_;
   plan::Planner planner_;
+  std::unique_ptr<push::PlanLink> link_;
   push::Distributor distributor_;
   observe::SessionBoard board_;
   observe::Statuses statuses_;
