@@ -1,0 +1,220 @@
+#include "speaker/observe/metrics.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <map>
+
+namespace openelb {
+namespace {
+
+constexpr MetricType kCounter = MetricType::kCounter;
+constexpr MetricType kGauge = MetricType::kGauge;
+
+constexpr MetricDef kBuildInfo = {"openelb_speaker_build_info", kGauge, "Always 1.", "version"};
+constexpr MetricDef kResidentMemory = {"openelb_speaker_resident_memory_bytes", kGauge,
+                                       "Memory of the process that is in RAM.", ""};
+
+constexpr MetricDef kPlanEpoch = {"openelb_speaker_plan_epoch", kGauge,
+                                  "Epoch of the plan in force.", ""};
+constexpr MetricDef kPlanGeneration = {"openelb_speaker_plan_generation", kGauge,
+                                       "Counter of the plan in force, within its epoch.", ""};
+constexpr MetricDef kPlanRoutes = {"openelb_speaker_plan_routes", kGauge,
+                                   "Prefixes of the plan in force.", ""};
+constexpr MetricDef kPlanWaiting = {
+    "openelb_speaker_plan_waiting", kGauge,
+    "1 while a saved plan is too old to be announced before a controller confirms it.", ""};
+constexpr MetricDef kPlansApplied = {"openelb_speaker_plans_applied_total", kCounter,
+                                     "Plans put in force.", "kind"};
+constexpr MetricDef kPlanErrors = {"openelb_speaker_plan_errors_total", kCounter,
+                                   "Plans refused as a whole.", "reason"};
+constexpr MetricDef kResourceErrors = {"openelb_speaker_resource_errors_total", kCounter,
+                                       "Resources of plans that could not be applied.", ""};
+constexpr MetricDef kResourcesRefused = {
+    "openelb_speaker_resources_refused", kGauge,
+    "Resources of the plan in force that cannot be applied now.", ""};
+constexpr MetricDef kPlanApplySeconds = {"openelb_speaker_plan_apply_seconds",
+                                         MetricType::kHistogram, "Time to put a plan in force.",
+                                         ""};
+constexpr MetricDef kPlanFileSaves = {"openelb_speaker_plan_file_saves_total", kCounter,
+                                      "Plans saved to disk.", ""};
+constexpr MetricDef kPlanFileErrors = {"openelb_speaker_plan_file_errors_total", kCounter,
+                                       "Failures of the saved plan.", "operation"};
+
+constexpr MetricDef kAttached = {"openelb_speaker_attached", kGauge,
+                                 "1 while a controller is connected.", ""};
+constexpr MetricDef kStreams = {"openelb_speaker_controller_streams_total", kCounter,
+                                "Controllers heard from; all but the first are reconnects.", ""};
+constexpr MetricDef kDials = {"openelb_speaker_controller_dials_total", kCounter,
+                              "Attempts to reach a controller.", ""};
+constexpr MetricDef kStreamErrors = {"openelb_speaker_controller_errors_total", kCounter,
+                                     "Streams to controllers that failed.", "reason"};
+
+constexpr MetricDef kSessionState = {
+    "openelb_speaker_bgp_session_state", kGauge,
+    "0 IDLE, 1 CONNECT, 2 ACTIVE, 3 OPENSENT, 4 OPENCONFIRM, 5 ESTABLISHED.", "peer,name"};
+constexpr MetricDef kAnnouncedPrefixes = {"openelb_speaker_bgp_announced_prefixes", kGauge,
+                                          "Prefixes that the peer holds from this speaker.",
+                                          "peer,name"};
+constexpr MetricDef kAnnouncedPaths = {"openelb_speaker_bgp_announced_paths", kGauge,
+                                       "Paths that the peer holds from this speaker.", "peer,name"};
+constexpr MetricDef kOnWire = {
+    "openelb_speaker_bgp_on_wire_generation", kGauge,
+    "Counter of the newest plan that the peer's TCP has acknowledged in full.", "peer,name"};
+constexpr MetricDef kProblems = {"openelb_speaker_bgp_problems", kGauge,
+                                 "Problems of the BGP instance, such as a listen port that is "
+                                 "taken.",
+                                 ""};
+constexpr MetricDef kTransitions = {"openelb_speaker_bgp_session_transitions_total", kCounter,
+                                    "Changes of session state, by the state entered and why.",
+                                    "state,reason"};
+constexpr MetricDef kMessages = {"openelb_speaker_bgp_messages_total", kCounter, "BGP messages.",
+                                 "direction,type"};
+constexpr MetricDef kWithdrawn = {"openelb_speaker_bgp_withdrawn_prefixes_total", kCounter,
+                                  "Prefixes withdrawn.", "direction"};
+constexpr MetricDef kNotifications = {"openelb_speaker_bgp_notifications_total", kCounter,
+                                      "NOTIFICATIONs by their meaning.", "direction,meaning"};
+constexpr MetricDef kToleratedErrors = {
+    "openelb_speaker_bgp_tolerated_errors_total", kCounter,
+    "Malformed attributes received that did not cost the session (RFC 7606).", "error"};
+constexpr MetricDef kRejectedConnections = {
+    "openelb_speaker_bgp_rejected_connections_total", kCounter,
+    "Inbound connections closed at once: no peer's, or a peer that must stay down.", ""};
+
+constexpr MetricDef kTable[] = {
+    kBuildInfo,      kResidentMemory,   kPlanEpoch,         kPlanGeneration,
+    kPlanRoutes,     kPlanWaiting,      kPlansApplied,      kPlanErrors,
+    kResourceErrors, kResourcesRefused, kPlanApplySeconds,  kPlanFileSaves,
+    kPlanFileErrors, kAttached,         kStreams,           kDials,
+    kStreamErrors,   kSessionState,     kAnnouncedPrefixes, kAnnouncedPaths,
+    kOnWire,         kProblems,         kTransitions,       kMessages,
+    kWithdrawn,      kNotifications,    kToleratedErrors,   kRejectedConnections,
+};
+
+// Series only grow by increments; the speaker's counters are totals.
+void Advance(Counter counter, uint64_t total) {
+  counter.Increment(static_cast<double>(total) - counter.Value());
+}
+
+double StateNumber(absl::string_view state) {
+  constexpr absl::string_view kStates[] = {"IDLE",     "CONNECT",     "ACTIVE",
+                                           "OPENSENT", "OPENCONFIRM", "ESTABLISHED"};
+  for (size_t i = 0; i < std::size(kStates); ++i) {
+    if (state == kStates[i]) return static_cast<double>(i);
+  }
+  return 0;
+}
+
+double ResidentBytes() {
+  std::FILE* file = std::fopen("/proc/self/statm", "re");
+  if (file == nullptr) return 0;
+  unsigned long size = 0;
+  unsigned long resident = 0;
+  const int fields = std::fscanf(file, "%lu %lu", &size, &resident);
+  std::fclose(file);
+  return fields == 2 ? static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE))
+                     : 0;
+}
+
+}  // namespace
+
+std::span<const MetricDef> SpeakerMetricTable() { return kTable; }
+
+SpeakerMetrics::SpeakerMetrics(absl::string_view version, Metrics* metrics) : metrics_(metrics) {
+  metrics_->GaugeOf(kBuildInfo, {version}).Set(1);
+  metrics_->HistogramOf(kPlanApplySeconds);
+}
+
+void SpeakerMetrics::OnPlanApplied(absl::Duration took) {
+  metrics_->HistogramOf(kPlanApplySeconds).Observe(absl::ToDoubleSeconds(took));
+}
+
+void SpeakerMetrics::Export(const Speaker& speaker) {
+  metrics_->GaugeOf(kResidentMemory).Set(ResidentBytes());
+  ExportPlan(speaker);
+  ExportLink(speaker.link().counters(), speaker.link().connected());
+  ExportSessions(speaker.bgp().Observed());
+  ExportBgp(speaker.bgp().counters());
+}
+
+void SpeakerMetrics::ExportPlan(const Speaker& speaker) {
+  const link::PlanStore& store = speaker.store();
+  metrics_->GaugeOf(kPlanEpoch).Set(static_cast<double>(store.state().generation.epoch));
+  metrics_->GaugeOf(kPlanGeneration).Set(static_cast<double>(store.state().generation.counter));
+  metrics_->GaugeOf(kPlanRoutes).Set(static_cast<double>(store.state().routes.size()));
+  metrics_->GaugeOf(kPlanWaiting).Set(speaker.waiting() ? 1 : 0);
+  metrics_->GaugeOf(kResourcesRefused).Set(static_cast<double>(store.errors().size()));
+  const link::PlanStoreCounters& counters = store.counters();
+  Advance(metrics_->CounterOf(kPlansApplied, {"snapshot"}), counters.snapshots);
+  Advance(metrics_->CounterOf(kPlansApplied, {"delta"}), counters.deltas);
+  Advance(metrics_->CounterOf(kPlanErrors, {"epoch"}), counters.epoch_refusals);
+  Advance(metrics_->CounterOf(kPlanErrors, {"content"}),
+          counters.plan_errors - counters.epoch_refusals);
+  Advance(metrics_->CounterOf(kResourceErrors), counters.resource_errors);
+  const link::PlanFile::Counters& file = speaker.plan_file().counters();
+  Advance(metrics_->CounterOf(kPlanFileSaves), file.saves);
+  Advance(metrics_->CounterOf(kPlanFileErrors, {"save"}), file.save_errors);
+  Advance(metrics_->CounterOf(kPlanFileErrors, {"load"}), file.damaged);
+}
+
+void SpeakerMetrics::ExportLink(const link::LinkCounters& counters, bool connected) {
+  metrics_->GaugeOf(kAttached).Set(connected ? 1 : 0);
+  Advance(metrics_->CounterOf(kStreams), counters.streams);
+  Advance(metrics_->CounterOf(kDials), counters.dials);
+  Advance(metrics_->CounterOf(kStreamErrors, {"dial"}), counters.dial_failures);
+  Advance(metrics_->CounterOf(kStreamErrors, {"silent"}), counters.dead_controllers);
+  Advance(metrics_->CounterOf(kStreamErrors, {"deposed"}), counters.deposed);
+}
+
+void SpeakerMetrics::ExportSessions(const plan::v1::Observed& observed) {
+  metrics_->GaugeOf(kProblems).Set(observed.problems_size());
+  std::set<PeerLabels> peers;
+  for (const plan::v1::PeerObserved& peer : observed.peers()) {
+    peers.insert({peer.address(), peer.name()});
+  }
+  // Before new series are made: a peer whose name changed has old ones under its address.
+  for (const PeerLabels& peer : peers_) {
+    if (peers.contains(peer)) continue;
+    for (const MetricDef* def : {&kSessionState, &kAnnouncedPrefixes, &kAnnouncedPaths, &kOnWire}) {
+      metrics_->Remove(*def, "peer", peer.first);
+    }
+  }
+  peers_ = std::move(peers);
+  for (const plan::v1::PeerObserved& peer : observed.peers()) {
+    const auto set = [&](const MetricDef& def, double value) {
+      metrics_->GaugeOf(def, {peer.address(), peer.name()}).Set(value);
+    };
+    set(kSessionState, StateNumber(peer.session_state()));
+    set(kAnnouncedPrefixes, static_cast<double>(peer.announced_prefixes()));
+    set(kAnnouncedPaths, static_cast<double>(peer.announced_paths()));
+    set(kOnWire, static_cast<double>(peer.on_wire().counter()));
+  }
+}
+
+void SpeakerMetrics::ExportBgp(const bgp::Counters& counters) {
+  for (const auto& [entered, count] : counters.transitions) {
+    Advance(metrics_->CounterOf(kTransitions, {entered.first, entered.second}), count);
+  }
+  const std::pair<absl::string_view, const bgp::MessageCounts*> directions[] = {
+      {"sent", &counters.sent}, {"received", &counters.received}};
+  for (const auto& [direction, counts] : directions) {
+    Advance(metrics_->CounterOf(kMessages, {direction, "open"}), counts->open);
+    Advance(metrics_->CounterOf(kMessages, {direction, "update"}), counts->update);
+    Advance(metrics_->CounterOf(kMessages, {direction, "notification"}), counts->notification);
+    Advance(metrics_->CounterOf(kMessages, {direction, "keepalive"}), counts->keepalive);
+    Advance(metrics_->CounterOf(kMessages, {direction, "refresh"}), counts->refresh);
+    Advance(metrics_->CounterOf(kWithdrawn, {direction}), counts->withdrawn_prefixes);
+  }
+  for (const auto& [meaning, count] : counters.notifications_sent) {
+    Advance(metrics_->CounterOf(kNotifications, {"sent", meaning}), count);
+  }
+  for (const auto& [meaning, count] : counters.notifications_received) {
+    Advance(metrics_->CounterOf(kNotifications, {"received", meaning}), count);
+  }
+  for (const auto& [error, count] : counters.tolerated_errors) {
+    Advance(metrics_->CounterOf(kToleratedErrors, {error}), count);
+  }
+  Advance(metrics_->CounterOf(kRejectedConnections), counters.rejected_connections);
+}
+
+}  // namespace openelb

@@ -1,0 +1,41 @@
+#pragma once
+// What a speaker tells Prometheus: the table of its metrics and their values. speaker/README.md
+// explains each; a test holds the two together.
+
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+#include "api/base/metrics.h"
+#include "speaker/speaker.h"
+
+namespace openelb {
+
+// Copies a speaker's counters into series. Owner thread only; what Metrics::Expose returns may be
+// read anywhere.
+class SpeakerMetrics final : public SpeakerObserver {
+ public:
+  SpeakerMetrics(absl::string_view version, Metrics* metrics);
+
+  // Brings every series up to date.
+  void Export(const Speaker& speaker);
+
+  void OnPlanApplied(absl::Duration took) override;
+
+ private:
+  void ExportPlan(const Speaker& speaker);
+  void ExportLink(const link::LinkCounters& counters, bool connected);
+  void ExportSessions(const plan::v1::Observed& observed);
+  void ExportBgp(const bgp::Counters& counters);
+
+  Metrics* const metrics_;
+  using PeerLabels = std::pair<std::string, std::string>;  // address and name
+  std::set<PeerLabels> peers_;                             // with series of their own
+};
+
+// The table, for the README's test.
+std::span<const MetricDef> SpeakerMetricTable();
+
+}  // namespace openelb

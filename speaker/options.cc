@@ -1,0 +1,83 @@
+#include "speaker/options.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace openelb {
+namespace {
+
+absl::Status Wrong(absl::string_view flag, absl::string_view why) {
+  return absl::InvalidArgumentError(absl::StrCat("--", flag, ": ", why));
+}
+
+}  // namespace
+
+void DeclareSpeakerFlags(FlagSet* flags, SpeakerFlags* options) {
+  flags->Group("Controller");
+  flags->Addresses("controller", &options->controllers,
+                   "where a controller listens; may be repeated");
+  flags->String("controllers-file", &options->controllers_file,
+                "file with one HOST:PORT a line, read again before each round of attempts");
+  flags->String("node-name", &options->node_name,
+                "name of the node this speaker runs on (default: $NODE_NAME)");
+  flags->String("plan-tls-ca", &options->plan_tls_ca,
+                "PEM file of the authority that signed the controller's certificate");
+  flags->String("plan-tls-cert", &options->plan_tls_cert,
+                "PEM file of a certificate for controllers that ask for one");
+  flags->String("plan-tls-key", &options->plan_tls_key, "PEM file of that certificate's key");
+  flags->String("token-file", &options->token_file,
+                "file with the token that is bound to this node; read again for each connection");
+  flags->Bool("plan-insecure", &options->plan_insecure,
+              "talk to the controller in plain text, without a token");
+
+  flags->Group("Plan");
+  flags->String("state-dir", &options->state_dir,
+                "folder that keeps the plan across restarts; none: a restart needs a controller");
+  flags->Duration("plan-max-age", &options->plan_max_age,
+                  "a kept plan that no controller has confirmed for so long starts no BGP");
+
+  DeclareCommonFlags(flags, &options->common);
+
+  // OpenELB's speaker has these.
+  flags->Group("OpenELB");
+  flags->Bool("enable-layer2", &options->enable_layer2,
+              "accepted; the controller's plan decides what a speaker does");
+  flags->Bool("enable-keepalived-vip", &options->enable_keepalived_vip,
+              "accepted; the controller's plan decides what a speaker does");
+  using Takes = FlagSet::Takes;
+  flags->WithoutEffect("api-hosts", Takes::kValue, "there is no GoBGP API to serve");
+  flags->WithoutEffect("bind-addr", Takes::kValue, "speakers need no member list");
+  flags->WithoutEffect("bind-port", Takes::kValue, "speakers need no member list");
+  flags->WithoutEffect("secret", Takes::kValue, "speakers need no member list");
+  flags->WithoutEffect("log-path", Takes::kValue, "logs go to standard error");
+  flags->WithoutEffect("keepalived-args", Takes::kValue, "no keepalived is run");
+}
+
+absl::Status CheckSpeakerFlags(const SpeakerFlags& options) {
+  if (options.node_name.empty()) {
+    return Wrong("node-name", "required, or the environment variable NODE_NAME");
+  }
+  if (options.controllers.empty() && options.controllers_file.empty()) {
+    return Wrong("controller", "required, unless --controllers-file is given");
+  }
+  for (const HostPort& controller : options.controllers) {
+    if (controller.host.empty() || controller.port == 0) {
+      return Wrong("controller", absl::StrCat("\"", controller.ToString(),
+                                              "\" is not HOST:PORT of a controller"));
+    }
+  }
+  if (options.plan_insecure == !options.plan_tls_ca.empty()) {
+    return Wrong("plan-tls-ca", "give either this or --plan-insecure");
+  }
+  if (options.plan_tls_cert.empty() != options.plan_tls_key.empty()) {
+    return Wrong("plan-tls-cert", "goes together with --plan-tls-key");
+  }
+  if (options.plan_insecure && !options.plan_tls_cert.empty()) {
+    return Wrong("plan-tls-cert", "excludes --plan-insecure");
+  }
+  if (options.plan_insecure && !options.token_file.empty()) {
+    return Wrong("token-file", "excludes --plan-insecure: a token is never sent in plain text");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace openelb

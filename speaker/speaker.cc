@@ -1,0 +1,151 @@
+#include "speaker/speaker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace openelb {
+namespace {
+
+// Changes that name all of a plan.
+link::PlanChanges Everything(const link::PlanState& plan) {
+  link::PlanChanges changes;
+  changes.instance = plan.instance.has_value();
+  for (const auto& [address, peer] : plan.peers) changes.peers.insert(address);
+  for (const auto& [id, members] : plan.groups) changes.groups.insert(id);
+  for (const auto& [prefix, route] : plan.routes) changes.routes.insert(prefix);
+  for (const auto& [group, node] : plan.places) changes.places.insert(group);
+  return changes;
+}
+
+plan::v1::Fact MakeFact(const std::string& node, absl::string_view kind,
+                        const std::vector<std::string>& values, absl::Time observed_at) {
+  plan::v1::Fact fact;
+  fact.set_subject(node);
+  fact.set_kind(std::string(kind));
+  for (const std::string& value : values) fact.add_values(value);
+  const timespec time = absl::ToTimespec(observed_at);
+  fact.mutable_observed_at()->set_seconds(time.tv_sec);
+  fact.mutable_observed_at()->set_nanos(static_cast<int32_t>(time.tv_nsec));
+  return fact;
+}
+
+}  // namespace
+
+Speaker::Speaker(SpeakerOptions options, Seams seams)
+    : options_(std::move(options)),
+      seams_(std::move(seams)),
+      plan_file_(
+          seams_.disk, &store_, seams_.log,
+          {.kernel_boot_id = options_.link.kernel_boot_id, .max_age = options_.plan_max_age}),
+      transport_(seams_.open_link(this)),
+      link_(transport_.get(), &store_, seams_.random, seams_.log, options_.link),
+      bgp_(seams_.io, seams_.clock, seams_.random, seams_.log, this) {
+  seams_.io->SetHandler(this);
+}
+
+Speaker::~Speaker() { link_.Hangup(); }
+
+void Speaker::Start() {
+  const link::PlanFile::Loaded saved = plan_file_.Load(seams_.clock->Wall());
+  if (saved.use != link::SavedPlanUse::kNone) {
+    store_.Restore(saved.plan);
+    waiting_ = saved.use == link::SavedPlanUse::kWaitBgp;
+    Announce({});
+  }
+  ReportFacts();
+  link_.Start(Now());
+  ReportBy(Now() + options_.report_every);
+}
+
+void Speaker::Turn() {
+  link_.Tick(Now());
+  if (waiting_) Announce({});
+  bgp_.Tick();
+  plan_file_.Tick(Now(), seams_.clock->Wall(), link_.confirmed());
+  if (report_at_ <= Now()) {
+    link_.SendObserved(bgp_.Observed(), Now());
+    reported_at_ = Now();
+    report_at_ = reported_at_ + options_.report_every;
+  }
+}
+
+absl::Duration Speaker::NextWakeup() const {
+  return std::min({link_.NextWakeup(), bgp_.NextWakeup(), plan_file_.NextWakeup(), report_at_});
+}
+
+void Speaker::Stop() {
+  if (std::exchange(stopped_, true)) return;
+  const link::PlanState& plan = store_.state();
+  link_.Stop(plan.instance.has_value() && plan.instance->leave_on_stop, Now());
+  bgp_.Stop();
+  plan_file_.Flush(Now(), seams_.clock->Wall());
+}
+
+// The one place that decides what is announced: the plan in force, unless a start with one that is
+// too old still waits for a controller's word.
+void Speaker::Announce(const link::PlanChanges& changes) {
+  const link::PlanState& plan = store_.state();
+  if (stopped_ || !store_.has_plan()) return;
+  if (waiting_ && !link_.confirmed()) return;
+  waiting_ = false;
+  bgp_.Apply(plan, announced_.has_value() ? changes : Everything(plan));
+  announced_ = plan.generation;
+}
+
+// ---- from the controller ----
+
+void Speaker::OnUp(const std::string& endpoint) { link_.OnUp(endpoint, Now()); }
+
+void Speaker::OnPlan(const plan::v1::Plan& plan) {
+  const absl::Duration start = Now();
+  const link::PlanStore::Outcome outcome = link_.OnPlan(plan, start);
+  if (outcome.save) plan_file_.MarkDirty(start);
+  if (store_.state().generation == announced_ && outcome.changes.empty()) return;
+  Announce(outcome.changes);
+  if (seams_.observer != nullptr) seams_.observer->OnPlanApplied(Now() - start);
+}
+
+void Speaker::OnDown(const absl::Status& why) { link_.OnDown(why, Now()); }
+
+// ---- to the controller ----
+
+void Speaker::ReportFacts() {
+  const absl::Time now = seams_.clock->Wall();
+  const std::string& node = options_.link.node;
+  std::vector<std::string> prefixes;
+  for (const InterfaceAddress& address : seams_.io->InterfaceAddresses()) {
+    prefixes.push_back(absl::StrCat(address.interface, " ", address.ToString()));
+  }
+  plan::v1::Facts facts;
+  *facts.add_facts() = MakeFact(node, "prefixes", prefixes, now);
+  *facts.add_facts() = MakeFact(node, "speaker", {options_.link.version}, now);
+  link_.SendFacts(std::move(facts), Now());
+}
+
+void Speaker::ReportBy(absl::Duration when) { report_at_ = std::min(report_at_, when); }
+
+void Speaker::OnSessionChanged(const IpAddress&) { ReportBy(Now()); }
+
+void Speaker::OnWireAdvanced(const IpAddress&) {
+  ReportBy(std::max(Now(), reported_at_ + options_.wire_report_every));
+}
+
+// ---- from the kernel ----
+
+void Speaker::OnConnected(io::ConnId conn, const IpAddress& local) {
+  bgp_.OnConnected(conn, local);
+}
+void Speaker::OnAccepted(io::ConnId conn, const IpAddress& local, const IpAddress& remote) {
+  bgp_.OnAccepted(conn, local, remote);
+}
+void Speaker::OnData(io::ConnId conn, std::span<const uint8_t> data) { bgp_.OnData(conn, data); }
+void Speaker::OnWritable(io::ConnId conn) { bgp_.OnWritable(conn); }
+void Speaker::OnClosed(io::ConnId conn, const absl::Status& why) { bgp_.OnClosed(conn, why); }
+void Speaker::OnInterfacesChanged() {
+  ReportFacts();
+  bgp_.OnInterfacesChanged();
+}
+
+}  // namespace openelb

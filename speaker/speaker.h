@@ -1,0 +1,122 @@
+#pragma once
+// The speaker: a plan in, announcements out.
+//
+// Life of a plan: the link receives it, the store checks it and makes it the plan in force, the
+// protocol speakers announce it, the acknowledgement goes back, and the file keeps it for the next
+// start. What the sessions look like and which networks the node is on goes up.
+//
+// Fail-static: the loss of every controller changes nothing here. Only a newer plan does.
+//
+// One owner thread calls everything; time, network, disk and link come through seams, so that a
+// simulation can run many of them in one process.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "api/base/clock.h"
+#include "api/base/disk.h"
+#include "api/base/log.h"
+#include "api/base/random.h"
+#include "speaker/bgp/instance.h"
+#include "speaker/io/io.h"
+#include "speaker/link/link.h"
+#include "speaker/link/plan_file.h"
+#include "speaker/link/plan_link.h"
+#include "speaker/link/plan_store.h"
+
+namespace openelb {
+
+// What the shell measures with; called on the owner thread.
+class SpeakerObserver {
+ public:
+  virtual ~SpeakerObserver() = default;
+  // A plan was put in force, which took so long.
+  virtual void OnPlanApplied(absl::Duration took) = 0;
+};
+
+struct SpeakerOptions {
+  link::LinkOptions link;  // who this speaker is and where controllers are
+  // A saved plan that no controller has confirmed for so long does not start BGP.
+  absl::Duration plan_max_age = absl::Hours(24);
+  // Sessions are reported at once when one changes, and so often for their counters.
+  absl::Duration report_every = absl::Seconds(5);
+  // How often at most what is on the wire is reported.
+  absl::Duration wire_report_every = absl::Milliseconds(100);
+};
+
+class Speaker final : public io::IoHandler, public link::PlanLink::Handler, private bgp::Observer {
+ public:
+  // All outlive the speaker. `observer` may be null.
+  struct Seams {
+    const Clock* clock;
+    Random* random;
+    Disk* disk;  // the state folder
+    io::Io* io;
+    // Makes the speaker's end of the stream to controllers.
+    std::function<std::unique_ptr<link::PlanLink>(link::PlanLink::Handler*)> open_link;
+    Logger* log;
+    SpeakerObserver* observer = nullptr;
+  };
+  Speaker(SpeakerOptions options, Seams seams);
+  ~Speaker() override;
+
+  // Puts the saved plan in force, then looks for a controller.
+  void Start();
+  // Does what is due. Call after each batch of calls to the handlers below, and at NextWakeup
+  // (monotonic; InfiniteDuration: only after calls).
+  void Turn();
+  absl::Duration NextWakeup() const;
+  // Says goodbye to controller and peers, as the plan says a stop is meant, and saves the plan.
+  // What this sends is on its way once Io has closed its connections; destroy the speaker then.
+  void Stop();
+
+  const link::PlanStore& store() const { return store_; }
+  const link::Link& link() const { return link_; }
+  const link::PlanFile& plan_file() const { return plan_file_; }
+  const bgp::Instance& bgp() const { return bgp_; }
+  // The saved plan is too old to be announced and no controller has confirmed it yet.
+  bool waiting() const { return waiting_; }
+
+  // link::PlanLink::Handler
+  void OnUp(const std::string& endpoint) override;
+  void OnPlan(const plan::v1::Plan& plan) override;
+  void OnDown(const absl::Status& why) override;
+
+  // io::IoHandler
+  void OnConnected(io::ConnId conn, const IpAddress& local) override;
+  void OnAccepted(io::ConnId conn, const IpAddress& local, const IpAddress& remote) override;
+  void OnData(io::ConnId conn, std::span<const uint8_t> data) override;
+  void OnWritable(io::ConnId conn) override;
+  void OnClosed(io::ConnId conn, const absl::Status& why) override;
+  void OnInterfacesChanged() override;
+
+ private:
+  // bgp::Observer
+  void OnSessionChanged(const IpAddress& peer) override;
+  void OnWireAdvanced(const IpAddress& peer) override;
+
+  absl::Duration Now() const { return seams_.clock->Monotonic(); }
+  void Announce(const link::PlanChanges& changes);
+  void ReportFacts();
+  void ReportBy(absl::Duration when);
+
+  const SpeakerOptions options_;
+  const Seams seams_;
+  link::PlanStore store_;
+  link::PlanFile plan_file_;
+  std::unique_ptr<link::PlanLink> transport_;
+  link::Link link_;
+  bgp::Instance bgp_;
+  bool waiting_ = false;
+  bool stopped_ = false;
+  std::optional<plan::Generation> announced_;  // of the plan last given to the protocol speakers
+  absl::Duration report_at_ = absl::InfiniteDuration();
+  absl::Duration reported_at_ = -absl::InfiniteDuration();
+};
+
+}  // namespace openelb
