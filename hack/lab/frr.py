@@ -71,6 +71,9 @@ class Frr(Router):
 
     def _base(self):
         return ["frr defaults datacenter",
+                # With next-hop objects zebra 8.4 takes a group for installed whose member the kernel has dropped
+                # with a link, and the route stays without it after the link is back.
+                "no zebra nexthop kernel enable",
                 f"router bgp {self.config.asn}",
                 f"bgp router-id {self.config.router_id}",
                 "no bgp ebgp-requires-policy",

@@ -39,6 +39,7 @@ class Host:
         self.run_dir = run_dir
         self.name = name
         self.netns = run_dir.namespace(name)
+        self._cut = {}
 
     def create(self):
         self.run_dir.create_namespace(self.name)
@@ -82,8 +83,14 @@ class Host:
             found |= {hop["gateway"] for hop in route.get("nexthops", [route]) if "gateway" in hop}
         return found
 
-    def link(self, interface, up):
-        self.ip(f"link set {interface} {'up' if up else 'down'}")
+    def cut(self, interface):
+        """Takes a link down. The kernel forgets the routes over it; `mend` puts the lab's own ones back."""
+        static = run("ip", "-n", self.netns, "route", "show", "dev", interface, "proto", "boot").splitlines()
+        self._cut[interface] = [f"route replace {line.strip()} dev {interface}" for line in static]
+        self.ip(f"link set {interface} down")
+
+    def mend(self, interface):
+        self.ip(f"link set {interface} up", *self._cut.pop(interface))
 
 
 def connect(left, left_interface, right, right_interface):

@@ -91,13 +91,14 @@ class Router:
         session = self.sessions().get(address)
         return session is not None and session.established
 
-    def wait_routes(self, prefix, next_hops, timeout=10.0):
-        """Waits until BGP table and kernel both hold exactly `next_hops` for `prefix`."""
-        want = set(next_hops)
-        wait_until(lambda: self.kernel_next_hops(prefix) == want or Shown(self.kernel_next_hops(prefix)),
-                   timeout, what=f"{self.host.name}: kernel route {prefix} via {sorted(want)}")
-        wait_until(lambda: self.next_hops(prefix) == want or Shown(self.next_hops(prefix)),
-                   timeout, what=f"{self.host.name}: BGP route {prefix} via {sorted(want)}")
+    def wait_kernel(self, prefix, next_hops, timeout=10.0):
+        wait_until(lambda: self.kernel_next_hops(prefix) == next_hops or Shown(self.kernel_next_hops(prefix)),
+                   timeout, what=f"{self.host.name}: kernel route {prefix} via {sorted(next_hops)}")
+
+    def wait_table(self, prefix, next_hops, timeout=10.0, besides=frozenset()):
+        """Like wait_kernel for the BGP table, where the next hops `besides` may be there or not."""
+        wait_until(lambda: self.next_hops(prefix) - besides == next_hops - besides or Shown(self.next_hops(prefix)),
+                   timeout, what=f"{self.host.name}: BGP paths of {prefix} via {sorted(next_hops)}")
 
     def stop(self, kill=False):
         for role in self.roles():

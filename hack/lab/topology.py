@@ -181,23 +181,37 @@ class MultiRouter:
         for node in selected_nodes(self.cluster):
             self.start_speaker(node)
 
+    def program_logs(self, lines=40):
+        """The last lines of what our programs said, for whoever looks at a failure."""
+        parts = []
+        for path in sorted((self.run_dir.path / "logs").glob("*.log")):
+            role = path.stem.split(".")[-1]
+            if role.startswith(("controller", "speaker", "proxy")):
+                parts += [f"--- {path.stem}", *path.read_text(errors="replace").splitlines()[-lines:]]
+        return "\n".join(parts)
+
     # -- what it should come to --
 
     def wait_documented(self, prefix=f"{VIP}/32", timeout=15.0):
         """The page's result: both leaves and the spine hold exactly its next hops, in table and kernel."""
         self.wait_next_hops({"leaf1": {"192.168.0.3", "192.168.0.4"}, "leaf2": {"192.168.1.2"}}, prefix, timeout)
 
-    def wait_next_hops(self, per_leaf, prefix=f"{VIP}/32", timeout=10.0):
-        """Each leaf's own next hops for `prefix`. A leaf without any learns the address from the spine, and the
-        spine holds exactly the leaves that have some."""
+    def expected(self, per_leaf):
+        """What each kernel holds when the leaves' own next hops are `per_leaf`: a leaf without any learns the
+        address from the spine, and the spine holds exactly the leaves that have some."""
         serving = {leaf for leaf, hops in per_leaf.items() if hops}
-        for leaf, hops in per_leaf.items():
-            others = {LEAVES[leaf].spine} if serving - {leaf} else set()
-            router = self.routers[leaf]
-            # The table also holds the longer path over the spine.
-            wait_until(lambda: router.kernel_next_hops(prefix) == (hops or others), timeout,
-                       what=f"{leaf}: kernel route {prefix} via {sorted(hops or others)}")
-            wait_until(lambda: router.next_hops(prefix) - {LEAVES[leaf].spine} == hops, timeout,
-                       what=f"{leaf}: BGP paths of {prefix} via {sorted(hops)}")
-        self.routers["spine"].wait_routes(prefix, {LEAVES[leaf].uplink for leaf in serving}, timeout)
+        found = {leaf: hops or ({LEAVES[leaf].spine} if serving else set()) for leaf, hops in per_leaf.items()}
+        return found | {"spine": {LEAVES[leaf].uplink for leaf in serving}}
 
+    def kernels_hold(self, per_leaf, prefix=f"{VIP}/32"):
+        return all(self.routers[name].kernel_next_hops(prefix) == hops
+                   for name, hops in self.expected(per_leaf).items())
+
+    def wait_next_hops(self, per_leaf, prefix=f"{VIP}/32", timeout=10.0):
+        """Until kernels hold what is expected, and each leaf's BGP table exactly `per_leaf` (beside the longer
+        path over the spine)."""
+        for name, hops in self.expected(per_leaf).items():
+            self.routers[name].wait_kernel(prefix, hops, timeout)
+        for name, hops in self.expected(per_leaf).items():
+            self.routers[name].wait_table(prefix, hops, timeout,
+                                          besides={LEAVES[name].spine} if name in LEAVES else set())

@@ -31,24 +31,22 @@ class Traffic:
     """A request loop that runs in a host until stopped."""
 
     def __init__(self, host, address, port=80, rate=100, role="client"):
-        self._path = host.run_dir.log(f"{host.name}.{role}")
-        self._path.unlink(missing_ok=True)
+        path = host.run_dir.log(f"{host.name}.{role}")
+        path.unlink(missing_ok=True)
         self._process = host.spawn(role, [sys.executable, _SCRIPT, address, port, rate, TIMEOUT_S])
+        self._lines = path.open()
+        self._partial = ""
+        self._seen = []  # (time of the request's start, node or None), in the order of the answers
 
-    def count(self, since=0.0, until=None):
+    def count(self, since=0.0, until=float("inf")):
         """Of the requests begun in the given time; those still open are not in it."""
-        answers, lost = Counter(), []
-        for line in self._path.read_text().splitlines():
-            try:
-                seen = json.loads(line)
-            except ValueError:
-                continue  # the line being written
-            if since <= seen["at"] < (until or float("inf")):
-                if "entry" in seen:
-                    answers[seen["entry"]] += 1
-                else:
-                    lost.append(seen["at"])
-        return Count(answers, lost)
+        self._read()
+        chosen = [(at, entry) for at, entry in self._seen if since <= at < until]
+        return Count(Counter(entry for _, entry in chosen if entry), [at for at, entry in chosen if not entry])
+
+    def _read(self):
+        *lines, self._partial = (self._partial + self._lines.read()).split("\n")
+        self._seen += [(seen["at"], seen.get("entry")) for seen in map(json.loads, lines)]
 
     def settle(self):
         """Waits until every request begun before now is decided."""

@@ -1,0 +1,79 @@
+"""One lab per module; every test starts from the documented state and leaves it so."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "hack"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from lab.net import RouteRecorder  # noqa: E402
+from lab.run_dir import remove_orphans  # noqa: E402
+from lab.topology import LEAVES, MultiRouter  # noqa: E402
+
+
+def pytest_sessionstart():
+    remove_orphans("suite-")
+
+
+@pytest.fixture(scope="module")
+def shared_lab(request):
+    """The module's lab with controller and speakers, at the documented state. A module may set ROUTER and
+    SAMPLES; indirect parameters (router, samples) come first."""
+    router = getattr(request.module, "ROUTER", "bird")
+    samples = getattr(request.module, "SAMPLES", "multi-router")
+    router, samples = getattr(request, "param", (router, samples))
+    name = request.module.__name__.rpartition(".")[2].removeprefix("test_")
+    lab = MultiRouter(f"suite-{name}-{router}-{samples}-{os.getpid()}", router=router, samples=samples)
+    try:
+        lab.up()
+        lab.recorders = {name: RouteRecorder(lab[name]) for name in ("spine", *LEAVES)}
+        lab.start_controller()
+        lab.start_speakers()
+        lab.wait_documented()
+        request.node.lab = lab
+        yield lab
+    except BaseException:
+        print(lab.program_logs())
+        raise
+    finally:
+        lab.down()
+
+
+@pytest.fixture
+def lab(shared_lab):
+    """Undoes what the test did: manifests, routers' neighbours, programs that it ended."""
+    saved = {path.name: path.read_bytes() for path in shared_lab.cluster.manifests.iterdir()}
+    neighbors = {name: dict(router.config.neighbors) for name, router in shared_lab.routers.items()}
+    speakers = dict(shared_lab.speakers)
+    yield shared_lab
+    for path in shared_lab.cluster.manifests.iterdir():
+        if path.name not in saved:
+            path.unlink()
+    for name, content in saved.items():
+        path = shared_lab.cluster.manifests / name
+        if not path.exists() or path.read_bytes() != content:
+            shared_lab.cluster.write(name, content.decode())
+    for name, router in shared_lab.routers.items():
+        if router.config.neighbors != neighbors[name]:
+            router.config.neighbors = neighbors[name]
+            router.apply()
+    if not shared_lab.controller.running():
+        shared_lab.start_controller()
+    for node in shared_lab.speakers.keys() - speakers.keys():
+        shared_lab.speakers.pop(node).kill()
+    for node in speakers:
+        if not shared_lab.speakers[node].running():
+            shared_lab.start_speaker(node)
+    shared_lab.wait_documented()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure shows what our programs said."""
+    report = (yield).get_result()
+    lab = item.funcargs.get("shared_lab") if hasattr(item, "funcargs") else None
+    if report.failed and lab is not None:
+        report.sections.append(("programs", lab.program_logs()))

@@ -1,0 +1,142 @@
+"""BgpConf and BgpPeer edited while they carry traffic."""
+
+import time
+from dataclasses import replace
+
+from lab.net import wait_until
+from watch import ALL, DOCUMENTED, PREFIX, peer_status, routes_unchanged, says, traffic
+
+MASTER = "192.168.0.3"
+
+
+def conf(**fields):
+    return lambda obj: obj["spec"].update(fields)
+
+
+def peer_conf(**fields):
+    return lambda obj: obj["spec"]["conf"].update(fields)
+
+
+def remote_id(lab, leaf, address):
+    """The router id that a leaf (BIRD) sees in a neighbour."""
+    text = lab.routers[leaf].run("show protocols all")
+    block = text.partition(f"Neighbor address: {address}\n")[2].partition("Session:")[0]
+    return next((line.split()[-1] for line in block.splitlines() if "Neighbor ID" in line), None)
+
+
+def test_bgpconf_edit_that_concerns_no_session_touches_none(lab):
+    with routes_unchanged(lab):
+        lab.cluster.edit("BgpConf", "default", conf(useMultiplePaths=True))
+        lab.cluster.edit("BgpConf", "default", conf(listenPort=17901))
+        lab.cluster.edit("BgpConf", "default", conf(listenPort=-1))
+
+
+def test_bgpconf_edit_that_resets_sessions_loses_no_route(lab):
+    """A new router id is a new OPEN. One shared by all speakers is what the documentation shows."""
+    since = time.time()
+    with traffic(lab) as client:
+        lab.cluster.edit("BgpConf", "default", conf(routerId="10.9.9.9"))
+        wait_until(lambda: remote_id(lab, "leaf1", MASTER) == "10.9.9.9")
+        wait_until(lambda: remote_id(lab, "leaf2", "192.168.1.2") == "10.9.9.9")
+        lab.wait_documented()
+        client.wait_flow(ALL)
+        client.settle()
+        assert client.count(since).outage() < 2.0
+
+
+def test_second_bgpconf_is_ignored(lab):
+    with routes_unchanged(lab):
+        lab.cluster.apply({"apiVersion": "network.kubesphere.io/v1alpha2", "kind": "BgpConf",
+                           "metadata": {"name": "other"}, "spec": {"as": 1, "listenPort": 1}})
+
+
+def test_description_of_a_peer_touches_no_session(lab):
+    with routes_unchanged(lab):
+        lab.cluster.edit("BgpPeer", "leaf1", peer_conf(description="rack 1, top"))
+
+
+def test_hold_time_of_a_peer_resets_that_session_only(lab):
+    with routes_unchanged(lab, "leaf2"):
+        lab.cluster.edit("BgpPeer", "leaf1", lambda o: o["spec"].update(
+            timers={"config": {"holdTime": "6", "keepaliveInterval": "2"}}))
+        wait_until(lambda: "/6" in lab.routers["leaf1"].run("show protocols all peer_192_168_0_3")
+                   .partition("Hold timer:")[2].splitlines()[0])
+        lab.wait_documented()
+
+
+def test_peer_removed_and_created_again(lab):
+    with routes_unchanged(lab, "leaf2"):
+        removed = lab.cluster.delete("BgpPeer", "leaf1")
+        lab.wait_next_hops(DOCUMENTED | {"leaf1": set()})
+        lab.cluster.apply(removed)
+        lab.wait_documented()
+
+
+def test_node_selector_of_a_peer_acts_at_once(lab):
+    def rack(value):
+        return lambda obj: obj["spec"]["nodeSelector"]["matchLabels"].update({"openelb.kubesphere.io/rack": value})
+    with routes_unchanged(lab, "leaf2"):
+        lab.cluster.edit("BgpPeer", "leaf1", rack("elsewhere"))
+        lab.wait_next_hops(DOCUMENTED | {"leaf1": set()})
+        lab.cluster.edit("BgpPeer", "leaf1", rack("leaf1"))
+        lab.wait_documented()
+
+
+def test_admin_down_and_up(lab):
+    with routes_unchanged(lab, "leaf2"):
+        lab.cluster.edit("BgpPeer", "leaf1", peer_conf(adminDown=True))
+        lab.wait_next_hops(DOCUMENTED | {"leaf1": set()})
+        lab.cluster.edit("BgpPeer", "leaf1", peer_conf(adminDown=False))
+        lab.wait_documented()
+
+
+def test_md5_right_then_wrong_then_right(lab):
+    leaf1 = lab.routers["leaf1"]
+    leaf1.set_neighbor(replace(leaf1.config.neighbors[MASTER], password="s3cret"))
+    lab.cluster.edit("BgpPeer", "leaf1", peer_conf(authPassword="s3cret"))
+    lab.wait_documented()
+    assert leaf1.established(MASTER)
+    with routes_unchanged(lab, "leaf2"):
+        lab.cluster.edit("BgpPeer", "leaf1", peer_conf(authPassword="wrong"))
+        lab.wait_next_hops(DOCUMENTED | {"leaf1": set()})
+        wait_until(lambda: peer_status(lab, "leaf1", "master1").get("sessionState") not in (None, "ESTABLISHED"))
+        assert not leaf1.established(MASTER)
+        lab.cluster.edit("BgpPeer", "leaf1", peer_conf(authPassword="s3cret"))
+        lab.wait_documented()
+
+
+def test_peer_without_add_path_gets_the_speakers_own_node(lab):
+    leaf1 = lab.routers["leaf1"]
+    leaf1.set_neighbor(replace(leaf1.config.neighbors[MASTER], add_path=False))
+    lab.wait_next_hops(DOCUMENTED | {"leaf1": {MASTER}})
+    assert leaf1.sessions()[MASTER].prefixes == 1
+
+
+def test_written_send_max_is_enforced(lab):
+    def send_max(number):
+        family = {"afi": "AFI_IP", "safi": "SAFI_UNICAST"}
+        return lambda obj: obj["spec"].update(afiSafis=[
+            {"config": {"family": family, "enabled": True}, "addPaths": {"config": {"sendMax": number}}}])
+    lab.cluster.edit("BgpPeer", "leaf1", send_max(1))
+    lab.wait_next_hops(DOCUMENTED | {"leaf1": {MASTER}})
+    lab.cluster.edit("BgpPeer", "leaf1", send_max(10))
+    lab.wait_documented()
+
+
+def test_leaf_that_dials_the_listen_port(lab):
+    """As the BGP page has it: BIRD dials port 17900 of the node."""
+    leaf1 = lab.routers["leaf1"]
+    lab.cluster.edit("BgpPeer", "leaf1", lambda o: o["spec"].update(transport={"passiveMode": True}))
+    leaf1.set_neighbor(replace(leaf1.config.neighbors[MASTER], passive=False, port=17900))
+    lab.wait_documented()
+    wait_until(lambda: leaf1.established(MASTER))
+
+
+def test_taken_listen_port_costs_only_passive_sessions(lab):
+    lab["master1"].spawn("squatter", ["python3", "-c", "import socket, time\n"
+                                      "s = socket.create_server(('', 17905)); time.sleep(60)"])
+    with routes_unchanged(lab):
+        lab.cluster.edit("BgpConf", "default", conf(listenPort=17905))
+        says(lab.speakers["master1"], "17905")
+    lab["master1"].process("squatter").kill()
+    assert lab.routers["leaf1"].next_hops(PREFIX) >= DOCUMENTED["leaf1"]

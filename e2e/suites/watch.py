@@ -1,0 +1,67 @@
+"""What must not happen while something is done to a lab."""
+
+import contextlib
+import time
+
+from lab.net import wait_until
+from lab.topology import VIP, leaf_of
+from lab.traffic import Traffic
+
+PREFIX = f"{VIP}/32"
+ALL = {"master1", "worker1", "worker-p002"}
+DOCUMENTED = {"leaf1": {"192.168.0.3", "192.168.0.4"}, "leaf2": {"192.168.1.2"}}
+
+
+@contextlib.contextmanager
+def routes_unchanged(lab, *routers, prefix=PREFIX, settle=0.3):
+    """No kernel route to `prefix` changes on `routers` (default: all), and no UPDATE comes from a speaker."""
+    routers = routers or tuple(lab.routers)
+    before = {name: _received(lab, name) for name in routers}
+    since = time.time()
+    yield
+    time.sleep(settle)
+    for name in routers:
+        assert lab.recorders[name].events(prefix, since) == [], f"routes changed on {name}"
+        assert _received(lab, name) == before[name], f"{name} got UPDATEs"
+
+
+def _received(lab, router):
+    """UPDATEs from the neighbours on the router's own network: the speakers."""
+    if router == "spine":
+        return {}
+    nodes = [a for a in lab.routers[router].config.neighbors if a.startswith("192.168.") and leaf_of(a) == router]
+    return {address: session.updates for address, session in lab.routers[router].sessions().items()
+            if address in nodes}
+
+
+@contextlib.contextmanager
+def traffic(lab, nodes=ALL, rate=100):
+    """A client that asks all the while; its Traffic, once it is answered through exactly `nodes`."""
+    running = Traffic(lab["client"], VIP, rate=rate)
+    try:
+        running.wait_flow(nodes)
+        yield running
+    finally:
+        running.stop()
+
+
+def withdrawals(lab, router, since, prefix=PREFIX):
+    """Kernel route events on a router in which a next hop went away."""
+    held, gone = None, []
+    for at, what, hops in lab.recorders[router].events(prefix):
+        now = set() if what == "del" else hops
+        if held is not None and held - now and at >= since:
+            gone.append(at)
+        held = now
+    return gone
+
+
+def says(program, *words, timeout=5.0):
+    """Waits for one log line that holds all `words`, and returns it."""
+    def line():
+        return next((text for text in program.log().splitlines() if all(word in text for word in words)), None)
+    return wait_until(line, timeout, what=f"a line of {program.host.name}'s {program.role} with {words}")
+
+
+def peer_status(lab, peer, node):
+    return (lab.cluster.status("BgpPeer", peer).get("nodesPeerStatus") or {}).get(node, {}).get("peerState", {})
