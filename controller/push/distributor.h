@@ -1,12 +1,6 @@
 #pragma once
-// Brings each attached speaker's plan up to date and keeps it so: who is attached, what each
-// speaker holds, and what it must be sent next. Pure: calls and time in, messages to the link out.
-//
-// The life of a plan on a stream: the Hello says what the speaker holds. If that is the current
-// plan nothing is sent; if only its generation differs, an empty delta moves it; else a snapshot in
-// chunks goes out. From then on changes mark keys, and one delta at a time carries the latest state
-// of the marked keys; the next one waits for its acknowledgement. So a slow speaker costs memory
-// for its state, never for the events it missed.
+// Keeps each attached speaker's plan up to date: who is attached, whose plan a change touches, who
+// is told what (Transfer, one for each stream). Pure: calls and time in, messages to the link out.
 
 #include <cstdint>
 #include <map>
@@ -24,43 +18,35 @@
 #include "api/plan/v1/plan.pb.h"
 #include "controller/plan/resource_set.h"
 #include "controller/push/plan_link.h"
+#include "controller/push/transfer.h"
 
 namespace openelb::push {
 
-struct DistributorOptions {
-  size_t chunk_resources = 2000;
-  size_t chunk_bytes = 1 << 20;
-  size_t delta_bytes = 2 << 20;  // a larger delta becomes a snapshot; the transport takes 4 MiB
+struct DistributorOptions : TransferOptions {
   absl::Duration heartbeat = absl::Milliseconds(300);  // sent when idle for so long
   absl::Duration dead_after = absl::Seconds(3);        // a silent stream is closed
   absl::Duration replace_after = absl::Seconds(1);     // another instance takes over a silent node
-  absl::Duration ack_timeout = absl::Seconds(10);   // a stream that does not acknowledge is closed
-  absl::Duration refused_retry = absl::Seconds(1);  // before a refused snapshot is sent again
 };
 
 // What is known of the speaker on one node.
 struct SpeakerStatus {
   bool attached = false;
-  std::string instance;                         // of the process that attached last
-  std::string version;                          // likewise
-  plan::Generation planned;                     // the newest plan of this node
-  plan::Generation acked;                       // the newest one that the speaker applied
-  absl::Duration last_heard;                    // monotonic
-  std::optional<absl::Duration> pending_since;  // when the oldest change not yet acked was planned
-  std::map<std::string, std::string> nacks;     // resource key -> why the speaker cannot apply it
+  std::string instance;       // of the process that attached last
+  std::string version;        // likewise
+  plan::Generation planned;   // the newest plan of this node
+  plan::Generation acked;     // the newest one that the speaker applied
+  absl::Duration last_heard;  // monotonic
+  // When the oldest change not yet acked was planned; only while attached.
+  std::optional<absl::Duration> pending_since;
+  std::map<std::string, std::string> nacks;  // resource key -> why the speaker cannot apply it
 };
 
 // Since the start.
-struct DistributorCounters {
+struct DistributorCounters : TransferCounters {
   uint64_t attached = 0;         // Hellos accepted
-  uint64_t resumed = 0;          // of these, how many needed no resource sent
   uint64_t refused = 0;          // Hellos refused
-  uint64_t snapshots = 0;        // begun
-  uint64_t deltas = 0;           // sent
   uint64_t heartbeats = 0;       // sent
   uint64_t resource_nacks = 0;   // (resource, reason) pairs a speaker newly named
-  uint64_t plan_errors = 0;      // snapshots and deltas refused as a whole
-  uint64_t epoch_refusals = 0;   // of these, for a larger epoch
   uint64_t dead_peers = 0;       // streams closed for silence
   uint64_t unacknowledged = 0;   // streams closed for a plan not acknowledged in time
   uint64_t invalid_reports = 0;  // streams closed for a report out of place
@@ -72,15 +58,15 @@ class Distributor {
   class Owner {
    public:
     virtual ~Owner() = default;
-    // The Hello was accepted; plans flow.
+    // The Hello was accepted; plans flow. Again without OnSpeakerDown: the stream was replaced.
     virtual void OnSpeakerUp(const std::string& node, const plan::v1::Hello& hello) = 0;
     virtual void OnSpeakerDown(const std::string& node, const absl::Status& why) = 0;
     // Facts, Observed or Goodbye of an accepted speaker.
     virtual void OnSpeakerReport(const std::string& node, const plan::v1::Report& report) = 0;
-    // The speaker has applied everything up to `generation`, of which the oldest change was planned
-    // `since_change` ago.
+    // The speaker has applied the plan up to `generation`. `since_change`: how long ago the oldest
+    // change in it was planned; unset when it brought only a new speaker up to date.
     virtual void OnAcked(const std::string& node, plan::Generation generation,
-                         absl::Duration since_change) = 0;
+                         std::optional<absl::Duration> since_change) = 0;
     // A speaker has seen `epoch`, larger than ours: it takes nothing until SetEpoch exceeds it.
     virtual void OnLargerEpoch(const std::string& node, uint64_t epoch) = 0;
   };
@@ -116,30 +102,14 @@ class Distributor {
   const DistributorCounters& counters() const { return counters_; }
 
  private:
-  // A snapshot on its way: bodies are shared with the sets, so that it stays what it was.
-  struct Snapshot {
-    std::vector<std::pair<std::string, std::shared_ptr<const std::string>>> resources;
-    size_t next = 0;
-    uint64_t hash = 0;
-    bool begun = false;
-  };
   struct Stream {
     std::string node;       // by its credentials until the Hello is accepted
     bool accepted = false;  // the Hello was
     bool writable = true;
+    bool endpoints_due = false;
     absl::Duration last_heard;
-    absl::Duration last_sent = -absl::InfiniteDuration();
-    bool endpoints_due = true;
-    uint64_t largest_epoch = 0;            // that the speaker has seen
-    std::optional<plan::Generation> held;  // by the speaker; unset: a snapshot is needed
-    absl::Duration snapshot_after = -absl::InfiniteDuration();
-    std::set<std::string> dirty;                    // keys changed since the last snapshot or delta
-    std::optional<absl::Duration> dirty_since;      // the oldest change not sent
-    std::unique_ptr<Snapshot> snapshot;             // being sent
-    std::optional<plan::Generation> awaiting;       // sent or being sent, not yet acknowledged
-    absl::Duration awaiting_since;                  // when its last part was sent
-    std::optional<absl::Duration> awaiting_change;  // the oldest change it carries
-    bool awaiting_snapshot = false;
+    absl::Duration last_sent;
+    Transfer transfer;
   };
   struct Node {
     std::optional<StreamId> stream;
@@ -154,26 +124,22 @@ class Distributor {
 
   void OnHello(StreamId id, Stream& stream, const plan::v1::Hello& hello, absl::Duration now);
   void OnAck(StreamId id, Stream& stream, const plan::v1::Ack& ack, absl::Duration now);
-  // Why the Hello must be refused; OK when it may replace or become the node's stream.
+  // Why the Hello must be refused; OK when its stream may become the node's.
   absl::Status CheckHello(const Stream& stream, const plan::v1::Hello& hello,
                           absl::Duration now) const;
   // Closes and forgets a stream; the owner hears of it if it was a node's.
   void Drop(StreamId id, const absl::Status& why);
   void Forget(StreamId id, const absl::Status& why);
-  void ReadSets(const std::string& name, Node& node);
-  void DropUnused(const std::string& name);
-  void Touch(Node& node, const std::set<std::string>& keys, absl::Duration now);
-  void NeedSnapshot(Stream& stream, absl::Duration now);
-  // Sends what is due next on the stream, if it takes anything.
-  void Pump(StreamId id, absl::Duration now);
-  bool MaySend(const Stream& stream, const Node& node, absl::Duration now) const;
-  void SendSnapshotPart(StreamId id, Stream& stream, absl::Duration now);
-  void SendDelta(StreamId id, Stream& stream, const Node& node, absl::Duration now);
+  // Looks up which sets the node reads. Whether they are others than before.
+  bool ReadSets(const std::string& name, Node& node);
+  void SetReads(const std::string& name, Node& node, std::vector<std::string> sets);
+  // Forgets a node that has neither a plan nor a speaker.
+  void ForgetIfUnused(const std::string& name);
+  void SetNacks(const std::string& name, Node& node, const plan::v1::Ack& ack);
+  // Sends what is due next on the stream, if it takes anything. Whether it sent.
+  bool Pump(StreamId id, Stream& stream, absl::Duration now);
   void Send(StreamId id, Stream& stream, std::shared_ptr<plan::v1::Plan> plan, absl::Duration now);
-  plan::Generation Planned(const Node& node) const { return {epoch_, node.changed}; }
-  uint64_t HashOf(const Node& node) const;
-  size_t SizeOf(const Node& node) const;
-  const plan::Resource* FindResource(const Node& node, absl::string_view key) const;
+  void Heartbeat(StreamId id, Stream& stream, absl::Duration now);
 
   const plan::PlanView* const view_;
   PlanLink* const link_;

@@ -16,6 +16,7 @@ namespace openelb::simulation {
 
 class MemoryNet {
  public:
+  // The net outlives the links it makes.
   explicit MemoryNet(Scheduler* scheduler);
   ~MemoryNet();
 

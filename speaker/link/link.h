@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,12 +25,6 @@
 #include "speaker/link/plan_store.h"
 
 namespace openelb::link {
-
-// HOST:PORT with neither part empty or zero. Error: InvalidArgument naming the text.
-absl::Status CheckEndpoint(absl::string_view endpoint);
-// One endpoint a line; blank lines and what follows a # are skipped. Error: InvalidArgument naming
-// line and text.
-absl::StatusOr<std::vector<std::string>> ParseControllersFile(absl::string_view content);
 
 struct LinkOptions {
   std::string node;
@@ -89,8 +84,8 @@ class Link {
   // A controller was heard on the present stream; its endpoint, else empty.
   bool connected() const { return phase_ == Phase::kUp && heard_; }
   const std::string& endpoint() const { return endpoint_; }
-  // A controller vouches for the plan in force: it is connected and has not been refused.
-  bool confirmed() const { return connected() && !refused_since_ && store_->has_plan(); }
+  // The controller vouches that the plan in force is the current one.
+  bool confirmed() const { return confirmed_; }
   const LinkCounters& counters() const { return counters_; }
 
  private:
@@ -100,6 +95,7 @@ class Link {
   void DialNext(absl::Duration now);
   void Failed(const absl::Status& why, absl::Duration now);
   void Send(const plan::v1::Report& report, absl::Duration now);
+  void NoteErrors();
 
   PlanLink* const transport_;
   PlanStore* const store_;
@@ -109,6 +105,8 @@ class Link {
 
   Phase phase_ = Phase::kStopped;
   bool heard_ = false;  // anything on the present stream
+  bool confirmed_ = false;
+  bool stopping_ = false;
   std::string endpoint_;
   std::vector<std::string> file_endpoints_;
   std::vector<std::string> round_;  // endpoints of this round
@@ -116,8 +114,9 @@ class Link {
   int failed_rounds_ = 0;
   absl::Duration dial_at_;  // kWaiting
   absl::Duration last_sent_;
-  absl::Duration last_heard_;  // kDialing: since the dial
-  std::optional<absl::Duration> refused_since_;
+  absl::Duration last_heard_;                        // kDialing: since the dial
+  std::optional<absl::Duration> refused_since_;      // for its epoch
+  std::map<std::string, std::string> noted_errors_;  // of resources, as last logged
   std::optional<plan::v1::Facts> facts_;
   std::optional<plan::v1::Observed> observed_;
   LinkCounters counters_;

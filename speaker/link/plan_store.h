@@ -54,6 +54,7 @@ class PlanStore {
   // In force; empty until a plan is applied or restored.
   const PlanState& state() const { return state_; }
   bool has_plan() const { return has_plan_; }
+  bool Holds(const plan::v1::Generation& generation) const;
   uint64_t largest_epoch() const { return largest_epoch_; }
   const std::vector<std::string>& endpoints() const { return endpoints_; }
   // Resources that cannot be applied -> why, naming field and value.
@@ -62,7 +63,10 @@ class PlanStore {
 
   Outcome Apply(const plan::v1::Plan& plan);
   // A new stream: forgets a snapshot that was cut short.
-  void OnStreamStart() { receiving_ = Receiving::kNothing; }
+  void OnStreamStart() {
+    receiving_ = Receiving::kNothing;
+    staged_.clear();
+  }
   // The Ack that names errors(), to follow a Hello; unset when there are none.
   std::optional<plan::v1::Ack> ErrorsAck() const;
 
@@ -80,10 +84,16 @@ class PlanStore {
   // Key -> body; unset: removed.
   using Edits = std::map<std::string, std::optional<std::string>>;
 
-  absl::Status Stage(const plan::v1::Plan& plan);
+  absl::Status CheckEpoch(const plan::Generation& generation) const;
+  // Whether they are others than before. Unusable ones are left out.
+  bool ReadEndpoints(const plan::v1::Plan& plan);
+  // Sets `edits` when the plan can be brought up to date.
+  absl::Status Receive(const plan::v1::Plan& plan, const plan::Generation& generation,
+                       std::optional<Edits>* edits);
   absl::Status EndSnapshot(uint64_t hash, Edits* edits);
   absl::Status ReadDelta(const plan::v1::Delta& delta, Edits* edits) const;
-  void Commit(plan::Generation generation, Edits edits, Outcome* outcome);
+  PlanChanges Commit(plan::Generation generation, Edits edits);
+  plan::v1::Ack MakeAck() const;
   // Puts one resource in force; on an error the state is as before.
   absl::Status Decode(const std::string& key, const std::string& body, PlanChanges* changes);
   void Remove(const std::string& key, PlanChanges* changes);

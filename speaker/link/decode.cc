@@ -1,0 +1,249 @@
+#include "speaker/link/decode.h"
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "api/plan/v1/plan.pb.h"
+
+namespace openelb::link {
+namespace {
+
+namespace pb = ::openelb::plan::v1;
+
+constexpr uint32_t kMaxPrepend = 64;            // longer paths make routers drop routes
+constexpr size_t kMaxMd5Password = 80;          // TCP_MD5SIG_MAXKEYLEN
+constexpr uint32_t kDefaultConnectRetry = 120;  // RFC 4271 section 10
+
+// What every error reads like: "field: value (allowed: what)".
+template <typename Value>
+absl::Status Bad(absl::string_view field, const Value& value, absl::string_view allowed) {
+  return absl::InvalidArgumentError(absl::StrCat(field, ": ", value, " (allowed: ", allowed, ")"));
+}
+absl::Status Bad(absl::string_view field, const std::string& value, absl::string_view allowed) {
+  constexpr size_t kShown = 100;
+  const std::string shown = absl::CHexEscape(absl::string_view(value).substr(0, kShown));
+  return absl::InvalidArgumentError(absl::StrCat(
+      field, ": \"", shown, value.size() > kShown ? "...\"" : "\"", " (allowed: ", allowed, ")"));
+}
+
+template <typename Value>
+absl::Status InRange(absl::string_view field, Value value, Value least, Value most) {
+  if (value >= least && value <= most) return absl::OkStatus();
+  return Bad(field, value, absl::StrCat(least, "..", most));
+}
+
+// An address that a session or a next hop can have.
+absl::StatusOr<IpAddress> Unicast(absl::string_view field, const std::string& text) {
+  const auto address = IpAddress::Parse(text);
+  if (!address.ok() || address->IsUnspecified() || address->IsMulticast()) {
+    return Bad(field, text, "a unicast address");
+  }
+  return *address;
+}
+
+absl::StatusOr<PathAttributes> DecodeAttributes(const pb::Attributes& body) {
+  if (auto status = InRange("attributes.prepend", body.prepend(), 0u, kMaxPrepend); !status.ok()) {
+    return status;
+  }
+  PathAttributes attributes;
+  attributes.communities.assign(body.communities().begin(), body.communities().end());
+  attributes.extended_communities.assign(body.extended_communities().begin(),
+                                         body.extended_communities().end());
+  for (const auto& large : body.large_communities()) {
+    attributes.large_communities.push_back({large.global(), large.local1(), large.local2()});
+  }
+  if (body.has_med()) attributes.med = body.med();
+  if (body.has_local_pref()) attributes.local_pref = body.local_pref();
+  attributes.prepend = body.prepend();
+  attributes.graceful_shutdown = body.graceful_shutdown();
+  return attributes;
+}
+
+absl::StatusOr<DecodedResource> Decode(const InstanceKey&, const pb::BgpInstance& body) {
+  BgpInstance instance;
+  if (body.local_as() == 0) return Bad("local_as", body.local_as(), "1..4294967295");
+  instance.local_as = body.local_as();
+  const auto router_id = IpAddress::Parse(body.router_id());
+  if (!router_id.ok() || !router_id->is_v4() || router_id->IsUnspecified()) {
+    return Bad("router_id", body.router_id(), "a dotted quad that is not 0.0.0.0");
+  }
+  instance.router_id = static_cast<uint32_t>(router_id->Ordinal());
+  if (body.listen_port() != -1 && (body.listen_port() < 1 || body.listen_port() > 65535)) {
+    return Bad("listen_port", body.listen_port(), "1..65535, or -1: do not listen");
+  }
+  instance.listen_port = body.listen_port();
+  for (const std::string& text : body.listen_addresses()) {
+    const auto address = IpAddress::Parse(text);
+    if (!address.ok() || address->IsMulticast()) {
+      return Bad("listen_addresses", text, "addresses of this node, 0.0.0.0 and ::");
+    }
+    instance.listen_addresses.push_back(*address);
+  }
+  if (instance.listen_port != -1 && instance.listen_addresses.empty()) {
+    instance.listen_addresses = {IpAddress(), IpAddress::FromOrdinal(Family::kV6, 0)};
+  }
+  if (!pb::BgpInstance::OnStop_IsValid(body.on_stop())) {
+    return Bad("on_stop", static_cast<int>(body.on_stop()), "RESTART, LEAVE");
+  }
+  instance.leave_on_stop = body.on_stop() == pb::BgpInstance::LEAVE;
+  return instance;
+}
+
+absl::Status DecodeFamilies(const pb::BgpPeer& body, BgpPeer* peer) {
+  for (const pb::AddressFamily& family : body.families()) {
+    if (family.family() != 4 && family.family() != 6) {
+      return Bad("families.family", family.family(), "4, 6");
+    }
+    const Family value = static_cast<Family>(family.family());
+    for (const PeerFamily& other : peer->families) {
+      if (other.family == value) return Bad("families.family", family.family(), "each one once");
+    }
+    peer->families.push_back({value, family.add_path_send(), family.send_max()});
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<DecodedResource> Decode(const PeerKey& key, const pb::BgpPeer& body) {
+  const auto address = Unicast("address", body.address());
+  if (!address.ok()) return address.status();
+  if (*address != key.address) return Bad("address", body.address(), "what the key says");
+  if (body.remote_as() == 0) return Bad("remote_as", body.remote_as(), "1..4294967295");
+  if (body.hold_time_s() != 0 && (body.hold_time_s() < 3 || body.hold_time_s() > 65535)) {
+    return Bad("hold_time_s", body.hold_time_s(), "0, 3..65535");
+  }
+  for (const absl::Status& status : {InRange("remote_port", body.remote_port(), 1u, 65535u),
+                                     InRange("keepalive_s", body.keepalive_s(), 0u, 65535u),
+                                     InRange("connect_retry_s", body.connect_retry_s(), 0u, 65535u),
+                                     InRange("ttl", body.ttl(), 1u, 255u)}) {
+    if (!status.ok()) return status;
+  }
+  if (body.md5_password().size() > kMaxMd5Password) {
+    return absl::InvalidArgumentError(absl::StrCat("md5_password: ", body.md5_password().size(),
+                                                   " octets (allowed: at most ", kMaxMd5Password,
+                                                   ")"));
+  }
+  BgpPeer peer;
+  peer.address = *address;
+  peer.name = body.name();
+  peer.remote_as = body.remote_as();
+  peer.local_as = body.local_as();
+  peer.remote_port = static_cast<uint16_t>(body.remote_port());
+  peer.passive = body.passive();
+  peer.hold_time_s = static_cast<uint16_t>(body.hold_time_s());
+  peer.keepalive_s = static_cast<uint16_t>(body.keepalive_s());
+  peer.connect_retry_s =
+      body.connect_retry_s() == 0 ? kDefaultConnectRetry : body.connect_retry_s();
+  peer.ttl = static_cast<uint8_t>(body.ttl());
+  peer.md5_password = body.md5_password();
+  peer.admin_down = body.admin_down();
+  peer.held_down = body.held_down();
+  if (const auto status = DecodeFamilies(body, &peer); !status.ok()) return status;
+  peer.scope = body.scope();
+  return peer;
+}
+
+absl::StatusOr<DecodedResource> Decode(const GroupKey& key, const pb::NextHopGroup& body) {
+  if (body.id() != key.id) return Bad("id", body.id(), "what the key says");
+  Members members;
+  std::set<std::pair<std::string, IpAddress>> seen;
+  for (const pb::Member& member : body.members()) {
+    if (member.node().empty()) return Bad("members.node", member.node(), "a node's name");
+    const auto address = Unicast("members.address", member.address());
+    if (!address.ok()) return address.status();
+    if (!seen.emplace(member.node(), *address).second) {
+      return Bad("members", absl::StrCat(member.node(), " ", member.address()), "each one once");
+    }
+    auto attributes = DecodeAttributes(member.attributes());
+    if (!attributes.ok()) return attributes.status();
+    members.push_back({.node = member.node(),
+                       .address = *address,
+                       .weight = std::max(member.weight(), 1u),
+                       .draining = member.draining(),
+                       .attributes = *std::move(attributes)});
+  }
+  return members;
+}
+
+absl::StatusOr<DecodedResource> Decode(const RouteKey& key, const pb::Route& body) {
+  const auto prefix = IpPrefix::Parse(body.prefix());
+  if (!prefix.ok()) return Bad("prefix", body.prefix(), "ADDRESS/LENGTH");
+  if (*prefix != key.prefix) return Bad("prefix", body.prefix(), "what the key says");
+  Route route;
+  route.prefix = *prefix;
+  for (const pb::Target& target : body.targets()) {
+    if (target.group().empty()) return Bad("targets.group", target.group(), "the id of a group");
+    if (!route.groups.emplace(target.scope(), target.group()).second) {
+      return Bad("targets.scope", target.scope(), "each one once");
+    }
+  }
+  auto attributes = DecodeAttributes(body.attributes());
+  if (!attributes.ok()) return attributes.status();
+  route.attributes = *std::move(attributes);
+  route.services.assign(body.services().begin(), body.services().end());
+  return route;
+}
+
+absl::StatusOr<DecodedResource> Decode(const PlaceKey& key, const pb::Place& body) {
+  if (body.group() != key.group) return Bad("group", body.group(), "what the key says");
+  if (body.node().empty()) return Bad("node", body.node(), "a node's name");
+  return Place{body.node()};
+}
+
+}  // namespace
+
+absl::StatusOr<ResourceKey> ParseKey(absl::string_view key) {
+  if (key == "instance") return InstanceKey{};
+  absl::string_view name = key;
+  if (absl::ConsumePrefix(&name, "peer/")) {
+    const auto address = IpAddress::Parse(name);
+    if (!address.ok() || address->ToString() != name) {
+      return Bad("key", std::string(key), "peer/ADDRESS in canonical form");
+    }
+    return PeerKey{*address};
+  }
+  if (absl::ConsumePrefix(&name, "route/")) {
+    const auto prefix = IpPrefix::Parse(name);
+    if (!prefix.ok() || prefix->ToString() != name) {
+      return Bad("key", std::string(key), "route/PREFIX in canonical form");
+    }
+    return RouteKey{*prefix};
+  }
+  const bool group = absl::ConsumePrefix(&name, "group/");
+  if (group || absl::ConsumePrefix(&name, "place/")) {
+    if (name.empty()) return Bad("key", std::string(key), "the id of a group after the slash");
+    if (group) return GroupKey{std::string(name)};
+    return PlaceKey{std::string(name)};
+  }
+  return UnknownKey{};
+}
+
+absl::StatusOr<DecodedResource> DecodeResource(const ResourceKey& key, absl::string_view bytes) {
+  if (std::holds_alternative<UnknownKey>(key)) return std::monostate{};
+  pb::ResourceBody body;
+  if (!body.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("body: ", bytes.size(), " bytes are not a ResourceBody"));
+  }
+  if (const auto* k = std::get_if<InstanceKey>(&key); k != nullptr && body.has_instance()) {
+    return Decode(*k, body.instance());
+  }
+  if (const auto* k = std::get_if<PeerKey>(&key); k != nullptr && body.has_peer()) {
+    return Decode(*k, body.peer());
+  }
+  if (const auto* k = std::get_if<GroupKey>(&key); k != nullptr && body.has_group()) {
+    return Decode(*k, body.group());
+  }
+  if (const auto* k = std::get_if<RouteKey>(&key); k != nullptr && body.has_route()) {
+    return Decode(*k, body.route());
+  }
+  if (const auto* k = std::get_if<PlaceKey>(&key); k != nullptr && body.has_place()) {
+    return Decode(*k, body.place());
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("body: kind ", static_cast<int>(body.kind_case()), ", not that of the key"));
+}
+
+}  // namespace openelb::link

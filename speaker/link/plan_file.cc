@@ -1,0 +1,150 @@
+#include "speaker/link/plan_file.h"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "speaker/link/saved_plan.pb.h"
+
+namespace openelb::link {
+namespace {
+
+constexpr absl::string_view kMagic = "openelb-plan ";
+constexpr absl::string_view kVersion = "1 ";
+constexpr size_t kChecksumDigits = 2 * SHA256_DIGEST_LENGTH;
+constexpr absl::Duration kRetry = absl::Seconds(1);
+
+std::string Checksum(absl::string_view content) {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(content.data()), content.size(), digest);
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(digest), sizeof(digest)));
+}
+
+}  // namespace
+
+std::string SerializeSavedPlan(const SavedPlan& plan) {
+  SavedPlanFile file;
+  if (plan.generation) {
+    file.set_epoch(plan.generation->epoch);
+    file.set_counter(plan.generation->counter);
+  }
+  file.set_largest_epoch(plan.largest_epoch);
+  file.mutable_endpoints()->Assign(plan.endpoints.begin(), plan.endpoints.end());
+  file.mutable_confirmed_at()->set_seconds(absl::ToUnixSeconds(plan.confirmed_at));
+  file.set_kernel_boot_id(plan.kernel_boot_id);
+  for (const auto& [key, body] : plan.resources) {
+    SavedPlanFile::Resource* resource = file.add_resources();
+    resource->set_key(key);
+    resource->set_body(body);
+    const auto good = plan.last_good.find(key);
+    if (good != plan.last_good.end()) resource->set_last_good(good->second);
+  }
+  const std::string content = file.SerializeAsString();
+  return absl::StrCat(kMagic, kVersion, Checksum(content), "\n", content);
+}
+
+absl::StatusOr<SavedPlan> ParseSavedPlan(absl::string_view bytes) {
+  if (!absl::ConsumePrefix(&bytes, kMagic)) return absl::DataLossError("not a saved plan");
+  if (!absl::ConsumePrefix(&bytes, kVersion)) {
+    return absl::DataLossError(
+        absl::StrCat("version ", absl::CHexEscape(bytes.substr(0, bytes.find(' ')).substr(0, 10)),
+                     " (known: 1)"));
+  }
+  if (bytes.size() <= kChecksumDigits || bytes[kChecksumDigits] != '\n') {
+    return absl::DataLossError("cut short within its first line");
+  }
+  const absl::string_view content = bytes.substr(kChecksumDigits + 1);
+  if (bytes.substr(0, kChecksumDigits) != Checksum(content)) {
+    return absl::DataLossError(
+        absl::StrCat("checksum does not match its ", content.size(), " bytes of content"));
+  }
+  SavedPlanFile file;
+  if (!file.ParseFromArray(content.data(), static_cast<int>(content.size()))) {
+    return absl::DataLossError("content is not a saved plan");
+  }
+  SavedPlan plan;
+  if (file.epoch() != 0) plan.generation = {file.epoch(), file.counter()};
+  plan.largest_epoch = std::max(file.largest_epoch(), file.epoch());
+  plan.endpoints.assign(file.endpoints().begin(), file.endpoints().end());
+  plan.confirmed_at = absl::FromUnixSeconds(file.confirmed_at().seconds());
+  plan.kernel_boot_id = file.kernel_boot_id();
+  for (SavedPlanFile::Resource& resource : *file.mutable_resources()) {
+    if (resource.has_last_good()) {
+      plan.last_good.emplace(resource.key(), std::move(*resource.mutable_last_good()));
+    }
+    plan.resources.emplace(resource.key(), std::move(*resource.mutable_body()));
+  }
+  return plan;
+}
+
+PlanFile::Loaded PlanFile::Load(absl::Time wall) {
+  const auto bytes = disk_->Read(options_.name);
+  if (absl::IsNotFound(bytes.status())) return {};
+  auto plan = bytes.ok() ? ParseSavedPlan(*bytes) : bytes.status();
+  if (!plan.ok()) {
+    ++counters_.damaged;
+    log_->Error("saved plan ignored",
+                {{"file", options_.name}, {"error", plan.status().message()}});
+    return {};
+  }
+  confirmed_at_ = plan->confirmed_at;
+  Loaded loaded{.use = SavedPlanUse::kAtOnce, .plan = *std::move(plan)};
+  const absl::Duration age = wall - loaded.plan.confirmed_at;
+  if (loaded.plan.kernel_boot_id != options_.kernel_boot_id) loaded.use = SavedPlanUse::kProbe;
+  if (age > options_.max_age) loaded.use = SavedPlanUse::kWaitBgp;
+  log_->Info("saved plan loaded",
+             {{"resources", loaded.plan.resources.size()},
+              {"epoch", loaded.plan.generation.value_or(plan::Generation()).epoch},
+              {"counter", loaded.plan.generation.value_or(plan::Generation()).counter},
+              {"age", absl::FormatDuration(absl::Trunc(age, absl::Seconds(1)))},
+              {"rebooted", loaded.plan.kernel_boot_id != options_.kernel_boot_id ? "yes" : "no"}});
+  return loaded;
+}
+
+void PlanFile::MarkDirty(absl::Duration now) {
+  dirty_ = true;
+  due_ = std::min(due_, std::max(now + options_.save_delay, retry_at_));
+}
+
+void PlanFile::Tick(absl::Duration now, absl::Time wall, bool confirmed) {
+  if (confirmed) {
+    confirmed_at_ = wall;
+    // Only the first Tick after contact and those far apart renew the file.
+    if (!confirmed_ || now >= renew_at_) MarkDirty(now);
+  }
+  confirmed_ = confirmed;
+  if (dirty_ && now >= due_) Save(now, wall);
+}
+
+void PlanFile::Flush(absl::Duration now, absl::Time wall) {
+  if (dirty_ || confirmed_) Save(now, wall);
+}
+
+void PlanFile::Save(absl::Duration now, absl::Time wall) {
+  if (confirmed_) confirmed_at_ = wall;
+  SavedPlan plan = store_->Save();
+  plan.confirmed_at = confirmed_at_;
+  plan.kernel_boot_id = options_.kernel_boot_id;
+  const absl::Status status = disk_->Write(options_.name, SerializeSavedPlan(plan));
+  if (!status.ok()) {
+    ++counters_.save_errors;
+    log_->Damped("save plan", "plan not saved; it stays in force", status.message(),
+                 {{"file", options_.name}, {"error", status.message()}});
+    retry_at_ = now + kRetry;
+    due_ = retry_at_;
+    return;
+  }
+  ++counters_.saves;
+  log_->Recovered("save plan", "plan saved again", {{"file", options_.name}});
+  dirty_ = false;
+  due_ = absl::InfiniteDuration();
+  retry_at_ = -absl::InfiniteDuration();
+  renew_at_ = now + options_.confirm_every;
+}
+
+}  // namespace openelb::link

@@ -1,0 +1,335 @@
+#include "speaker/link/plan_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "speaker/link/decode.h"
+#include "speaker/link/endpoint.h"
+
+namespace openelb::link {
+namespace {
+
+constexpr int kMaxEndpoints = 64;
+
+plan::Generation ReadGeneration(const plan::v1::Generation& from) {
+  return {from.epoch(), from.counter()};
+}
+
+std::string ToString(const plan::Generation& generation) {
+  return absl::StrCat(generation.epoch, ".", generation.counter);
+}
+
+template <typename Map, typename Value, typename Names>
+void Replace(Map* map, const typename Map::key_type& name, Value value, Names* changed) {
+  const auto it = map->find(name);
+  if (it != map->end() && it->second == value) return;
+  (*map)[name] = std::move(value);
+  changed->insert(name);
+}
+
+template <typename Map, typename Names>
+void Erase(Map* map, const typename Map::key_type& name, Names* changed) {
+  if (map->erase(name) > 0) changed->insert(name);
+}
+
+}  // namespace
+
+bool PlanStore::Holds(const plan::v1::Generation& generation) const {
+  return has_plan_ && ReadGeneration(generation) == state_.generation;
+}
+
+PlanStore::Outcome PlanStore::Apply(const plan::v1::Plan& plan) {
+  using Body = plan::v1::Plan::BodyCase;
+  const Body body = plan.body_case();
+  const bool follows = body == Body::kChunk || body == Body::kSnapshotEnd;
+  Outcome outcome;
+  if (body == Body::kHeartbeat || body == Body::BODY_NOT_SET) {
+    outcome.save = ReadEndpoints(plan);
+    return outcome;
+  }
+  if (receiving_ == Receiving::kRest && follows) {
+    if (body == Body::kSnapshotEnd) receiving_ = Receiving::kNothing;
+    return outcome;
+  }
+  const plan::Generation generation = ReadGeneration(plan.generation());
+  outcome.refused_epoch = generation.epoch < largest_epoch_;
+  std::optional<Edits> edits;
+  absl::Status status = CheckEpoch(generation);
+  if (status.ok()) {
+    outcome.save = ReadEndpoints(plan) || generation.epoch > largest_epoch_;
+    largest_epoch_ = generation.epoch;
+    status = Receive(plan, generation, &edits);
+  }
+  if (!status.ok()) {
+    ++counters_.plan_errors;
+    if (outcome.refused_epoch) ++counters_.epoch_refusals;
+    receiving_ = body == Body::kSnapshotBegin || body == Body::kChunk ? Receiving::kRest
+                                                                      : Receiving::kNothing;
+    staged_.clear();
+    outcome.ack.emplace();
+    *outcome.ack->mutable_generation() = plan.generation();
+    outcome.ack->set_plan_error(std::string(status.message()));
+    if (outcome.refused_epoch) outcome.ack->set_largest_epoch(largest_epoch_);
+    return outcome;
+  }
+  if (edits) {
+    ++(body == Body::kDelta ? counters_.deltas : counters_.snapshots);
+    outcome.changes = Commit(generation, *std::move(edits));
+    outcome.ack = MakeAck();
+    outcome.save = true;
+  }
+  return outcome;
+}
+
+absl::Status PlanStore::CheckEpoch(const plan::Generation& generation) const {
+  if (generation.epoch == 0) return absl::InvalidArgumentError("generation.epoch: 0");
+  if (generation.epoch < largest_epoch_) {
+    return absl::FailedPreconditionError(absl::StrCat("generation.epoch: ", generation.epoch,
+                                                      " is smaller than ", largest_epoch_,
+                                                      ", which this speaker has seen"));
+  }
+  return absl::OkStatus();
+}
+
+bool PlanStore::ReadEndpoints(const plan::v1::Plan& plan) {
+  std::vector<std::string> endpoints;
+  for (const std::string& endpoint : plan.controller_endpoints()) {
+    if (endpoints.size() < kMaxEndpoints && CheckEndpoint(endpoint).ok()) {
+      endpoints.push_back(endpoint);
+    }
+  }
+  if (endpoints.empty() || endpoints == endpoints_) return false;
+  endpoints_ = std::move(endpoints);
+  return true;
+}
+
+absl::Status PlanStore::Receive(const plan::v1::Plan& plan, const plan::Generation& generation,
+                                std::optional<Edits>* edits) {
+  if (plan.has_snapshot_begin()) {
+    receiving_ = Receiving::kSnapshot;
+    staged_.clear();
+    staged_generation_ = generation;
+    staged_count_ = plan.snapshot_begin().resource_count();
+    return absl::OkStatus();
+  }
+  if (plan.has_delta()) {
+    if (receiving_ == Receiving::kSnapshot) {
+      return absl::InvalidArgumentError("delta: within a snapshot");
+    }
+    return ReadDelta(plan.delta(), &edits->emplace());
+  }
+  if (receiving_ != Receiving::kSnapshot) {
+    return absl::InvalidArgumentError("snapshot: continued without its begin");
+  }
+  if (generation != staged_generation_) {
+    return absl::InvalidArgumentError(absl::StrCat("snapshot: generation ", ToString(generation),
+                                                   " within one of generation ",
+                                                   ToString(staged_generation_)));
+  }
+  if (plan.has_snapshot_end()) return EndSnapshot(plan.snapshot_end().hash(), &edits->emplace());
+  for (const plan::v1::Resource& resource : plan.chunk().resources()) {
+    const uint64_t hash = plan::ResourceHash(resource.key(), resource.body());
+    if (!staged_.emplace(resource.key(), Raw{resource.body(), hash}).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("snapshot: key \"", resource.key(), "\" twice"));
+    }
+  }
+  if (staged_.size() > staged_count_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("snapshot: more than the ", staged_count_, " resources announced"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PlanStore::EndSnapshot(uint64_t hash, Edits* edits) {
+  uint64_t sum = 0;
+  for (const auto& [key, raw] : staged_) sum += raw.hash;
+  if (staged_.size() != staged_count_ || sum != hash) {
+    return absl::DataLossError(absl::StrCat("snapshot: ", staged_.size(), " resources of hash ",
+                                            absl::Hex(sum), ", announced were ", staged_count_,
+                                            " of ", absl::Hex(hash)));
+  }
+  receiving_ = Receiving::kNothing;
+  for (const auto& [key, raw] : raw_) {
+    if (!staged_.contains(key)) edits->emplace(key, std::nullopt);
+  }
+  for (auto& [key, raw] : staged_) {
+    const auto old = raw_.find(key);
+    if (old != raw_.end() && old->second.body == raw.body) continue;
+    edits->emplace(key, std::move(raw.body));
+  }
+  staged_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status PlanStore::ReadDelta(const plan::v1::Delta& delta, Edits* edits) const {
+  const plan::Generation base = ReadGeneration(delta.base());
+  if (!has_plan_ || base != state_.generation) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("delta.base: ", ToString(base), ", but this speaker holds ",
+                     has_plan_ ? ToString(state_.generation) : "no plan"));
+  }
+  uint64_t hash = state_.hash;
+  const auto edit = [&](const std::string& key, std::optional<std::string> body) {
+    if (const auto old = raw_.find(key); old != raw_.end()) hash -= old->second.hash;
+    if (body) hash += plan::ResourceHash(key, *body);
+    if (edits->emplace(key, std::move(body)).second) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat("delta: key \"", key, "\" twice"));
+  };
+  for (const std::string& key : delta.removals()) {
+    if (const auto status = edit(key, std::nullopt); !status.ok()) return status;
+  }
+  for (const plan::v1::Resource& resource : delta.upserts()) {
+    if (const auto status = edit(resource.key(), resource.body()); !status.ok()) return status;
+  }
+  if (hash != delta.hash()) {
+    return absl::DataLossError(absl::StrCat("delta.hash: ", absl::Hex(delta.hash()),
+                                            ", but the plan's is ", absl::Hex(hash)));
+  }
+  return absl::OkStatus();
+}
+
+PlanChanges PlanStore::Commit(plan::Generation generation, Edits edits) {
+  PlanChanges changes;
+  for (auto& [key, body] : edits) {
+    const auto old = raw_.find(key);
+    const bool had = old != raw_.end();
+    if (had) state_.hash -= old->second.hash;
+    if (!body) {
+      if (!had) continue;
+      Remove(key, &changes);
+      raw_.erase(old);
+      errors_.erase(key);
+      last_good_.erase(key);
+      continue;
+    }
+    if (const absl::Status status = Decode(key, *body, &changes); status.ok()) {
+      errors_.erase(key);
+      last_good_.erase(key);
+    } else {
+      ++counters_.resource_errors;
+      const bool was_good = had && !errors_.contains(key);
+      if (was_good) last_good_[key] = std::move(old->second.body);
+      errors_[key] = std::string(status.message());
+    }
+    Raw& raw = raw_[key];
+    raw.hash = plan::ResourceHash(key, *body);
+    raw.body = *std::move(body);
+    state_.hash += raw.hash;
+  }
+  ResolveLocalAs(&changes);
+  state_.generation = generation;
+  has_plan_ = true;
+  return changes;
+}
+
+absl::Status PlanStore::Decode(const std::string& key, const std::string& body,
+                               PlanChanges* changes) {
+  const auto name = ParseKey(key);
+  if (!name.ok()) return name.status();
+  auto decoded = DecodeResource(*name, body);
+  if (!decoded.ok()) return decoded.status();
+  if (auto* instance = std::get_if<BgpInstance>(&*decoded)) {
+    if (state_.instance == *instance) return absl::OkStatus();
+    state_.instance = *std::move(instance);
+    changes->instance = true;
+  } else if (auto* peer = std::get_if<BgpPeer>(&*decoded)) {
+    const IpAddress address = peer->address;
+    if (peer->local_as != 0) {
+      default_as_.erase(address);
+    } else {
+      default_as_.insert(address);
+      if (state_.instance) peer->local_as = state_.instance->local_as;
+    }
+    Replace(&state_.peers, address, *std::move(peer), &changes->peers);
+  } else if (auto* members = std::get_if<Members>(&*decoded)) {
+    Replace(&state_.groups, std::get<GroupKey>(*name).id, *std::move(members), &changes->groups);
+  } else if (auto* route = std::get_if<Route>(&*decoded)) {
+    const IpPrefix prefix = route->prefix;
+    Replace(&state_.routes, prefix, *std::move(route), &changes->routes);
+  } else if (auto* place = std::get_if<Place>(&*decoded)) {
+    Replace(&state_.places, std::get<PlaceKey>(*name).group, std::move(place->node),
+            &changes->places);
+  }
+  return absl::OkStatus();
+}
+
+void PlanStore::Remove(const std::string& key, PlanChanges* changes) {
+  const auto parsed = ParseKey(key);
+  if (!parsed.ok()) return;  // was never in force
+  if (std::holds_alternative<InstanceKey>(*parsed)) {
+    changes->instance |= state_.instance.has_value();
+    state_.instance.reset();
+  } else if (const auto* peer = std::get_if<PeerKey>(&*parsed)) {
+    default_as_.erase(peer->address);
+    Erase(&state_.peers, peer->address, &changes->peers);
+  } else if (const auto* group = std::get_if<GroupKey>(&*parsed)) {
+    Erase(&state_.groups, group->id, &changes->groups);
+  } else if (const auto* route = std::get_if<RouteKey>(&*parsed)) {
+    Erase(&state_.routes, route->prefix, &changes->routes);
+  } else if (const auto* place = std::get_if<PlaceKey>(&*parsed)) {
+    Erase(&state_.places, place->group, &changes->places);
+  }
+}
+
+void PlanStore::ResolveLocalAs(PlanChanges* changes) {
+  if (!changes->instance || !state_.instance) return;
+  for (const IpAddress& address : default_as_) {
+    BgpPeer& peer = state_.peers.at(address);
+    if (peer.local_as == state_.instance->local_as) continue;
+    peer.local_as = state_.instance->local_as;
+    changes->peers.insert(address);
+  }
+}
+
+plan::v1::Ack PlanStore::MakeAck() const {
+  plan::v1::Ack ack;
+  ack.mutable_generation()->set_epoch(state_.generation.epoch);
+  ack.mutable_generation()->set_counter(state_.generation.counter);
+  for (const auto& [key, reason] : errors_) {
+    plan::v1::ResourceError* error = ack.add_errors();
+    error->set_key(key);
+    error->set_reason(reason);
+  }
+  return ack;
+}
+
+std::optional<plan::v1::Ack> PlanStore::ErrorsAck() const {
+  if (errors_.empty()) return std::nullopt;
+  return MakeAck();
+}
+
+SavedPlan PlanStore::Save() const {
+  SavedPlan saved;
+  if (has_plan_) saved.generation = state_.generation;
+  saved.largest_epoch = largest_epoch_;
+  saved.endpoints = endpoints_;
+  for (const auto& [key, raw] : raw_) saved.resources.emplace(key, raw.body);
+  saved.last_good = last_good_;
+  return saved;
+}
+
+void PlanStore::Restore(const SavedPlan& saved) {
+  largest_epoch_ = saved.largest_epoch;
+  endpoints_ = saved.endpoints;
+  if (!saved.generation) return;
+  PlanChanges unused;
+  for (const auto& [key, body] : saved.resources) {
+    const auto good = saved.last_good.find(key);
+    const bool has_good = good != saved.last_good.end() && Decode(key, good->second, &unused).ok();
+    if (const absl::Status status = Decode(key, body, &unused); !status.ok()) {
+      errors_[key] = std::string(status.message());
+      if (has_good) last_good_.insert(*good);
+    }
+    const uint64_t hash = plan::ResourceHash(key, body);
+    raw_.emplace(key, Raw{body, hash});
+    state_.hash += hash;
+  }
+  ResolveLocalAs(&unused);
+  state_.generation = *saved.generation;
+  has_plan_ = true;
+}
+
+}  // namespace openelb::link
