@@ -163,8 +163,9 @@ void Controller::SetFact(plan::Fact fact) {
   save_due_ = true;
 }
 
-void Controller::OnAcked(const std::string&, plan::Generation, absl::Duration since_change) {
-  if (seams_.observer != nullptr) seams_.observer->OnAcked(since_change);
+void Controller::OnAcked(const std::string&, plan::Generation,
+                         std::optional<absl::Duration> since_change) {
+  if (since_change && seams_.observer != nullptr) seams_.observer->OnAcked(*since_change);
 }
 
 void Controller::OnLargerEpoch(const std::string& node, uint64_t epoch) {

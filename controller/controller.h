@@ -108,7 +108,7 @@ class Controller final : public EventSource::Handler,
   void OnSpeakerDown(const std::string& node, const absl::Status& why) override;
   void OnSpeakerReport(const std::string& node, const plan::v1::Report& report) override;
   void OnAcked(const std::string& node, plan::Generation generation,
-               absl::Duration since_plan) override;
+               std::optional<absl::Duration> since_change) override;
   void OnLargerEpoch(const std::string& node, uint64_t epoch) override;
 
   void LoadSaved();
