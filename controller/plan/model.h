@@ -39,6 +39,8 @@ enum class Placement {
 };
 
 struct NodeView {
+  kube::Labels labels;
+  std::vector<IpAddress> internal_ips;
   Health health = Health::kReady;
   PerFamily<std::optional<IpAddress>> next_hops;  // the first InternalIP of each family
   std::vector<InterfaceAddress> prefixes;         // sorted; reported, else annotated

@@ -134,6 +134,8 @@ const kube::DaemonSet* NodeTable::SpeakerDaemonSet() const {
 
 NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daemon_set) const {
   NodeView view;
+  view.labels = node.meta.labels;
+  view.internal_ips = node.internal_ips;
   view.health = HealthOf(node);
   for (const IpAddress& address : node.internal_ips) {
     std::optional<IpAddress>& first = view.next_hops[address.family()];

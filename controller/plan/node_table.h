@@ -31,8 +31,6 @@ class NodeTable {
   void Hold(bool hold);
   std::vector<Fact> facts() const;
 
-  // The nodes as planning sees them: what Hold withholds is not in them.
-  const std::map<std::string, kube::Node>& nodes() const { return nodes_; }
   // A speaker has said that it runs there, whether or not there is such a Node.
   bool HasSpeaker(absl::string_view node) const;
   // Names touched since the last Derive, among them those of speakers without a Node.

@@ -109,7 +109,7 @@ PlanChange Planner::Step() {
   const NodeChanges nodes = p.nodes.Derive(&p.model, &p.visits);
   const std::set<std::string> services = p.services.Derive(&p.model, &p.visits);
   const AddressChanges addresses = p.addresses.Derive(nodes, services, &p.model, &p.visits);
-  const AudienceChanges audiences = p.speakers.Derive(p.nodes, nodes, &p.model, &p.sets, &p.visits);
+  const AudienceChanges audiences = p.speakers.Derive(nodes, &p.model, &p.sets, &p.visits);
   const GroupChanges groups =
       p.groups.Derive(nodes, addresses, audiences, &p.model, &p.sets, &p.visits);
   p.places.Derive(groups, audiences, p.model, &p.sets, &p.visits);

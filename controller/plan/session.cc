@@ -43,13 +43,13 @@ std::optional<v1::BgpInstance> PlanInstance(const SessionInput& input,
   const network::BgpConf& conf = *input.conf;
   Report report(network::BgpConf::kKind, conf.meta.name, problems);
   v1::BgpInstance instance;
-  const auto as = conf.as_per_rack.find(input.view.rack);
+  const auto as = conf.as_per_rack.find(input.node.rack);
   instance.set_local_as(as != conf.as_per_rack.end() && as->second > 0 ? as->second : conf.as);
   if (instance.local_as() == 0) {
-    report.Say("NoAs", input.view.InRack() && !input.view.rack.empty()
+    report.Say("NoAs", input.node.InRack() && !input.node.rack.empty()
                            ? absl::StrCat("spec.as is not given and spec.asPerRack names no AS for "
                                           "rack \"",
-                                          input.view.rack, "\", so BGP does not run there")
+                                          input.node.rack, "\", so BGP does not run there")
                            : "spec.as is not given, so BGP does not run");
     return std::nullopt;
   }
@@ -60,11 +60,11 @@ std::optional<v1::BgpInstance> PlanInstance(const SessionInput& input,
                             "\" is not an IPv4 address other than 0.0.0.0; each speaker uses its "
                             "node's first IPv4 InternalIP"));
   }
-  IpAddress router_id = HashedRouterId(input.node.meta.name);
+  IpAddress router_id = HashedRouterId(input.node_name);
   if (input.uses_written_router_id && written.has_value())
     router_id = *written;
-  else if (input.view.next_hops.v4.has_value())
-    router_id = *input.view.next_hops.v4;
+  else if (input.node.next_hops.v4.has_value())
+    router_id = *input.node.next_hops.v4;
   instance.set_router_id(router_id.ToString());
 
   instance.set_listen_port(conf.listen_port == 0 ? int32_t{kBgpPort} : conf.listen_port);
@@ -83,7 +83,7 @@ std::optional<v1::BgpInstance> PlanInstance(const SessionInput& input,
   }
   if (!conf.listen_addresses.empty() && instance.listen_addresses().empty())
     instance.set_listen_port(-1);
-  instance.set_on_stop(input.view.leaving ? v1::BgpInstance::LEAVE : v1::BgpInstance::RESTART);
+  instance.set_on_stop(input.node.leaving ? v1::BgpInstance::LEAVE : v1::BgpInstance::RESTART);
   return instance;
 }
 
@@ -208,8 +208,7 @@ SessionPlan PlanSessions(const SessionInput& input) {
   plan.instance = PlanInstance(input, &plan.problems);
   std::map<IpAddress, Scope> scopes;
   for (const auto& [name, peer] : input.peers) {
-    if (peer.node_selector.has_value() && !peer.node_selector->Matches(input.node.meta.labels))
-      continue;
+    if (peer.node_selector.has_value() && !peer.node_selector->Matches(input.node.labels)) continue;
     Report report(network::BgpPeer::kKind, name, &plan.problems);
     if (!plan.instance.has_value()) {
       if (input.conf == nullptr) {
@@ -263,7 +262,7 @@ SessionPlan PlanSessions(const SessionInput& input) {
     for (const v1::AddressFamily& family : out.families())
       view.families[static_cast<Family>(family.family())] = true;
     Scope& scope = scopes[*address];
-    if (one_hop) scope = ConnectedScope(input.view, *address);
+    if (one_hop) scope = ConnectedScope(input.node, *address);
     view.subnet_unknown = one_hop && scope.subnets[address->family()].empty();
   }
   NameScopes(std::move(scopes), &plan);

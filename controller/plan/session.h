@@ -3,11 +3,11 @@
 // cannot be honoured is named in a Problem, and the next best is done.
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "api/base/ip.h"
-#include "api/kube/node.h"
 #include "api/network/v1alpha2/bgp.h"
 #include "api/plan/v1/plan.pb.h"
 #include "controller/plan/model.h"
@@ -18,10 +18,9 @@ namespace openelb::plan {
 // The BgpConf's router id where it is one: an IPv4 address that is not 0.0.0.0.
 std::optional<IpAddress> WrittenRouterId(const network::BgpConf& conf);
 
-// Which of the peers on `node` win. BgpPeers for one neighbour: the first by name.
 struct SessionInput {
-  const kube::Node& node;
-  const NodeView& view;
+  const std::string& node_name;
+  const NodeView& node;
   const network::BgpConf* conf;  // nullptr: there is none
   const std::map<std::string, network::BgpPeer>& peers;
   bool uses_written_router_id;
@@ -35,6 +34,7 @@ struct SessionPlan {
   std::vector<Problem> problems;
 };
 
+// Of several BgpPeers for one neighbour, the first by name wins.
 SessionPlan PlanSessions(const SessionInput& input);
 
 }  // namespace openelb::plan

@@ -109,14 +109,14 @@ const network::BgpConf* SpeakerTable::Conf() const {
   return it == confs_.end() || IsForCni(it->second.meta) ? nullptr : &it->second;
 }
 
-std::string SpeakerTable::ChooseRouterIdHolder(const NodeTable& nodes, const Model& model) const {
+std::string SpeakerTable::ChooseRouterIdHolder(const Model& model) const {
   const network::BgpConf* conf = Conf();
   const auto written = conf == nullptr ? std::nullopt : WrittenRouterId(*conf);
   if (!written.has_value()) return "";
   std::string first;
   for (const auto& [name, view] : model.nodes) {
     if (!view.speaker) continue;
-    const std::vector<IpAddress>& ips = nodes.nodes().at(name).internal_ips;
+    const std::vector<IpAddress>& ips = view.internal_ips;
     if (std::find(ips.begin(), ips.end(), *written) != ips.end()) return name;
     if (first.empty()) first = name;
   }
@@ -124,11 +124,11 @@ std::string SpeakerTable::ChooseRouterIdHolder(const NodeTable& nodes, const Mod
   return holder != model.nodes.end() && holder->second.speaker ? router_id_holder_ : first;
 }
 
-void SpeakerTable::Replan(const std::string& name, const NodeTable& nodes, Model* model,
-                          SetStore* sets, AudienceChanges* changes) {
+void SpeakerTable::Replan(const std::string& name, Model* model, SetStore* sets,
+                          AudienceChanges* changes) {
   const NodeView& node = model->nodes.at(name);
-  SessionPlan plan = PlanSessions({.node = nodes.nodes().at(name),
-                                   .view = node,
+  SessionPlan plan = PlanSessions({.node_name = name,
+                                   .node = node,
                                    .conf = Conf(),
                                    .peers = peers_,
                                    .uses_written_router_id = name == router_id_holder_});
@@ -171,18 +171,18 @@ void SpeakerTable::Forget(const std::string& name, Model* model, SetStore* sets,
   changes->problems = true;
 }
 
-AudienceChanges SpeakerTable::Derive(const NodeTable& nodes, const NodeChanges& node_changes,
-                                     Model* model, SetStore* sets, Visits* visits) {
+AudienceChanges SpeakerTable::Derive(const NodeChanges& nodes, Model* model, SetStore* sets,
+                                     Visits* visits) {
   AudienceChanges changes;
   std::set<std::string> touched;
-  for (const auto& [name, before] : node_changes) touched.insert(name);
+  for (const auto& [name, before] : nodes) touched.insert(name);
   if (all_touched_) {
     for (const auto& [name, view] : model->nodes) touched.insert(name);
     changes.problems = true;
   }
   if (touched.empty()) return changes;
   all_touched_ = false;
-  std::string holder = ChooseRouterIdHolder(nodes, *model);
+  std::string holder = ChooseRouterIdHolder(*model);
   if (holder != router_id_holder_) {
     touched.insert(std::exchange(router_id_holder_, holder));
     touched.insert(holder);
@@ -195,9 +195,9 @@ AudienceChanges SpeakerTable::Derive(const NodeTable& nodes, const NodeChanges& 
       continue;
     }
     ++visits->speakers;
-    Replan(name, nodes, model, sets, &changes);
-    const auto before = node_changes.find(name);
-    if (before != node_changes.end() && before->second.has_value() &&
+    Replan(name, model, sets, &changes);
+    const auto before = nodes.find(name);
+    if (before != nodes.end() && before->second.has_value() &&
         before->second->leaving != node->second.leaving &&
         !model->speakers.at(name).audience.empty()) {
       changes.regrouped.insert(model->speakers.at(name).audience);

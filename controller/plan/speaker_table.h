@@ -39,8 +39,7 @@ class SpeakerTable {
   const std::string& router_id_holder() const { return router_id_holder_; }
   void LoadRouterIdHolder(const std::string& node) { router_id_holder_ = node; }
 
-  AudienceChanges Derive(const NodeTable& nodes, const NodeChanges& changes, Model* model,
-                         SetStore* sets, Visits* visits);
+  AudienceChanges Derive(const NodeChanges& nodes, Model* model, SetStore* sets, Visits* visits);
   void AddProblems(std::set<Problem>* out) const;
 
  private:
@@ -50,9 +49,8 @@ class SpeakerTable {
     std::vector<Problem> problems;
   };
   const network::BgpConf* Conf() const;
-  std::string ChooseRouterIdHolder(const NodeTable& nodes, const Model& model) const;
-  void Replan(const std::string& name, const NodeTable& nodes, Model* model, SetStore* sets,
-              AudienceChanges* changes);
+  std::string ChooseRouterIdHolder(const Model& model) const;
+  void Replan(const std::string& name, Model* model, SetStore* sets, AudienceChanges* changes);
   void Forget(const std::string& name, Model* model, SetStore* sets, AudienceChanges* changes);
   void AddRouterIdProblems(std::set<Problem>* out) const;
 

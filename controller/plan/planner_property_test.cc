@@ -1,0 +1,321 @@
+// Random histories over all kinds of input: however a Planner got there, its sets are byte for byte
+// those of a new Planner that is given the same objects, facts and assignments, and the changes it
+// reported lead there too.
+
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <random>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "controller/plan/planner.h"
+#include "controller/plan/test_world.h"
+#include "gmock/gmock.h"
+
+namespace openelb::plan {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kSteps = 10000;
+#else
+constexpr int kSteps = 100000;
+#endif
+constexpr int kCompareEvery = 20;
+constexpr int kNodes = 7;
+constexpr int kServices = 6;
+
+// Parts of resource keys that a history must have met to be worth its while.
+constexpr const char* kKinds[] = {"instance",       "peer/",         "route/",
+                                  "group/cluster/", "/last-resort/", "group/address/",
+                                  "place/",         "/connected/",   "/all"};
+
+// What the cluster holds, and how to tell a Planner.
+struct World {
+  std::map<ObjectKey, Object> objects;
+  std::map<std::string, std::vector<IpAddress>> addresses;
+
+  void Tell(Planner* planner) const {
+    for (const auto& [key, object] : objects) planner->Upsert(object);
+    for (const auto& [service, held] : addresses) planner->SetAddresses(service, held);
+  }
+};
+
+class History {
+ public:
+  explicit History(uint64_t seed) : engine_(seed) {}
+
+  void Act() {
+    switch (Pick(16)) {
+      case 0:
+      case 1:
+      case 2:
+        Put(RandomNode());
+        break;
+      case 3:
+      case 4:
+      case 5:
+        Put(RandomSlice());
+        break;
+      case 6:
+      case 7:
+        Put(RandomService());
+        break;
+      case 8:
+        Put(RandomPeer());
+        break;
+      case 9:
+        if (Chance(0.3)) Put(RandomConf());
+        break;
+      case 10:
+        if (Chance(0.3)) Put(RandomDaemonSet());
+        break;
+      case 11:
+        Remove();
+        break;
+      case 12:
+        SetAddresses();
+        break;
+      case 13:
+      case 14:
+        SetFact();
+        break;
+      case 15:
+        if (Chance(0.3)) Hold(!hold_);
+        break;
+    }
+  }
+
+  void Step() {
+    const PlanChange change = planner_.Step();
+    for (const auto& [set, keys] : change.keys) {
+      for (const std::string& key : keys) {
+        const ResourceSet* now = planner_.Find(set);
+        mirror_[set].erase(key);
+        if (now == nullptr) continue;
+        const auto it = now->resources().find(key);
+        if (it == now->resources().end()) continue;
+        mirror_[set][key] = *it->second.body;
+        for (const char* kind : kKinds) seen_[kind] += absl::StrContains(key, kind) ? 1 : 0;
+      }
+    }
+    for (const std::string& node : change.speakers) reads_[node] = planner_.SetsOf(node);
+    if (change.problems) problems_ = planner_.Problems();
+  }
+
+  // How often each of kKinds was planned.
+  int seen(const std::string& kind) { return seen_[kind]; }
+
+  // Compares with a Planner that starts now. Returns what differs, empty: nothing.
+  std::string Compare() {
+    Planner fresh;
+    (hold_ ? held_from_ : world_).Tell(&fresh);
+    if (hold_) {
+      fresh.Hold(true);
+      for (const auto& tell : since_hold_) tell(&fresh);
+    }
+    for (const Fact& fact : planner_.facts()) fresh.SetFact(fact);
+    fresh.LoadAssignments(planner_.assignments());
+    fresh.Step();
+
+    for (const auto& [set, resources] : mirror_) {
+      if (Bodies(planner_, set) != resources) return absl::StrCat("changes of ", set);
+      if (Bodies(fresh, set) != resources) return set;
+    }
+    for (int i = 0; i < kNodes; ++i) {
+      const std::string node = NodeName(i);
+      if (fresh.SetsOf(node) != planner_.SetsOf(node)) return absl::StrCat("sets of ", node);
+      if (reads_[node] != planner_.SetsOf(node)) return absl::StrCat("changed speaker ", node);
+      std::set<std::string> keys;
+      for (const std::string& set : fresh.SetsOf(node)) {
+        const auto& mine = mirror_[set];
+        if (Bodies(fresh, set) != mine) return absl::StrCat("unreported set ", set);
+        for (const auto& [key, body] : mine) {
+          if (!keys.insert(key).second) return absl::StrCat("clash of ", key, " at ", node);
+        }
+      }
+    }
+    if (fresh.assignments() != planner_.assignments()) return "assignments";
+    if (fresh.Problems() != planner_.Problems()) return "problems";
+    if (problems_ != planner_.Problems()) return "unreported problems";
+    return "";
+  }
+
+ private:
+  using Bytes = std::map<std::string, std::string>;
+
+  static Bytes Bodies(const Planner& planner, const std::string& set) {
+    Bytes bodies;
+    if (const ResourceSet* resources = planner.Find(set)) {
+      for (const auto& [key, resource] : resources->resources()) bodies[key] = *resource.body;
+    }
+    return bodies;
+  }
+
+  int Pick(int n) { return std::uniform_int_distribution<int>(0, n - 1)(engine_); }
+  bool Chance(double p) { return std::bernoulli_distribution(p)(engine_); }
+  static std::string NodeName(int i) { return absl::StrCat("n", i); }
+  std::string AnyNode() { return NodeName(Pick(kNodes)); }
+  std::string AnyService() { return absl::StrCat("s", Pick(kServices)); }
+  static IpAddress Ip(const std::string& text) { return *IpAddress::Parse(text); }
+
+  // Node n<i> is at home in subnet i % 3.
+  kube::Node RandomNode() {
+    const int i = Pick(kNodes);
+    const int subnet = Chance(0.1) ? Pick(3) : i % 3;
+    kube::Node node =
+        MakeNode(NodeName(i), Chance(0.05) ? "" : absl::StrCat("10.0.", subnet, ".", i + 10));
+    if (Chance(0.4)) node.internal_ips.push_back(Ip(absl::StrCat("fd00:", subnet, "::", i + 10)));
+    if (Chance(0.3))
+      node.meta.labels["openelb.kubesphere.io/rack"] =
+          absl::StrCat("r", Chance(0.1) ? Pick(3) : i % 3);
+    if (Chance(0.05)) node.meta.labels["node.kubernetes.io/exclude-from-external-load-balancers"];
+    if (Chance(0.5)) node.meta.labels["tor"] = absl::StrCat(i % 2);
+    if (Chance(0.3))
+      node.meta.annotations["openelb.kubesphere.io/prefixes"] =
+          absl::StrCat("10.0.", subnet, ".", i + 10, "/24,fd00:", subnet, "::1/64");
+    if (Chance(0.25)) node.ready = kube::ConditionStatus::kUnknown;
+    if (Chance(0.1)) node.ready = kube::ConditionStatus::kFalse;
+    if (Chance(0.05)) node.network_unavailable = kube::ConditionStatus::kTrue;
+    return node;
+  }
+
+  kube::EndpointSlice RandomSlice() {
+    std::vector<std::string> nodes;
+    for (int i = Pick(5); i > 0; --i) nodes.push_back(Chance(0.05) ? "" : AnyNode());
+    kube::EndpointSlice slice = MakeSlice(AnyService(), nodes, Chance(0.3) ? "IPv6" : "IPv4");
+    slice.meta.name = absl::StrCat("slice", Pick(kServices * 2));
+    if (Chance(0.02)) slice.meta.labels.clear();
+    for (kube::Endpoint& endpoint : slice.endpoints) {
+      if (Chance(0.3)) endpoint.ready = Chance(0.3);
+      if (Chance(0.2)) endpoint.serving = Chance(0.7);
+      if (Chance(0.2)) endpoint.terminating = Chance(0.7);
+    }
+    return slice;
+  }
+
+  kube::Service RandomService() {
+    return MakeService(AnyService(),
+                       Chance(0.6) ? kube::TrafficPolicy::kLocal : kube::TrafficPolicy::kCluster);
+  }
+
+  network::BgpPeer RandomPeer() {
+    const int i = Pick(5);
+    network::BgpPeer peer =
+        MakePeer(absl::StrCat("p", i), i == 4 ? "fd00:0::1" : absl::StrCat("10.0.", i % 3, ".1"),
+                 Chance(0.2) ? 65000 : 65001);
+    if (Chance(0.4)) peer.node_selector = kube::LabelSelector{{{"tor", absl::StrCat(i % 2)}}, {}};
+    peer.multihop = Chance(0.2);
+    peer.admin_down = Chance(0.1);
+    if (Chance(0.3)) peer.afi_safis.push_back({.family = Family::kV6, .text = "", .send_max = 2});
+    if (Chance(0.1)) peer.hold_time_s = Pick(5);
+    if (Chance(0.1)) peer.meta.labels["openelb.kubesphere.io/cni"] = "calico";
+    return peer;
+  }
+
+  network::BgpConf RandomConf() {
+    network::BgpConf conf = MakeConf(Chance(0.1) ? 0 : 65000);
+    if (Chance(0.3)) conf.as_per_rack = {{"r0", 65000}, {"r1", 65100}};
+    if (Chance(0.4)) conf.router_id = Chance(0.5) ? "10.0.0.10" : "9.9.9.9";
+    if (Chance(0.1)) conf.policy = "export";
+    if (Chance(0.1)) conf.meta.name = "other";
+    return conf;
+  }
+
+  kube::DaemonSet RandomDaemonSet() {
+    kube::DaemonSet daemon_set;
+    daemon_set.meta.namespace_ = Chance(0.9) ? "openelb-system" : "elsewhere";
+    daemon_set.meta.name = "openelb-speaker";
+    if (Chance(0.5)) daemon_set.node_selector = {{"tor", absl::StrCat(Pick(2))}};
+    return daemon_set;
+  }
+
+  void Put(Object object) {
+    const ObjectKey key = KeyOf(object);
+    world_.objects[key] = object;
+    Tell([object](Planner* planner) { planner->Upsert(object); });
+  }
+
+  void Remove() {
+    if (world_.objects.empty()) return;
+    auto it = world_.objects.begin();
+    std::advance(it, Pick(static_cast<int>(world_.objects.size())));
+    const ObjectKey key = it->first;
+    world_.objects.erase(it);
+    Tell([key](Planner* planner) { planner->Remove(key); });
+  }
+
+  void SetAddresses() {
+    const std::string service = absl::StrCat("default/", AnyService());
+    std::vector<IpAddress> held;
+    if (Chance(0.8)) held.push_back(Ip(absl::StrCat("172.22.0.", Pick(4))));
+    if (Chance(0.3)) held.push_back(Ip(absl::StrCat("fd22::", Pick(3))));
+    world_.addresses[service] = held;
+    Tell([service, held](Planner* planner) { planner->SetAddresses(service, held); });
+  }
+
+  void SetFact() {
+    const int i = Pick(kNodes);
+    if (Chance(0.5)) {
+      planner_.SetFact(MakeSpeaker(NodeName(i), Chance(0.8), ++now_));
+      return;
+    }
+    std::vector<std::string> values;
+    if (Chance(0.8)) values.push_back(absl::StrCat("eth0 10.0.", i % 3, ".", i + 10, "/24"));
+    if (Chance(0.4)) values.push_back(absl::StrCat("eth0 fd00:", i % 3, "::", i + 10, "/64"));
+    if (Chance(0.2)) values.push_back(absl::StrCat("eth1 10.0.", Pick(3), ".", i + 100, "/24"));
+    values.push_back("kube-ipvs0 172.22.0.2/32");
+    planner_.SetFact(MakePrefixes(NodeName(i), values, ++now_));
+  }
+
+  void Hold(bool hold) {
+    hold_ = hold;
+    planner_.Hold(hold);
+    held_from_ = world_;
+    since_hold_.clear();
+  }
+
+  void Tell(std::function<void(Planner*)> what) {
+    what(&planner_);
+    if (hold_) since_hold_.push_back(std::move(what));
+  }
+
+  std::mt19937_64 engine_;
+  Planner planner_;
+  World world_;
+  bool hold_ = false;
+  World held_from_;  // the world when Hold began
+  std::vector<std::function<void(Planner*)>> since_hold_;
+  int64_t now_ = 0;
+  std::map<std::string, Bytes> mirror_;  // the sets as the changes tell
+  std::map<std::string, std::vector<std::string>> reads_;
+  std::vector<Problem> problems_;
+  std::map<std::string, int> seen_;
+};
+
+TEST(PlannerPropertyTest, IncrementalEqualsFull) {
+  uint64_t seed = std::random_device()();
+  if (const char* given = std::getenv("OPENELB_SEED")) {
+    ASSERT_TRUE(absl::SimpleAtoi(given, &seed));
+  }
+  std::cout << "seed " << seed << " (repeat with OPENELB_SEED=" << seed << ")\n";
+  History history(seed);
+  std::mt19937_64 batches(seed + 1);
+  for (int step = 1; step <= kSteps; ++step) {
+    history.Act();
+    const bool compare = step % kCompareEvery == 0;
+    // Several acts may come between two plans.
+    if (!compare && batches() % 3 == 0) continue;
+    history.Step();
+    if (!compare) continue;
+    const std::string differs = history.Compare();
+    ASSERT_EQ(differs, "") << "at step " << step << ", seed " << seed;
+  }
+  for (const char* kind : kKinds) EXPECT_GT(history.seen(kind), 10) << kind;
+}
+
+}  // namespace
+}  // namespace openelb::plan
