@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "controller/plan/model.h"
 #include "controller/saved_state.h"
 
 namespace openelb {
@@ -123,6 +124,7 @@ void Controller::OnSpeakerUp(const std::string& node, const plan::v1::Hello& hel
 void Controller::OnSpeakerDown(const std::string& node, const absl::Status& why) {
   seams_.log->Info("speaker detached; its plan stays in force",
                    {{"node", node}, {"why", why.ToString()}});
+  reset_turns_.OnDetached(node);
 }
 
 void Controller::OnSpeakerReport(const std::string& node, const plan::v1::Report& report) {
@@ -141,6 +143,7 @@ void Controller::OnSpeakerReport(const std::string& node, const plan::v1::Report
       }
       break;
     case plan::v1::Report::kObserved:
+      reset_turns_.OnPending(node, RackOf(node), report.observed().pending_resets());
       for (const observe::SessionChange& change :
            board_.Update(node, report.observed(), seams_.clock->Monotonic())) {
         statuses_.OnSession(change);
@@ -153,6 +156,11 @@ void Controller::OnSpeakerReport(const std::string& node, const plan::v1::Report
     default:
       break;
   }
+}
+
+std::string Controller::RackOf(const std::string& node) const {
+  const auto view = planner_.model().nodes.find(node);
+  return view == planner_.model().nodes.end() ? plan::NoRackName(node) : view->second.rack;
 }
 
 // Facts are ordered by arrival, not by their speakers' clocks, which may step.
@@ -205,6 +213,7 @@ void Controller::Turn() {
     OpenGateWhenSafe();
     statuses_.WriteDue(now);
   }
+  distributor_.SetResetTurns(reset_turns_.Holders(now));
   distributor_.Tick(now);
   if (save_due_ && next_save_ <= now) Save();
 }
@@ -254,7 +263,7 @@ void Controller::Save() {
 }
 
 absl::Duration Controller::NextWakeup() const {
-  absl::Duration next = distributor_.NextWakeup();
+  absl::Duration next = std::min(distributor_.NextWakeup(), reset_turns_.NextDue());
   if (settle_until_) next = std::min(next, *settle_until_);
   if (synced_ && !gate_open_) next = std::min(next, gate_deadline_);
   if (save_due_) next = std::min(next, next_save_);

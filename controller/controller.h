@@ -28,6 +28,7 @@
 #include "controller/plan/planner.h"
 #include "controller/push/distributor.h"
 #include "controller/push/plan_link.h"
+#include "controller/push/reset_turns.h"
 #include "controller/status_sink.h"
 
 namespace openelb {
@@ -114,6 +115,7 @@ class Controller final : public EventSource::Handler,
   void LoadSaved();
   void Apply(const ObjectEvent& event);
   void SetFact(plan::Fact fact);
+  std::string RackOf(const std::string& node) const;
   void Allocate();
   void Plan();
   void OpenGateWhenSafe();
@@ -125,6 +127,7 @@ class Controller final : public EventSource::Handler,
   plan::Planner planner_;
   std::unique_ptr<push::PlanLink> link_;
   push::Distributor distributor_;
+  push::ResetTurns reset_turns_;
   observe::SessionBoard board_;
   observe::Statuses statuses_;
   ControllerCounters counters_;

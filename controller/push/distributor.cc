@@ -280,9 +280,21 @@ void Distributor::Send(StreamId id, Stream& stream, std::shared_ptr<plan::v1::Pl
   if (std::exchange(stream.endpoints_due, false)) {
     plan->mutable_controller_endpoints()->Assign(endpoints_.begin(), endpoints_.end());
   }
+  plan->set_reset_turn(reset_turns_.contains(stream.node));
   stream.writable = false;
   stream.last_sent = now;
   link_->Send(id, std::move(plan));
+}
+
+void Distributor::SetResetTurns(std::set<std::string> nodes) {
+  if (nodes == reset_turns_) return;
+  for (auto& [id, stream] : streams_) {
+    // Makes a heartbeat due.
+    if (nodes.contains(stream.node) != reset_turns_.contains(stream.node)) {
+      stream.last_sent = -absl::InfiniteDuration();
+    }
+  }
+  reset_turns_ = std::move(nodes);
 }
 
 void Distributor::Tick(absl::Duration now) {

@@ -81,6 +81,8 @@ class Distributor {
   // HOST:PORT of every controller, told to each speaker. Default: none, speakers keep what they
   // have.
   void SetEndpoints(std::vector<std::string> endpoints, absl::Duration now);
+  // The nodes whose speakers may reset sessions now (ResetTurns); told at once where it is news.
+  void SetResetTurns(std::set<std::string> nodes);
   // The view has changed by `change`. A node whose SetsOf is empty is sent nothing (it keeps what
   // it has); to take its plan away, name a set that has nothing in it.
   void OnPlanChange(const plan::PlanChange& change, absl::Duration now);
@@ -150,6 +152,7 @@ class Distributor {
   uint64_t epoch_ = 0;
   uint64_t counter_ = 1;
   std::vector<std::string> endpoints_;
+  std::set<std::string> reset_turns_;
   std::map<StreamId, Stream> streams_;
   std::map<std::string, Node> nodes_;
   std::map<std::string, std::set<std::string>>
