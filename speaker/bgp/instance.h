@@ -22,14 +22,13 @@
 #include "api/base/random.h"
 #include "api/plan/v1/plan.pb.h"
 #include "speaker/bgp/counters.h"
+#include "speaker/bgp/listeners.h"
+#include "speaker/bgp/route_index.h"
+#include "speaker/bgp/session.h"
 #include "speaker/io/io.h"
 #include "speaker/link/plan_state.h"
 
 namespace openelb::bgp {
-
-class Session;
-class Listeners;
-class RouteIndex;
 
 // Told at the end of the call that changed something. May read from the Instance, must not change
 // it.
@@ -51,8 +50,8 @@ class Instance final : public io::IoHandler {
   ~Instance() override;
 
   // `plan` is what the speaker now holds and `changes` what differs from the last call; the first
-  // call names everything. UPDATEs are built from `plan` as sockets drain, so it stays alive and
-  // unchanged until just before the next call.
+  // call names everything. It is the same object in every call: UPDATEs are built from it as
+  // sockets drain, so it stays alive and changes only right before the next call.
   void Apply(const link::PlanState& plan, const link::PlanChanges& changes);
   // Runs the timers that are due.
   void Tick();
@@ -78,18 +77,21 @@ class Instance final : public io::IoHandler {
  private:
   struct Peer;  // a session with its shell's bookkeeping
 
-  void Configure(const IpAddress& address);
-  void Remove(const IpAddress& address);
+  void ApplyPeer(const IpAddress& address);
+  void RemovePeer(const IpAddress& address);
+  // The password that the listeners ask of a peer; empty: none.
   void SetMd5(const IpAddress& address, const std::string& password);
   // One session reset at a time: the next when the last is ESTABLISHED again or took too long.
   void AdvanceResets();
-  void Reject(io::ConnId conn, absl::string_view why, const IpAddress& remote);
+  void Reject(io::ConnId conn, const IpAddress& remote, uint8_t cease_subcode,
+              absl::string_view why);
   // Carries out what a session asks for until it asks for nothing more.
   void Pump(Peer* peer);
   void Flush(Peer* peer);
-  void PollAcknowledged(Peer* peer);
+  void Report(Peer* peer, const SessionOutput& output);
   Peer* Find(io::ConnId conn);
   void Notify();
+  absl::Duration now() const { return clock_->Monotonic(); }
 
   io::Io* io_;
   const Clock* clock_;
@@ -97,13 +99,17 @@ class Instance final : public io::IoHandler {
   Logger* logger_;
   Observer* observer_;
   const link::PlanState* plan_ = nullptr;
-  std::unique_ptr<Listeners> listeners_;
-  std::unique_ptr<RouteIndex> index_;
+  Counters counters_;
+  Listeners listeners_;
+  RouteIndex index_;
   std::map<IpAddress, std::unique_ptr<Peer>> peers_;
   std::map<io::ConnId, IpAddress> conns_;
-  std::map<IpAddress, std::string> md5_;           // as given to the listeners
-  std::map<IpAddress, std::string> md5_problems_;  // passwords the listeners did not take
-  std::deque<IpAddress> resets_;                   // waiting for their turn
+  struct Md5 {
+    std::string password;
+    std::string problem;  // why the listeners did not take it
+  };
+  std::map<IpAddress, Md5> md5_;
+  std::deque<IpAddress> resets_;  // waiting for their turn
   struct Resetting {
     IpAddress peer;
     absl::Duration deadline;
@@ -111,7 +117,6 @@ class Instance final : public io::IoHandler {
   std::optional<Resetting> resetting_;
   std::set<IpAddress> changed_;   // sessions to tell the observer of
   std::set<IpAddress> advanced_;  // the same for what is on the wire
-  Counters counters_;
 };
 
 }  // namespace openelb::bgp

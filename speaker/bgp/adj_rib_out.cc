@@ -1,0 +1,275 @@
+#include "speaker/bgp/adj_rib_out.h"
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+
+namespace openelb::bgp {
+namespace {
+
+auto Tie(const link::PathAttributes& a) {
+  return std::tie(a.communities, a.extended_communities, a.large_communities, a.med, a.local_pref,
+                  a.prepend, a.graceful_shutdown);
+}
+
+}  // namespace
+
+AdjRibOut::Policy::Policy(const link::BgpPeer& peer) : scope(peer.scope) {
+  for (const link::PeerFamily& family : peer.families) {
+    (family.family == Family::kV4 ? send_max_v4 : send_max_v6) = family.send_max;
+  }
+}
+
+bool AdjRibOut::SetKey::operator<(const SetKey& other) const {
+  if (family != other.family) return family < other.family;
+  return Tie(attributes) < Tie(other.attributes);
+}
+
+AdjRibOut::AdjRibOut(const link::PlanState* plan, const AttributeContext& context,
+                     const Negotiated& negotiated, Policy policy, size_t max_message)
+    : plan_(plan),
+      context_(context),
+      negotiated_(negotiated),
+      policy_(std::move(policy)),
+      max_message_(max_message) {
+  MarkAll();
+}
+
+void AdjRibOut::SetPolicy(Policy policy) {
+  if (policy == policy_) return;
+  policy_ = std::move(policy);
+  sets_.clear();
+  problems_.clear();
+  MarkAll();
+}
+
+void AdjRibOut::Touch(const link::PlanChanges& changes, std::span<const IpPrefix> prefixes) {
+  const auto forget = [this](const std::string& group) {
+    sets_.erase(group);
+    problems_.erase(group);
+  };
+  for (const std::string& group : changes.groups) forget(group);
+  for (const std::string& group : changes.places) forget(group);
+  for (const IpPrefix& prefix : prefixes) Mark(prefix, false);
+}
+
+void AdjRibOut::Resend(Family family) {
+  for (const auto& [prefix, set] : sent_) {
+    if (prefix.family() == family) Mark(prefix, true);
+  }
+}
+
+void AdjRibOut::MarkAll() {
+  for (const auto& [prefix, route] : plan_->routes) Mark(prefix, false);
+  for (const auto& [prefix, set] : sent_) Mark(prefix, false);
+}
+
+void AdjRibOut::Mark(const IpPrefix& prefix, bool resend) {
+  if (!negotiated_.use(prefix.family()).negotiated) return;
+  const auto mark = marked_.try_emplace(marked_.end(), prefix, resend);
+  mark->second |= resend;
+  emit_first_ = staged_ > 0;
+}
+
+void AdjRibOut::Fill(size_t limit, Bytes* out) {
+  while (out->size() < limit) {
+    if (!marked_.empty() && !emit_first_) {
+      const auto [prefix, resend] = *marked_.begin();
+      marked_.erase(marked_.begin());
+      Evaluate(prefix, resend, out);
+    } else if (!EmitNext(out)) {
+      emit_first_ = false;
+      if (marked_.empty()) return;
+    }
+  }
+}
+
+// ---- what a prefix should have ----
+
+AdjRibOut::SetRef AdjRibOut::Desired(const IpPrefix& prefix) {
+  const auto route = plan_->routes.find(prefix);
+  if (route == plan_->routes.end()) return nullptr;
+  const auto target = route->second.groups.find(policy_.scope);
+  if (target == route->second.groups.end()) return nullptr;
+  GroupSets& group = sets_[target->second];
+  const SetKey key{prefix.family(), route->second.attributes};
+  const auto known = group.sets.find(key);
+  if (known != group.sets.end()) return known->second;
+  if (group.sets.size() >= group.sweep_at) {
+    std::erase_if(group.sets, [](const auto& entry) { return entry.second.use_count() == 1; });
+    group.sweep_at = std::max<size_t>(16, 2 * group.sets.size());
+  }
+  SetRef set = MakeSet(target->second, key.family, key.attributes);
+  group.sets.emplace(key, set);
+  return set;
+}
+
+AdjRibOut::SetRef AdjRibOut::MakeSet(const std::string& group, Family family,
+                                     const link::PathAttributes& attributes) {
+  const auto members = plan_->groups.find(group);
+  if (members == plan_->groups.end()) return nullptr;
+  const bool add_path = negotiated_.use(family).add_path;
+  PathSet paths;
+  std::vector<std::string> nodes;  // of `paths`
+  for (const link::NextHop& member : members->second) {
+    if (member.address.family() != family) continue;
+    // Two members with one address are one path.
+    const auto same = [&](const PathRef& path) { return path->next_hop == member.address; };
+    if (std::any_of(paths.begin(), paths.end(), same)) continue;
+    const PathRef path = table_.Intern(
+        family, member.address,
+        EncodeAttributes(
+            context_, Merge(attributes, member.attributes),
+            family == Family::kV4 ? std::optional<IpAddress>(member.address) : std::nullopt));
+    if (AnnounceRoom(*path, max_message_) < LongestNlri(family, add_path)) {
+      problems_[group] =
+          absl::StrCat("the attributes of next hop ", member.address.ToString(), " of group ",
+                       group, " do not fit a message of ", max_message_, " octets");
+      continue;
+    }
+    paths.push_back(path);
+    nodes.push_back(member.node);
+  }
+  if (paths.empty()) {
+    if (!members->second.empty() && !problems_.contains(group)) {
+      problems_[group] = absl::StrCat("group ", group, " has no ", FamilyName(family),
+                                      " next hop for its ", FamilyName(family), " routes");
+    }
+    return nullptr;
+  }
+  // This speaker's place comes first, then the others in turn, so that peers without ADD-PATH get
+  // different next hops from different speakers.
+  const auto place = plan_->places.find(group);
+  if (place != plan_->places.end()) {
+    const auto node = std::find(nodes.begin(), nodes.end(), place->second);
+    if (node != nodes.end()) {
+      std::rotate(paths.begin(), paths.begin() + (node - nodes.begin()), paths.end());
+    }
+  }
+  const uint32_t send_max = family == Family::kV4 ? policy_.send_max_v4 : policy_.send_max_v6;
+  size_t most = paths.size();
+  if (!add_path) {
+    most = 1;
+  } else if (send_max != 0) {
+    most = std::min<size_t>(most, send_max);
+  }
+  paths.resize(most);
+  paths.shrink_to_fit();
+  return std::make_shared<const PathSet>(std::move(paths));
+}
+
+// ---- the difference to what it has ----
+
+const AdjRibOut::Difference& AdjRibOut::Compare(SetRef from, SetRef to, bool add_path) {
+  if (last_.from == from && last_.to == to) return last_;
+  const PathSet none;
+  const PathSet& old_paths = from ? *from : none;
+  const PathSet& new_paths = to ? *to : none;
+  Difference difference;
+  for (const PathRef& path : new_paths) {
+    if (std::find(old_paths.begin(), old_paths.end(), path) == old_paths.end()) {
+      difference.announce.push_back(path);
+    }
+  }
+  for (const PathRef& path : old_paths) {
+    // Without ADD-PATH an announcement replaces whatever stood before.
+    const bool replaced = add_path
+                              ? std::any_of(new_paths.begin(), new_paths.end(),
+                                            [&](const PathRef& p) { return p->id == path->id; })
+                              : !new_paths.empty();
+    if (!replaced) difference.withdraw.push_back(path->id);
+  }
+  difference.from = std::move(from);
+  difference.to = std::move(to);
+  last_ = std::move(difference);
+  return last_;
+}
+
+void AdjRibOut::Evaluate(const IpPrefix& prefix, bool resend, Bytes* out) {
+  const SetRef to = Desired(prefix);
+  const auto sent = sent_.find(prefix);
+  const SetRef from = sent == sent_.end() ? nullptr : sent->second;
+  if (from == to && !resend) return;
+
+  const Difference& difference = Compare(from, to, negotiated_.use(prefix.family()).add_path);
+  const bool all = resend && to != nullptr;
+  for (const PathRef& path : all ? *to : difference.announce) StageAnnounce(prefix, path, out);
+  for (uint32_t id : difference.withdraw) StageWithdraw(prefix, id, out);
+
+  paths_ += (to ? to->size() : 0) - (from ? from->size() : 0);
+  if (to == nullptr) {
+    sent_.erase(prefix);
+  } else {
+    sent_[prefix] = to;
+  }
+}
+
+// ---- batches ----
+
+void AdjRibOut::StageAnnounce(const IpPrefix& prefix, const PathRef& path, Bytes* out) {
+  const auto [known, added] = batch_of_.try_emplace(path.get(), batches_.size());
+  if (added) batches_.push_back({path, {}});
+  next_batch_ = std::min(next_batch_, known->second);
+  Batch& batch = batches_[known->second];
+  const bool add_path = negotiated_.use(path->family).add_path;
+  if (batch.nlri.size() + LongestNlri(path->family, add_path) > AnnounceRoom(*path, max_message_)) {
+    EmitAnnouncements(&batch, out);
+  }
+  const size_t before = batch.nlri.size();
+  AppendNlri(prefix, add_path ? std::optional(path->id) : std::nullopt, &batch.nlri);
+  staged_ += batch.nlri.size() - before;
+}
+
+void AdjRibOut::StageWithdraw(const IpPrefix& prefix, uint32_t path_id, Bytes* out) {
+  const Family family = prefix.family();
+  const bool add_path = negotiated_.use(family).add_path;
+  Bytes& nlri = withdrawals(family);
+  if (nlri.size() + LongestNlri(family, add_path) > WithdrawRoom(family, max_message_)) {
+    for (Batch& batch : batches_) EmitAnnouncements(&batch, out);
+    EmitWithdrawals(family, out);
+  }
+  const size_t before = nlri.size();
+  AppendNlri(prefix, add_path ? std::optional(path_id) : std::nullopt, &nlri);
+  staged_ += nlri.size() - before;
+  ++withdrawn_;
+}
+
+void AdjRibOut::EmitAnnouncements(Batch* batch, Bytes* out) {
+  if (batch->nlri.empty()) return;
+  AppendAnnounce(*batch->path, batch->nlri, out);
+  staged_ -= batch->nlri.size();
+  batch->nlri.clear();
+  ++updates_;
+}
+
+void AdjRibOut::EmitWithdrawals(Family family, Bytes* out) {
+  Bytes& nlri = withdrawals(family);
+  if (nlri.empty()) return;
+  AppendWithdraw(family, nlri, out);
+  staged_ -= nlri.size();
+  nlri.clear();
+  ++updates_;
+}
+
+bool AdjRibOut::EmitNext(Bytes* out) {
+  for (; next_batch_ < batches_.size(); ++next_batch_) {
+    if (batches_[next_batch_].nlri.empty()) continue;
+    EmitAnnouncements(&batches_[next_batch_], out);
+    return true;
+  }
+  for (Family family : {Family::kV4, Family::kV6}) {
+    if (withdrawals(family).empty()) continue;
+    EmitWithdrawals(family, out);
+    return true;
+  }
+  // Nothing is staged: let go of paths that only this burst still held.
+  batches_.clear();
+  batch_of_.clear();
+  next_batch_ = 0;
+  last_ = Difference();
+  return false;
+}
+
+}  // namespace openelb::bgp

@@ -1,0 +1,431 @@
+#include "speaker/bgp/instance.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace openelb::bgp {
+namespace {
+
+// A session that is reset to apply a change gets that long before the next one's turn.
+constexpr absl::Duration kResetPatience = absl::Seconds(30);
+
+bool Failed(Reason reason) {
+  switch (reason) {
+    case Reason::kDialFailed:
+    case Reason::kConnectionClosed:
+    case Reason::kNotificationReceived:
+    case Reason::kHoldTimerExpired:
+    case Reason::kBadMessage:
+    case Reason::kBadOpen:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+struct Instance::Peer {
+  Peer(SessionConfig config, const link::PlanState* plan, Random* random, Counters* counters)
+      : session(std::move(config), plan, random, counters) {}
+
+  const IpAddress& address() const { return session.config().peer.address; }
+
+  Session session;
+  std::optional<absl::Time> up_since;
+  std::optional<absl::Time> down_since;
+};
+
+Instance::Instance(io::Io* io, const Clock* clock, Random* random, Logger* logger,
+                   Observer* observer)
+    : io_(io),
+      clock_(clock),
+      random_(random),
+      logger_(logger),
+      observer_(observer),
+      listeners_(io, random) {}
+
+Instance::~Instance() = default;
+
+// ---- plans ----
+
+void Instance::Apply(const link::PlanState& plan, const link::PlanChanges& changes) {
+  const bool all = plan_ == nullptr || changes.instance;
+  plan_ = &plan;
+  const std::vector<IpPrefix> touched = index_.Update(plan, changes);
+  for (const auto& [address, peer] : peers_) peer->session.Touch(changes, touched);
+
+  if (all) listeners_.Configure(plan.instance, now());
+  std::set<IpAddress> addresses = changes.peers;
+  if (all) {
+    for (const auto& [address, peer] : plan.peers) addresses.insert(address);
+    for (const auto& [address, peer] : peers_) addresses.insert(address);
+  }
+  for (const IpAddress& address : addresses) {
+    if (plan.instance.has_value() && plan.peers.contains(address)) {
+      ApplyPeer(address);
+    } else {
+      RemovePeer(address);
+    }
+  }
+  AdvanceResets();
+  for (const auto& [address, peer] : peers_) Pump(peer.get());
+  Notify();
+}
+
+void Instance::ApplyPeer(const IpAddress& address) {
+  const SessionConfig config{plan_->peers.at(address), plan_->instance->router_id};
+  SetMd5(address, config.peer.md5_password);
+  std::unique_ptr<Peer>& peer = peers_[address];
+  if (peer == nullptr) {
+    peer = std::make_unique<Peer>(config, plan_, random_, &counters_);
+    peer->down_since = clock_->Wall();
+    peer->session.Tick(now());
+    changed_.insert(address);
+    return;
+  }
+  Session& session = peer->session;
+  if (session.config() == config) return;
+  if (session.config().peer.ttl != config.peer.ttl) {
+    for (io::ConnId conn : session.connections()) {
+      // An error leaves the old value; packets that do not arrive show as a lost session.
+      (void)io_->SetTtl(conn, config.peer.ttl);
+    }
+  }
+  if (session.NeedsReset(config)) {
+    session.ConfigureLive(config, now());
+    if (std::find(resets_.begin(), resets_.end(), address) == resets_.end()) {
+      resets_.push_back(address);
+    }
+  } else {
+    session.Configure(config, now());
+  }
+  session.Tick(now());
+  changed_.insert(address);
+}
+
+void Instance::RemovePeer(const IpAddress& address) {
+  SetMd5(address, "");
+  const auto peer = peers_.find(address);
+  if (peer == peers_.end()) return;
+  peer->second->session.Stop(cease::kPeerDeconfigured);
+  Pump(peer->second.get());
+  peers_.erase(peer);
+  changed_.insert(address);
+}
+
+void Instance::SetMd5(const IpAddress& address, const std::string& password) {
+  const auto known = md5_.find(address);
+  if (known == md5_.end() ? password.empty()
+                          : known->second.password == password && known->second.problem.empty()) {
+    return;
+  }
+  const absl::Status status = io_->SetListenerMd5(address, password);
+  if (password.empty()) {
+    md5_.erase(address);
+  } else {
+    md5_[address] = {password, status.ok() ? "" : std::string(status.message())};
+  }
+}
+
+void Instance::AdvanceResets() {
+  for (;;) {
+    if (resetting_.has_value()) {
+      const auto peer = peers_.find(resetting_->peer);
+      const bool waits =
+          peer != peers_.end() && peer->second->session.state() != SessionState::kEstablished &&
+          peer->second->session.state() != SessionState::kIdle && now() < resetting_->deadline;
+      if (waits) return;
+      resetting_.reset();
+    }
+    if (resets_.empty()) return;
+    const IpAddress address = resets_.front();
+    resets_.pop_front();
+    const auto peer = peers_.find(address);
+    if (peer == peers_.end()) continue;
+    Session& session = peer->second->session;
+    const SessionConfig config{plan_->peers.at(address), plan_->instance->router_id};
+    if (session.NeedsReset(config)) resetting_ = Resetting{address, now() + kResetPatience};
+    session.Configure(config, now());
+    session.Tick(now());
+    Pump(peer->second.get());
+  }
+}
+
+void Instance::Stop() {
+  listeners_.Configure(std::nullopt, now());
+  for (const auto& [address, peer] : peers_) {
+    peer->session.Stop(cease::kAdministrativeShutdown);
+    Pump(peer.get());
+    SetMd5(address, "");
+  }
+  peers_.clear();
+  resets_.clear();
+  resetting_.reset();
+  plan_ = nullptr;
+  Notify();
+}
+
+// ---- sessions ----
+
+void Instance::Pump(Peer* peer) {
+  Session& session = peer->session;
+  for (SessionOutput output = session.TakeOutput(); !output.empty();
+       output = session.TakeOutput()) {
+    Report(peer, output);
+    for (const SessionOutput::Close& close : output.close) {
+      if (!close.last_words.empty()) io_->Write(close.conn, close.last_words);
+      io_->Close(close.conn);
+      conns_.erase(close.conn);
+    }
+    if (output.dial) {
+      const link::BgpPeer& config = session.config().peer;
+      const io::ConnId conn =
+          io_->Dial({config.address, config.remote_port, config.md5_password, config.ttl});
+      conns_[conn] = config.address;
+      session.OnDialling(conn, now());
+    }
+  }
+  Flush(peer);
+}
+
+void Instance::Flush(Peer* peer) {
+  Session& session = peer->session;
+  for (io::ConnId conn : session.connections()) {
+    for (;;) {
+      const std::span<const uint8_t> pending = session.Pending(conn, now());
+      if (pending.empty()) break;
+      const size_t size = pending.size();
+      const size_t taken = io_->Write(conn, pending);
+      session.OnTaken(conn, taken);
+      if (taken < size) break;
+    }
+  }
+  if (const std::optional<io::ConnId> conn = session.AwaitsAcknowledgement()) {
+    if (session.OnAcknowledged(io_->Acknowledged(*conn), now())) advanced_.insert(peer->address());
+  }
+}
+
+void Instance::Report(Peer* peer, const SessionOutput& output) {
+  const std::string address = peer->address().ToString();
+  const std::string& name = peer->session.config().peer.name;
+  const std::string key = absl::StrCat("bgp ", address);
+  for (const SessionOutput::Transition& transition : output.transitions) {
+    const Logger::Fields fields = {{"peer", name},
+                                   {"address", address},
+                                   {"state", SessionStateName(transition.to)},
+                                   {"reason", ReasonName(transition.reason)},
+                                   {"why", transition.text}};
+    if (transition.to == SessionState::kEstablished) {
+      peer->up_since = clock_->Wall();
+      logger_->Recovered(key, "BGP session recovers", {{"peer", name}, {"address", address}});
+      logger_->Info("BGP session up", fields);
+    } else if (transition.from == SessionState::kEstablished) {
+      peer->down_since = clock_->Wall();
+      logger_->Warning("BGP session down", fields);
+    } else if (Failed(transition.reason)) {
+      logger_->Damped(key, "BGP session does not come up", transition.text,
+                      {{"peer", name}, {"address", address}});
+    } else {
+      logger_->Debug("BGP session", fields);
+    }
+    changed_.insert(peer->address());
+  }
+  for (const std::string& note : output.notes) {
+    logger_->Damped(absl::StrCat(key, " note"), "BGP session", note,
+                    {{"peer", name}, {"address", address}});
+    changed_.insert(peer->address());
+  }
+}
+
+void Instance::Tick() {
+  for (const auto& [address, peer] : peers_) {
+    peer->session.Tick(now());
+    Pump(peer.get());
+  }
+  AdvanceResets();
+  listeners_.Tick(now());
+  Notify();
+}
+
+absl::Duration Instance::NextWakeup() const {
+  absl::Duration next = listeners_.NextWakeup();
+  for (const auto& [address, peer] : peers_) {
+    next = std::min({next, peer->session.NextWakeup(), peer->session.NextAcknowledgementPoll()});
+  }
+  if (resetting_.has_value()) next = std::min(next, resetting_->deadline);
+  return next;
+}
+
+void Instance::Notify() {
+  const std::set<IpAddress> changed = std::exchange(changed_, {});
+  const std::set<IpAddress> advanced = std::exchange(advanced_, {});
+  for (const IpAddress& peer : changed) observer_->OnSessionChanged(peer);
+  for (const IpAddress& peer : advanced) observer_->OnWireAdvanced(peer);
+}
+
+// ---- events ----
+
+Instance::Peer* Instance::Find(io::ConnId conn) {
+  const auto address = conns_.find(conn);
+  return address == conns_.end() ? nullptr : peers_.at(address->second).get();
+}
+
+void Instance::OnConnected(io::ConnId conn, const IpAddress&) {
+  Peer* peer = Find(conn);
+  if (peer == nullptr) return;
+  peer->session.OnConnected(conn, now());
+  Pump(peer);
+  Notify();
+}
+
+void Instance::OnAccepted(io::ConnId conn, const IpAddress&, const IpAddress& remote) {
+  const auto peer = peers_.find(remote);
+  if (peer == peers_.end()) {
+    return Reject(conn, remote, cease::kConnectionRejected, "no BgpPeer has this address");
+  }
+  Session& session = peer->second->session;
+  if (!session.OnAccepted(conn, now())) {
+    const bool up = session.state() == SessionState::kEstablished;
+    return Reject(
+        conn, remote, up ? cease::kCollision : cease::kConnectionRejected,
+        session.Sentence(up ? "the session is established already" : "the session must stay down"));
+  }
+  conns_[conn] = remote;
+  (void)io_->SetTtl(conn, session.config().peer.ttl);
+  Pump(peer->second.get());
+  Notify();
+}
+
+void Instance::Reject(io::ConnId conn, const IpAddress& remote, uint8_t cease_subcode,
+                      absl::string_view why) {
+  const Notification notification{ErrorCode::kCease, cease_subcode};
+  Bytes message;
+  EncodeNotification(notification, &message);
+  io_->Write(conn, message);
+  io_->Close(conn);
+  ++counters_.rejected_connections;
+  ++counters_.notifications_sent[NotificationName(notification)];
+  ++counters_.sent.notification;
+  logger_->Damped("bgp rejected connections", "BGP connection rejected", why,
+                  {{"address", remote.ToString()}});
+}
+
+void Instance::OnData(io::ConnId conn, std::span<const uint8_t> data) {
+  Peer* peer = Find(conn);
+  if (peer == nullptr) return;
+  peer->session.OnData(conn, data, now());
+  AdvanceResets();
+  Pump(peer);
+  Notify();
+}
+
+void Instance::OnWritable(io::ConnId conn) {
+  Peer* peer = Find(conn);
+  if (peer == nullptr) return;
+  Flush(peer);
+  Notify();
+}
+
+void Instance::OnClosed(io::ConnId conn, const absl::Status& why) {
+  Peer* peer = Find(conn);
+  if (peer == nullptr) return;
+  conns_.erase(conn);
+  peer->session.OnClosed(conn, why, now());
+  Pump(peer);
+  Notify();
+}
+
+void Instance::OnInterfacesChanged() {
+  for (const auto& [address, peer] : peers_) {
+    peer->session.RetryNow(now());
+    peer->session.Tick(now());
+    Pump(peer.get());
+  }
+  Notify();
+}
+
+// ---- view ----
+
+namespace {
+
+void Fill(const MessageCounts& counts, plan::v1::MessageCounts* out) {
+  out->set_open(counts.open);
+  out->set_update(counts.update);
+  out->set_notification(counts.notification);
+  out->set_keepalive(counts.keepalive);
+  out->set_refresh(counts.refresh);
+  out->set_withdrawn_prefixes(counts.withdrawn_prefixes);
+}
+
+void Fill(absl::Time time, google::protobuf::Timestamp* out) {
+  const int64_t nanos = absl::ToUnixNanos(time);
+  out->set_seconds(nanos / 1000000000);
+  out->set_nanos(static_cast<int32_t>(nanos % 1000000000));
+}
+
+void Fill(const Session& session, plan::v1::PeerObserved* out) {
+  const link::BgpPeer& config = session.config().peer;
+  out->set_session_state(std::string(SessionStateName(session.state())));
+  out->set_last_error(session.last_error());
+  out->set_local_as(config.local_as);
+  if (const Connection* connection = session.confirmed()) {
+    out->set_peer_router_id(IpAddress::FromV4(connection->peer.identifier).ToString());
+    out->set_negotiated_hold_time_s(connection->negotiated.hold_time);
+    out->set_keepalive_s(static_cast<uint32_t>(absl::ToInt64Seconds(connection->keepalive)));
+    out->set_add_path(connection->negotiated.add_path());
+  }
+  Fill(session.sent(), out->mutable_sent());
+  Fill(session.received(), out->mutable_received());
+  if (session.rib() != nullptr) {
+    out->set_announced_prefixes(session.rib()->prefixes());
+    out->set_announced_paths(session.rib()->paths());
+  }
+  if (session.on_wire().has_value()) {
+    out->mutable_on_wire()->set_epoch(session.on_wire()->epoch);
+    out->mutable_on_wire()->set_counter(session.on_wire()->counter);
+  }
+}
+
+}  // namespace
+
+plan::v1::Observed Instance::Observed() const {
+  plan::v1::Observed observed;
+  if (plan_ == nullptr) return observed;
+  if (plan_->instance.has_value()) {
+    observed.set_router_id(IpAddress::FromV4(plan_->instance->router_id).ToString());
+    observed.set_local_as(plan_->instance->local_as);
+  }
+  for (const std::string& problem : listeners_.problems()) observed.add_problems(problem);
+  for (const auto& [address, config] : plan_->peers) {
+    plan::v1::PeerObserved* out = observed.add_peers();
+    out->set_address(address.ToString());
+    out->set_name(config.name);
+    out->set_peer_as(config.remote_as);
+    out->set_admin_down(config.admin_down);
+    const auto peer = peers_.find(address);
+    if (peer == peers_.end()) {
+      out->set_session_state(std::string(SessionStateName(SessionState::kIdle)));
+      out->set_last_error(absl::StrCat("BgpPeer ", config.name, " (", address.ToString(),
+                                       "): no BgpConf is in force"));
+      continue;
+    }
+    const Session& session = peer->second->session;
+    Fill(session, out);
+    if (peer->second->up_since) Fill(*peer->second->up_since, out->mutable_up_since());
+    if (peer->second->down_since) Fill(*peer->second->down_since, out->mutable_down_since());
+    const auto md5 = md5_.find(address);
+    if (md5 != md5_.end() && !md5->second.problem.empty()) {
+      observed.add_problems(session.Sentence(
+          absl::StrCat("authPassword: peers cannot connect with it: ", md5->second.problem)));
+    }
+    if (session.rib() == nullptr) continue;
+    for (const auto& [group, problem] : session.rib()->problems()) {
+      observed.add_problems(session.Sentence(problem));
+    }
+  }
+  return observed;
+}
+
+}  // namespace openelb::bgp

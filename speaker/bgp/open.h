@@ -1,0 +1,102 @@
+#pragma once
+// OPEN messages: what each end says of itself and what both then agree on (RFC 4271 4.2 and 6.2;
+// capabilities RFC 5492, multiprotocol RFC 4760, 4-octet AS RFC 6793, ADD-PATH RFC 7911, route
+// refresh RFC 2918; extended optional parameters RFC 9072; identifiers RFC 6286; AS 0 RFC 7607).
+//
+// Life of an OPEN: LocalOpen makes ours from the plan. The peer's is decoded, checked against what
+// the plan expects of the peer, and Negotiate joins the two; from then on the session knows no more
+// of OPENs than the result.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "api/base/ip.h"
+#include "speaker/bgp/notification.h"
+#include "speaker/bgp/wire.h"
+#include "speaker/link/plan_state.h"
+
+namespace openelb::bgp {
+
+constexpr uint8_t kVersion = 4;
+constexpr uint32_t kAsTrans = 23456;  // RFC 6793: stands for an AS that two octets cannot hold
+
+struct AfiSafi {
+  uint16_t afi = 0;
+  uint8_t safi = 0;
+  bool operator==(const AfiSafi&) const = default;
+};
+
+struct AddPathOffer {
+  static constexpr uint8_t kReceive = 1;
+  static constexpr uint8_t kSend = 2;
+  AfiSafi family;
+  uint8_t mode = 0;  // kReceive, kSend or both
+  bool operator==(const AddPathOffer&) const = default;
+};
+
+struct OpenMessage {
+  uint16_t two_octet_as = 0;
+  uint16_t hold_time = 0;   // seconds
+  uint32_t identifier = 0;  // host order
+  // Capabilities. Those we do not know are skipped.
+  std::vector<AfiSafi> multiprotocol{};
+  std::vector<AddPathOffer> add_path{};
+  std::optional<uint32_t> four_octet_as{};
+  bool route_refresh = false;
+
+  uint32_t as() const { return four_octet_as.value_or(two_octet_as); }
+  bool operator==(const OpenMessage&) const = default;
+};
+
+// Fills `*open`, or says what is malformed.
+std::optional<MessageError> DecodeOpen(std::span<const uint8_t> body, OpenMessage* open);
+void EncodeOpen(const OpenMessage& open, Bytes* out);
+
+// The parts of a plan that go into our OPEN or decide whether the peer's is acceptable: none of
+// them can change without a new session.
+struct OpenTerms {
+  uint32_t local_as = 0;
+  uint32_t remote_as = 0;
+  uint32_t router_id = 0;
+  uint16_t hold_time = 0;
+  struct FamilyTerm {
+    Family family = Family::kV4;
+    bool add_path_send = false;
+    bool operator==(const FamilyTerm&) const = default;
+  };
+  std::vector<FamilyTerm> families;
+
+  OpenTerms() = default;
+  OpenTerms(const link::BgpPeer& peer, uint32_t router_id);
+  bool ebgp() const { return local_as != remote_as; }
+  bool operator==(const OpenTerms&) const = default;
+};
+
+OpenMessage LocalOpen(const OpenTerms& terms);
+
+// What a session uses of one address family.
+struct FamilyUse {
+  bool negotiated = false;
+  bool add_path = false;  // several paths per prefix may be sent, each with its id
+  bool operator==(const FamilyUse&) const = default;
+};
+
+struct Negotiated {
+  uint16_t hold_time = 0;      // seconds; 0: the session is not timed
+  bool four_octet_as = false;  // AS_PATH carries four octets per AS
+  bool route_refresh = false;
+  FamilyUse v4;
+  FamilyUse v6;
+
+  const FamilyUse& use(Family family) const { return family == Family::kV4 ? v4 : v6; }
+  bool add_path() const { return v4.add_path || v6.add_path; }
+};
+
+// Joins our terms and the peer's OPEN, or says why there can be no session.
+std::optional<MessageError> Negotiate(const OpenTerms& terms, const OpenMessage& peer,
+                                      Negotiated* negotiated);
+
+}  // namespace openelb::bgp

@@ -1,0 +1,290 @@
+// Connections and messages of a session; session.cc has the rest.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "speaker/bgp/session.h"
+#include "speaker/bgp/update.h"
+
+namespace openelb::bgp {
+namespace {
+
+// How long a connection that should win a collision may lag behind one that is ESTABLISHED.
+constexpr absl::Duration kCollisionWait = absl::Seconds(10);
+// After that long in ESTABLISHED the next failure starts with short waits again.
+constexpr absl::Duration kStable = absl::Seconds(10);
+// The peer has connected: give it that long to send its OPEN before dialling as well.
+constexpr absl::Duration kAcceptedFirst = absl::Seconds(5);
+
+Notification CollisionCease() { return {ErrorCode::kCease, cease::kCollision}; }
+
+std::string DescribeSession(const Connection& connection) {
+  std::string text = absl::StrCat("established with AS ", connection.peer.as(), ", identifier ",
+                                  IpAddress::FromV4(connection.peer.identifier).ToString(),
+                                  ", hold time ", connection.negotiated.hold_time, " s");
+  for (const OpenTerms::FamilyTerm& term : connection.terms.families) {
+    const FamilyUse& use = connection.negotiated.use(term.family);
+    absl::StrAppend(&text, ", ", FamilyName(term.family), " unicast",
+                    !use.negotiated      ? " not offered by the peer"
+                    : use.add_path       ? " with ADD-PATH"
+                    : term.add_path_send ? " without ADD-PATH, which the peer does not receive"
+                                         : "");
+  }
+  return text;
+}
+
+}  // namespace
+
+// ---- connections ----
+
+Connection* Session::Find(io::ConnId conn) {
+  for (Connection* connection : {dialled_.get(), accepted_.get()}) {
+    if (connection != nullptr && connection->conn == conn) return connection;
+  }
+  return nullptr;
+}
+
+void Session::OnConnected(io::ConnId conn, absl::Duration now) {
+  if (dialling_ != conn) return;
+  dialling_.reset();
+  Open(conn, true, now);
+  SetState(Reason::kConnected, "connected");
+}
+
+bool Session::OnAccepted(io::ConnId conn, absl::Duration now) {
+  if (!running_ || state_ == SessionState::kEstablished) return false;
+  // A peer that connects again has given up its last attempt.
+  if (accepted_) Close(accepted_.get(), CollisionCease());
+  Open(conn, false, now);
+  if (retry_at_ != absl::InfiniteDuration()) retry_at_ = std::max(retry_at_, now + kAcceptedFirst);
+  SetState(Reason::kAccepted, "the peer connected");
+  return true;
+}
+
+void Session::Open(io::ConnId conn, bool dialled, absl::Duration now) {
+  Slot(dialled) =
+      std::make_unique<Connection>(conn, dialled, OpenTerms(config_.peer, config_.router_id), now);
+  Count(MessageType::kOpen, &sent_, &counters_->sent);
+}
+
+void Session::OnClosed(io::ConnId conn, const absl::Status& why, absl::Duration now) {
+  if (dialling_ == conn) {
+    dialling_.reset();
+    const std::string what = absl::StrCat("cannot connect to port ", config_.peer.remote_port, ": ",
+                                          why.ok() ? "closed at once" : why.message());
+    last_error_ = Sentence(what);
+    ScheduleRetry(now);
+    SetState(Reason::kDialFailed, what);
+    return;
+  }
+  Connection* connection = Find(conn);
+  if (connection == nullptr) return;
+  std::string what = why.ok() ? "the peer closed the connection"
+                              : absl::StrCat("the connection is lost: ", why.message());
+  if (connection->state == ConnectionState::kOpenSent) absl::StrAppend(&what, ", without an OPEN");
+  Drop(connection, std::nullopt, Reason::kConnectionClosed, what, now);
+}
+
+void Session::Drop(Connection* connection, const std::optional<Notification>& notification,
+                   Reason reason, absl::string_view what, absl::Duration now) {
+  if (connection->state == ConnectionState::kEstablished && now >= established_at_ + kStable) {
+    backoff_.Reset();
+  }
+  Close(connection, notification);
+  if (confirmed() == nullptr) last_error_ = Sentence(what);
+  if (confirmed() == nullptr && !dialling_.has_value() && dialled_ == nullptr) ScheduleRetry(now);
+  SetState(reason, what);
+  // The other connection may only have waited for this one.
+  for (bool dialled : {true, false}) {
+    Connection* other = Slot(dialled).get();
+    if (other != nullptr && other->confirmed) Establish(other, now);
+  }
+}
+
+void Session::Fail(Connection* connection, const MessageError& error, Reason reason,
+                   absl::Duration now) {
+  Drop(
+      connection, error.notification, reason,
+      absl::StrCat(error.reason, " (sent NOTIFICATION ", NotificationName(error.notification), ")"),
+      now);
+}
+
+void Session::Close(Connection* connection, const std::optional<Notification>& notification) {
+  if (connection->state == ConnectionState::kEstablished) {
+    rib_.reset();
+    wire_ = WireMark();
+  }
+  connection->outbox.DropUnsent();
+  if (notification.has_value()) {
+    EncodeNotification(*notification, connection->outbox.tail());
+    Count(MessageType::kNotification, &sent_, &counters_->sent);
+    ++counters_->notifications_sent[NotificationName(*notification)];
+  }
+  const auto pending = connection->outbox.pending();
+  output_.close.push_back({connection->conn, Bytes(pending.begin(), pending.end())});
+  Slot(connection->dialled).reset();
+}
+
+void Session::CloseAll(uint8_t cease_subcode) {
+  const Notification notification{ErrorCode::kCease, cease_subcode};
+  for (bool dialled : {true, false}) {
+    if (Connection* connection = Slot(dialled).get()) Close(connection, notification);
+  }
+  AbortDial();
+}
+
+void Session::AbortDial() {
+  if (!dialling_.has_value()) return;
+  output_.close.push_back({*dialling_, {}});
+  dialling_.reset();
+}
+
+// ---- messages ----
+
+void Session::OnData(io::ConnId conn, std::span<const uint8_t> data, absl::Duration now) {
+  Connection* connection = Find(conn);
+  if (connection == nullptr) return;
+  connection->framer.Append(data);
+  std::optional<MessageError> error;
+  while (const std::optional<Message> message = connection->framer.Next(&error)) {
+    Dispatch(connection, *message, now);
+    if (Find(conn) == nullptr) return;
+  }
+  if (error.has_value()) Fail(connection, *error, Reason::kBadMessage, now);
+}
+
+void Session::Dispatch(Connection* connection, const Message& message, absl::Duration now) {
+  Count(message.type, &received_, &counters_->received);
+  Step step = StepFor(connection->state, message.type);
+  // The peer may be ahead of a connection that only waits for another one.
+  if (step == Step::kUnexpected && connection->confirmed) step = Step::kAlive;
+  switch (step) {
+    case Step::kOpen:
+      return OnOpen(connection, message, now);
+    case Step::kConfirm:
+      connection->RestartHold(now);
+      return OnConfirm(connection, now);
+    case Step::kAlive:
+      return connection->RestartHold(now);
+    case Step::kUpdate:
+      connection->RestartHold(now);
+      return OnUpdate(connection, message, now);
+    case Step::kRefresh: {
+      const RefreshRequest request = DecodeRefresh(message.body);
+      for (Family family : {Family::kV4, Family::kV6}) {
+        if (request.afi == AfiOf(family) && request.safi == kSafiUnicast && request.subtype == 0) {
+          rib_->Resend(family);
+        }
+      }
+      return;
+    }
+    case Step::kEnd: {
+      const Notification notification = DecodeNotification(message.body);
+      ++counters_->notifications_received[NotificationName(notification)];
+      return Drop(
+          connection, std::nullopt,
+          notification == CollisionCease() ? Reason::kCollision : Reason::kNotificationReceived,
+          absl::StrCat("the peer sent NOTIFICATION ", DescribeNotification(notification)), now);
+    }
+    case Step::kUnexpected:
+      return Fail(connection, Unexpected(connection->state, message.type), Reason::kBadMessage,
+                  now);
+  }
+}
+
+bool Session::DialledStays(const OpenMessage& peer) const {
+  if (config_.router_id != peer.identifier) return config_.router_id > peer.identifier;
+  return config_.peer.local_as > peer.as();
+}
+
+void Session::OnOpen(Connection* connection, const Message& message, absl::Duration now) {
+  OpenMessage open;
+  Negotiated negotiated;
+  std::optional<MessageError> error = DecodeOpen(message.body, &open);
+  if (!error.has_value()) error = Negotiate(connection->terms, open, &negotiated);
+  if (error.has_value()) return Fail(connection, *error, Reason::kBadOpen, now);
+
+  const Connection* other = Slot(!connection->dialled).get();
+  if (other != nullptr && other->state != ConnectionState::kOpenSent &&
+      DialledStays(open) != connection->dialled) {
+    // Our KEEPALIVE has not gone out on this one, so the peer cannot count on it yet.
+    Close(connection, CollisionCease());
+    return SetState(Reason::kCollision, "the other of two connections stays");
+  }
+  connection->Confirm(open, negotiated, config_.peer.keepalive_s, now, random_);
+  Count(MessageType::kKeepalive, &sent_, &counters_->sent);
+  SetState(Reason::kOpenReceived, "OPEN received");
+}
+
+void Session::OnConfirm(Connection* connection, absl::Duration now) {
+  const Connection* other = Slot(!connection->dialled).get();
+  if (other != nullptr && other->state == ConnectionState::kOpenConfirm &&
+      DialledStays(connection->peer) != connection->dialled) {
+    connection->confirmed = true;
+    return;
+  }
+  Establish(connection, now);
+}
+
+void Session::Establish(Connection* connection, absl::Duration now) {
+  if (Connection* other = Slot(!connection->dialled).get()) {
+    if (other->state == ConnectionState::kOpenSent &&
+        DialledStays(connection->peer) != connection->dialled) {
+      // The peer may have decided for the other one already: it gets its chance.
+      other->hold_deadline = std::min(other->hold_deadline, now + kCollisionWait);
+    } else {
+      Close(other, CollisionCease());
+      SetState(Reason::kCollision, "the other of two connections stays");
+    }
+  }
+  AbortDial();
+  retry_at_ = absl::InfiniteDuration();
+  connection->state = ConnectionState::kEstablished;
+  connection->confirmed = false;
+  established_at_ = now;
+  const AttributeContext context{connection->terms.ebgp(), connection->terms.local_as,
+                                 connection->negotiated.four_octet_as};
+  rib_ = std::make_unique<AdjRibOut>(plan_, context, connection->negotiated,
+                                     AdjRibOut::Policy(config_.peer), kMaxMessage);
+  wire_ = WireMark();
+  SetState(Reason::kConfirmed, DescribeSession(*connection));
+  if (connection->peer.identifier == config_.router_id) {
+    output_.notes.push_back(Sentence(absl::StrCat(
+        "BGP identifier clash: the peer uses ", IpAddress::FromV4(config_.router_id).ToString(),
+        ", which is this speaker's routerId; allowed between different ASes (RFC 6286)")));
+  }
+}
+
+void Session::OnUpdate(Connection* connection, const Message& message, absl::Duration now) {
+  const UpdateFormat format{.four_octet_as = connection->negotiated.four_octet_as};
+  const std::optional<MessageError> error = CheckUpdate(message.body, format);
+  if (!error.has_value()) return;
+  if (error->severity == MessageError::Severity::kReset) {
+    return Fail(connection, *error, Reason::kBadMessage, now);
+  }
+  ++counters_->tolerated_errors[NotificationName(error->notification)];
+  output_.notes.push_back(Sentence(absl::StrCat("ignored a malformed message: ", error->reason)));
+}
+
+void Session::Count(MessageType type, MessageCounts* counts, MessageCounts* totals) {
+  for (MessageCounts* c : {counts, totals}) {
+    switch (type) {
+      case MessageType::kOpen:
+        ++c->open;
+        break;
+      case MessageType::kUpdate:
+        ++c->update;
+        break;
+      case MessageType::kNotification:
+        ++c->notification;
+        break;
+      case MessageType::kKeepalive:
+        ++c->keepalive;
+        break;
+      case MessageType::kRefresh:
+        ++c->refresh;
+        break;
+    }
+  }
+}
+
+}  // namespace openelb::bgp
