@@ -245,6 +245,35 @@ TEST(BadManifest, Kubernetes) {
        "it in quotes\n"
        "f.yaml:4: DaemonSet/default/x: spec.template.spec.tolerations[0].operator: must be Exists "
        "where no key is given"},
+      {"apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: x}\n"
+       "spec: {template: {spec: {affinity: {nodeAffinity:"
+       " {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: "
+       "[\n"
+       "{key: a, operator: In},\n{key: a, operator: Exists, values: [b]},\n"
+       "{key: a, operator: Gt, values: ['1', '2']},\n{operator: is}]}]}}}}}}\n",
+       "f.yaml:5: DaemonSet/default/x: spec.template.spec.affinity.nodeAffinity."
+       "requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0]."
+       "values:"
+       " missing; In and NotIn need at least one value\n"
+       "f.yaml:6: DaemonSet/default/x: spec.template.spec.affinity.nodeAffinity."
+       "requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[1]."
+       "values:"
+       " not allowed with Exists and DoesNotExist\n"
+       "f.yaml:7: DaemonSet/default/x: spec.template.spec.affinity.nodeAffinity."
+       "requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[2]."
+       "values:"
+       " must hold one whole number with Gt and Lt, in quotes\n"
+       "f.yaml:8: DaemonSet/default/x: spec.template.spec.affinity.nodeAffinity."
+       "requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[3]."
+       "key:"
+       " missing; the key of a label\n"
+       "f.yaml:8: DaemonSet/default/x: spec.template.spec.affinity.nodeAffinity."
+       "requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[3]."
+       "operator: \"is\" is not one of In, NotIn, Exists, DoesNotExist, Gt, Lt\n"
+       "f.yaml:8: DaemonSet/default/x: spec.template.spec.affinity.nodeAffinity."
+       "requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[3]."
+       "values:"
+       " missing; In and NotIn need at least one value"},
   });
 }
 

@@ -1,3 +1,4 @@
+#include "absl/strings/numbers.h"
 #include "api/codec/kinds.h"
 
 namespace openelb::codec {
@@ -19,6 +20,27 @@ kube::Toleration DecodeToleration(const Field& field) {
   return toleration;
 }
 
+void CheckValues(const Field& values, const Requirement& requirement) {
+  using Operator = Requirement::Operator;
+  int64_t number = 0;
+  switch (requirement.op) {
+    case Operator::kIn:
+    case Operator::kNotIn:
+      if (requirement.values.empty()) values.Error("missing; In and NotIn need at least one value");
+      break;
+    case Operator::kExists:
+    case Operator::kDoesNotExist:
+      if (!requirement.values.empty()) values.Error("not allowed with Exists and DoesNotExist");
+      break;
+    case Operator::kGt:
+    case Operator::kLt:
+      if (requirement.values.size() != 1 || !absl::SimpleAtoi(requirement.values[0], &number)) {
+        values.Error("must hold one whole number with Gt and Lt, in quotes");
+      }
+      break;
+  }
+}
+
 std::vector<Requirement> DecodeRequirements(const Field& field) {
   std::vector<Requirement> requirements;
   for (const Field& item : field.Items()) {
@@ -34,6 +56,7 @@ std::vector<Requirement> DecodeRequirements(const Field& field) {
                                {"Lt", Requirement::Operator::kLt}},
                               Requirement::Operator::kIn);
     requirement.values = item["values"].Strings();
+    if (op.given()) CheckValues(item["values"], requirement);
     requirements.push_back(std::move(requirement));
   }
   return requirements;

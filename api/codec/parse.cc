@@ -44,7 +44,12 @@ class Builder final : public YAML::EventHandler {
  public:
   Document Take() { return std::move(document_); }
 
-  void OnDocumentStart(const YAML::Mark& mark) override { document_.line = LineOf(mark); }
+  int start() const { return start_; }
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    start_ = mark.pos;
+    document_.line = LineOf(mark);
+  }
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -188,6 +193,7 @@ class Builder final : public YAML::EventHandler {
     }
   }
 
+  int start_ = -1;  // offset in the text
   Document document_;
   std::vector<Frame> frames_;
   std::map<YAML::anchor_t, Value> anchors_;  // complete ones only: no value can contain itself
@@ -209,7 +215,7 @@ std::string JoinSurrogates(absl::string_view text) {
       out.push_back(text[i++]);
       continue;
     }
-    const bool pair = text[i + 1] == 'u' && text.substr(i + 6, 2) == "\\u";
+    const bool pair = i + 12 <= text.size() && text[i + 1] == 'u' && text.substr(i + 6, 2) == "\\u";
     const int high = pair ? HexDigits(text.substr(i + 2, 4)) : -1;
     const int low = pair ? HexDigits(text.substr(i + 8, 4)) : -1;
     if (high >= 0xd800 && high < 0xdc00 && low >= 0xdc00 && low < 0xe000) {
@@ -245,10 +251,16 @@ ParsedText ParseYaml(absl::string_view text) {
   std::istringstream stream(absl::StrCat(whole, "...\n"));
   try {
     YAML::Parser parser(stream);
-    for (;;) {
+    for (int last_start = -1;;) {
       Builder builder;
       if (!parser.HandleNextDocument(builder)) return parsed;
       Document document = builder.Take();
+      // At a stray bracket or comma the library hands out empty documents for ever.
+      if (builder.start() == last_start) {
+        parsed.error = ParseError{std::min(document.line, last_line), "a value cannot begin here"};
+        return parsed;
+      }
+      last_start = builder.start();
       if (!document.value.IsNull() || document.error.has_value()) {
         parsed.documents.push_back(std::move(document));
       }

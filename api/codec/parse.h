@@ -29,7 +29,8 @@ struct ParsedText {
   std::optional<ParseError> error;  // the text is not YAML; nothing in it should be trusted
 };
 
-// Texts up to 64 MiB, nested up to 100 levels, whose aliases add up to 4 MiB.
+// Texts up to 64 MiB, nested up to 100 levels, whose aliases add up to 4 MiB; keys up to 1024
+// characters.
 ParsedText ParseYaml(absl::string_view text);
 
 }  // namespace openelb::codec

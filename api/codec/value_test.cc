@@ -107,9 +107,9 @@ TEST(Parse, NamesTheLineOfWhatIsNotYaml) {
     const char* text;
     int line;
   } kCases[] = {
-      {"a: 1\nb: [1, 2\nc: 3\n", 3}, {"a: 1\n  b: 2\n", 2}, {"a: \"open\n", 1},
-      {"a: *nobody\n", 1},           {"a: 1\n\tb: 2\n", 2}, {"{\"a\": 1\n", 1},
-      {"{\"a\": \"\\ud83d\"}", 1},
+      {"a: 1\nb: [1, 2\nc: 3\n", 3}, {"a: 1\n  b: 2\n", 2},  {"a: \"open\n", 1},
+      {"a: *nobody\n", 1},           {"a: 1\n\tb: 2\n", 2},  {"{\"a\": 1\n", 1},
+      {"{\"a\": \"\\ud83d\"}", 1},   {"a: 1\n---\n,]\n", 3},
   };
   for (const auto& c : kCases) {
     const ParsedText parsed = ParseYaml(c.text);
