@@ -1,0 +1,64 @@
+"""What both benchmarks share: the sniffer, percentiles, the bare sender."""
+
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "hack"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import packets  # noqa: E402
+from lab.net import wait_until  # noqa: E402
+
+
+class Sniffer:
+    """The packets of one interface from now on."""
+
+    def __init__(self, host, interface, port, name="all"):
+        role = f"packets.{interface}.{port}.{name}"
+        host.run_dir.log(f"{host.name}.{role}").unlink(missing_ok=True)
+        self._process = host.spawn(role, [sys.executable, packets.__file__, interface, port])
+        self._ready = False
+        self._lines = host.run_dir.log(f"{host.name}.{role}").open()
+        self._partial = ""
+        self.seen = []
+        wait_until(lambda: self._read() or self._ready, what="the sniffer")
+
+    def _read(self):
+        *lines, self._partial = (self._partial + self._lines.read()).split("\n")
+        for line in lines:
+            if line == "ready":
+                self._ready = True
+            else:
+                self.seen.append(packets.parse(line))
+
+    def packets(self):
+        self._read()
+        return self.seen
+
+    def stop(self):
+        self._process.kill()
+
+
+def bare_sender():
+    """Builds it if need be; its path."""
+    build = REPOSITORY / "build"
+    subprocess.run(["cmake", "--build", build, "--target", "bare_sender"], check=True, stdout=subprocess.DEVNULL)
+    return build / "bench" / "bare_sender"
+
+
+def percentiles(values):
+    """p50 and p99 in milliseconds, as text."""
+    if len(values) < 2:
+        return "-"
+    cuts = statistics.quantiles(values, n=100)
+    return f"p50 {statistics.median(values) * 1e3:7.2f}   p99 {cuts[98] * 1e3:7.2f}"
+
+
+def rss_mib(pid):
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0

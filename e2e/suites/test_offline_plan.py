@@ -1,0 +1,41 @@
+"""`openelb-controller plan`: what it says offline is what the routers come to hold."""
+
+import json
+import subprocess
+
+import pytest
+from lab import programs
+from lab.topology import SAMPLES, VIP
+
+
+def plan(*args):
+    done = subprocess.run([programs.BIN / "openelb-controller", "plan", *args], capture_output=True, text=True,
+                          timeout=20, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize("samples", ["multi-router", "porter"])
+def test_samples_plan_to_the_documented_next_hops(samples):
+    found = json.loads(plan("--manifests", SAMPLES / samples, "-o", "json"))
+    service = found["services"]["default/bgp-svc"]
+    assert (service["addresses"], service["pool"], service["pending"]) == ([VIP], "bgp-eip", "")
+    routes = {node: {address: [(route["prefix"], route["nextHops"]) for route in peer["routes"]]
+                     for address, peer in speaker["bgpPeers"].items()}
+              for node, speaker in found["speakers"].items()}
+    assert routes == {"master1": {"192.168.0.2": [(f"{VIP}/32", ["192.168.0.3", "192.168.0.4"])]},
+                      "worker-p002": {"192.168.1.1": [(f"{VIP}/32", ["192.168.1.2"])]}}
+    included = {(r["rack"], r["node"]) for r in found["reasons"] if r["included"]}
+    assert included == {("leaf1", "master1"), ("leaf1", "worker1"), ("leaf2", "worker-p002")}
+    assert all(r["rule"] for r in found["reasons"])
+
+
+def test_without_add_path_each_speaker_announces_its_own_node():
+    found = json.loads(plan("--manifests", SAMPLES / "multi-router", "-o", "json", "--no-add-path"))
+    routes = found["speakers"]["master1"]["bgpPeers"]["192.168.0.2"]["routes"]
+    assert [route["nextHops"] for route in routes] == [["192.168.0.3"]]
+
+
+def test_two_runs_print_the_same_bytes():
+    first, second = (plan("--manifests", SAMPLES / "multi-router", "-o", "json") for _ in range(2))
+    assert first == second
+    assert VIP in plan("--manifests", SAMPLES / "multi-router")
