@@ -35,7 +35,7 @@ class TokenFileAuthenticator final : public Authenticator {
   // At start: the file must be good.
   absl::Status Load();
   absl::StatusOr<std::string> Authenticate(absl::string_view token) override;
-  uint64_t file_errors() const;  // reads that left the last good tokens
+  uint64_t file_errors() const;  // tokens looked up in the last good tokens of a bad file
 
  private:
   // What tells a changed file: a swap of a mounted secret changes the inode.
@@ -51,6 +51,7 @@ class TokenFileAuthenticator final : public Authenticator {
   Logger* const log_;
   mutable Mutex mutex_;
   Stamp stamp_ GUARDED_BY(mutex_);
+  absl::Status broken_ GUARDED_BY(mutex_);  // of the file that has this stamp
   std::map<std::string, std::string> tokens_ GUARDED_BY(mutex_);
   uint64_t file_errors_ GUARDED_BY(mutex_) = 0;
 };

@@ -1,0 +1,316 @@
+#include "controller/push/grpc_server.h"
+
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "api/base/mutex.h"
+#include "api/plan/v1/plan.grpc.pb.h"
+
+namespace openelb::push {
+namespace {
+
+using plan::v1::Plan;
+using plan::v1::Report;
+
+constexpr int kMaxReportBytes = 4 << 20;
+constexpr unsigned kCertificateRefreshSeconds = 1;
+// Transport keepalive, both interval and patience: tighter ones turn overload into mass disconnect.
+constexpr int kKeepaliveMs = 1000;
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
+}
+
+absl::string_view BearerToken(const grpc::CallbackServerContext& context) {
+  constexpr absl::string_view kScheme = "Bearer ";
+  const auto header = context.client_metadata().find("authorization");
+  if (header == context.client_metadata().end()) return "";
+  const absl::string_view value(header->second.data(), header->second.size());
+  return absl::StartsWithIgnoreCase(value, kScheme) ? value.substr(kScheme.size()) : "";
+}
+
+// Certificate and key can be read and belong together.
+absl::Status CheckTlsFiles(const GrpcServerOptions& options) {
+  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_server_method()),
+                                                                  &SSL_CTX_free);
+  const auto error = [](absl::string_view flag, const std::string& file) {
+    const char* reason = ERR_reason_error_string(ERR_peek_last_error());
+    ERR_clear_error();
+    return absl::InvalidArgumentError(
+        absl::StrCat(flag, ": ", file, ": ", reason == nullptr ? "unusable" : reason));
+  };
+  if (SSL_CTX_use_certificate_chain_file(context.get(), options.cert.c_str()) != 1) {
+    return error("plan-tls-cert", options.cert);
+  }
+  if (SSL_CTX_use_PrivateKey_file(context.get(), options.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+    return error("plan-tls-key", options.key);
+  }
+  if (!options.ca.empty() &&
+      SSL_CTX_load_verify_locations(context.get(), options.ca.c_str(), nullptr) != 1) {
+    return error("plan-tls-ca", options.ca);
+  }
+  return absl::OkStatus();
+}
+
+std::shared_ptr<grpc::ServerCredentials> MakeCredentials(const GrpcServerOptions& options) {
+  if (options.insecure) return grpc::InsecureServerCredentials();
+  using grpc::experimental::FileWatcherCertificateProvider;
+  const bool mutual = !options.ca.empty();
+  grpc::experimental::TlsServerCredentialsOptions tls(
+      std::make_shared<FileWatcherCertificateProvider>(options.key, options.cert, options.ca,
+                                                       kCertificateRefreshSeconds));
+  tls.watch_identity_key_cert_pairs();
+  if (mutual) tls.watch_root_certs();
+  tls.set_cert_request_type(mutual ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
+                                   : GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
+  return grpc::experimental::TlsServerCredentials(tls);
+}
+
+// What a stream tells its owner. The functions are called on gRPC's threads.
+class StreamEvents {
+ public:
+  virtual ~StreamEvents() = default;
+  virtual void Post(std::function<void(PlanLink::Handler*)> event) = 0;
+  virtual void Done(StreamId id) = 0;
+};
+
+// One Attach call. Operations are started by the owner thread and by gRPC's, but none after Finish:
+// that is what the mutex is for.
+class Stream final : public grpc::ServerBidiReactor<Report, Plan>,
+                     public std::enable_shared_from_this<Stream> {
+ public:
+  Stream(StreamId id, grpc::CallbackServerContext* context, StreamEvents* events)
+      : id_(id), context_(context), events_(events) {}
+
+  void Open(std::string node) {
+    node_ = std::move(node);
+    MutexLock lock(&mutex_);
+    if (!finishing_) StartSendInitialMetadata();
+  }
+
+  void Write(std::shared_ptr<const Plan> plan) {
+    MutexLock lock(&mutex_);
+    if (finishing_) return;
+    writing_ = std::move(plan);
+    StartWrite(writing_.get());
+  }
+
+  void Read() {
+    MutexLock lock(&mutex_);
+    if (!finishing_) StartRead(&report_);
+  }
+
+  // The mutex is not held around Finish, which may end in OnDone.
+  void End(const absl::Status& why) {
+    {
+      MutexLock lock(&mutex_);
+      if (finishing_) return;
+      finishing_ = true;
+      why_ = why;
+      // A peer that does not read would hold up the status forever.
+      if (writing_ != nullptr) context_->TryCancel();
+    }
+    Finish(ToGrpc(why));
+  }
+
+  void OnSendInitialMetadataDone(bool ok) override {
+    if (!ok) return End(absl::UnavailableError("connection lost"));
+    {
+      MutexLock lock(&mutex_);
+      attached_ = true;
+    }
+    events_->Post([self = shared_from_this()](PlanLink::Handler* handler) {
+      handler->OnAttached(self->id_, self->node_);
+    });
+    Read();
+  }
+  void OnReadDone(bool ok) override {
+    if (!ok) return End(absl::UnavailableError("the speaker ended the stream"));
+    auto report = std::make_shared<Report>();
+    report->Swap(&report_);
+    // The next report is read once this one was handled.
+    events_->Post([self = shared_from_this(), report](PlanLink::Handler* handler) {
+      handler->OnReport(self->id_, *report);
+      self->Read();
+    });
+  }
+  void OnWriteDone(bool ok) override {
+    {
+      MutexLock lock(&mutex_);
+      writing_.reset();
+    }
+    if (!ok) return End(absl::UnavailableError("connection lost"));
+    events_->Post([self = shared_from_this()](PlanLink::Handler* handler) {
+      handler->OnWritable(self->id_);
+    });
+  }
+  void OnCancel() override { End(absl::CancelledError("cancelled")); }
+  void OnDone() override {
+    bool attached;
+    absl::Status why;
+    {
+      MutexLock lock(&mutex_);
+      attached = attached_;
+      why = why_;
+    }
+    if (attached) {
+      events_->Post([id = id_, why](PlanLink::Handler* handler) { handler->OnDetached(id, why); });
+    }
+    events_->Done(id_);  // may delete this
+  }
+
+ private:
+  const StreamId id_;
+  grpc::CallbackServerContext* const context_;
+  StreamEvents* const events_;  // outlives the server, which waits for every OnDone
+  std::string node_;
+  Report report_;
+  Mutex mutex_;
+  bool finishing_ GUARDED_BY(mutex_) = false;
+  absl::Status why_ GUARDED_BY(mutex_);
+  bool attached_ GUARDED_BY(mutex_) = false;
+  std::shared_ptr<const Plan> writing_ GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
+class GrpcServer::Impl final : public plan::v1::PlanService::CallbackService,
+                               public StreamEvents,
+                               public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(GrpcServerOptions options, Authenticator* authenticator, Handler* handler,
+       openelb::Post post)
+      : options_(std::move(options)),
+        authenticator_(authenticator),
+        gate_(std::move(post)),
+        handler_(handler) {}
+
+  absl::StatusOr<int> Start(const std::string& address) {
+    if (!options_.insecure) {
+      if (const absl::Status status = CheckTlsFiles(options_); !status.ok()) return status;
+    }
+    grpc::ServerBuilder builder;
+    int port = 0;
+    // An empty host: every address of either family.
+    const std::string bind = absl::StartsWith(address, ":") ? "[::]" + address : address;
+    builder.AddListeningPort(bind, MakeCredentials(options_), &port);
+    builder.RegisterService(this);
+    builder.SetMaxReceiveMessageSize(kMaxReportBytes);
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a taken port is an error
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 100);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || port == 0) {
+      server_.reset();
+      return absl::UnavailableError(absl::StrCat("plan-addr: ", address, ": cannot listen there"));
+    }
+    return port;
+  }
+
+  void Stop(absl::Duration grace) {
+    if (std::exchange(handler_, nullptr) == nullptr) return;
+    std::vector<std::shared_ptr<Stream>> streams;
+    {
+      MutexLock lock(&mutex_);
+      stopping_ = true;
+      for (const auto& [id, stream] : streams_) streams.push_back(stream);
+    }
+    for (const auto& stream : streams) stream->End(Stopping());
+    streams.clear();
+    if (server_ != nullptr) {
+      server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+      server_->Wait();
+      server_.reset();
+    }
+    gate_.Shut();
+  }
+
+  std::shared_ptr<Stream> Find(StreamId id) {
+    MutexLock lock(&mutex_);
+    const auto it = streams_.find(id);
+    return it == streams_.end() ? nullptr : it->second;
+  }
+
+ private:
+  static absl::Status Stopping() { return absl::UnavailableError("this controller stops"); }
+
+  // plan.v1.PlanService
+  grpc::ServerBidiReactor<Report, Plan>* Attach(grpc::CallbackServerContext* context) override {
+    auto node = options_.insecure ? absl::StatusOr<std::string>("")
+                                  : authenticator_->Authenticate(BearerToken(*context));
+    std::shared_ptr<Stream> stream;
+    {
+      MutexLock lock(&mutex_);
+      const StreamId id = next_id_++;
+      stream = std::make_shared<Stream>(id, context, this);
+      streams_.emplace(id, stream);
+      if (stopping_) node = Stopping();
+    }
+    if (node.ok()) {
+      stream->Open(*std::move(node));
+    } else {
+      stream->End(node.status());
+    }
+    return stream.get();
+  }
+
+  // StreamEvents
+  void Post(std::function<void(PlanLink::Handler*)> event) override {
+    gate_.Post([self = shared_from_this(), event = std::move(event)] {
+      if (self->handler_ != nullptr) event(self->handler_);
+    });
+  }
+  void Done(StreamId id) override {
+    std::shared_ptr<Stream> last;  // freed outside the lock
+    MutexLock lock(&mutex_);
+    const auto it = streams_.find(id);
+    last = std::move(it->second);
+    streams_.erase(it);
+  }
+
+  const GrpcServerOptions options_;
+  Authenticator* const authenticator_;
+  PostGate gate_;
+  Handler* handler_;  // owner thread only; null once stopped
+  std::unique_ptr<grpc::Server> server_;
+  Mutex mutex_;
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  StreamId next_id_ GUARDED_BY(mutex_) = 1;
+  std::map<StreamId, std::shared_ptr<Stream>> streams_ GUARDED_BY(mutex_);
+};
+
+GrpcServer::GrpcServer(GrpcServerOptions options, Authenticator* authenticator, Handler* handler,
+                       Post post)
+    : impl_(std::make_shared<Impl>(std::move(options), authenticator, handler, std::move(post))) {}
+
+GrpcServer::~GrpcServer() { Stop(); }
+
+absl::StatusOr<int> GrpcServer::Start(const std::string& address) { return impl_->Start(address); }
+
+void GrpcServer::Stop(absl::Duration grace) { impl_->Stop(grace); }
+
+void GrpcServer::Send(StreamId id, std::shared_ptr<const plan::v1::Plan> plan) {
+  if (const auto stream = impl_->Find(id)) stream->Write(std::move(plan));
+}
+
+void GrpcServer::Close(StreamId id, const absl::Status& why) {
+  if (const auto stream = impl_->Find(id)) stream->End(why);
+}
+
+}  // namespace openelb::push
