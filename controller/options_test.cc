@@ -1,0 +1,65 @@
+#include "controller/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace openelb {
+namespace {
+
+using ::testing::HasSubstr;
+
+// The error of a command line, or empty.
+std::string ErrorOf(const std::vector<const char*>& args, ControllerFlags* options) {
+  FlagSet flags("openelb-controller", "", "");
+  DeclareControllerFlags(&flags, options);
+  absl::Status status = flags.Parse(args);
+  if (status.ok()) status = CheckControllerFlags(*options);
+  return std::string(status.message());
+}
+
+TEST(ControllerOptionsTest, TheDocumentedCommandLine) {
+  ControllerFlags options;
+  EXPECT_EQ(ErrorOf({"--manifests", "m", "--plan-addr", "127.0.0.1:7", "--metrics-addr=:0",
+                     "--plan-insecure"},
+                    &options),
+            "");
+  EXPECT_EQ(options.StatusDir(), "m/.status");
+  EXPECT_EQ(options.plan_addr, (HostPort{"127.0.0.1", 7}));
+  EXPECT_EQ(ErrorOf({"--manifests=m", "--status-dir=s", "--plan-tls-cert=c", "--plan-tls-key=k",
+                     "--token-file=t"},
+                    &options),
+            "");
+}
+
+TEST(ControllerOptionsTest, WrongOnesNameTheFlag) {
+  struct Case {
+    std::vector<const char*> args;
+    const char* error;
+  };
+  for (const Case& c :
+       {Case{{"--plan-insecure"}, "--manifests"},
+        Case{{"--manifests=", "--plan-insecure"}, "--manifests"},
+        Case{{"--manifests=m"}, "--plan-tls-cert"},
+        Case{{"--manifests=m", "--plan-tls-cert=c"}, "--plan-tls-key"},
+        Case{{"--manifests=m", "--plan-tls-cert=c", "--plan-tls-key=k"}, "--token-file"},
+        Case{{"--manifests=m", "--plan-insecure", "--token-file=t"}, "--plan-insecure"},
+        Case{{"--manifests=m", "--plan-insecure", "--plan-addr=nonsense"}, "--plan-addr"},
+        Case{{"--manifests=m", "--plan-insecure", "--settle=soon"}, "--settle"},
+        Case{{"--manifests=m", "--plan-insecure", "--nonsense"}, "--nonsense"},
+        Case{{"--manifests=m", "--plan-insecure", "stray"}, "stray"}}) {
+    ControllerFlags options;
+    EXPECT_THAT(ErrorOf(c.args, &options), HasSubstr(c.error));
+  }
+}
+
+TEST(ControllerOptionsTest, OpenElbsFlagsAreTaken) {
+  ControllerFlags options;
+  EXPECT_EQ(ErrorOf({"--manifests=m", "--plan-insecure", "--metrics-addr=:50052",
+                     "--webhook-port=443", "--leader-elect", "--webhook-cert-dir=/tmp/certs",
+                     "--readiness-addr=0", "--api-hosts=:50051", "-v=4"},
+                    &options),
+            "");
+}
+
+}  // namespace
+}  // namespace openelb
