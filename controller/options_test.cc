@@ -25,6 +25,7 @@ TEST(ControllerOptionsTest, TheDocumentedCommandLine) {
             "");
   EXPECT_EQ(options.StatusDir(), "m/.status");
   EXPECT_EQ(options.plan_addr, (HostPort{"127.0.0.1", 7}));
+  options = {};
   EXPECT_EQ(ErrorOf({"--manifests=m", "--status-dir=s", "--plan-tls-cert=c", "--plan-tls-key=k",
                      "--token-file=t"},
                     &options),

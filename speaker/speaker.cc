@@ -101,6 +101,7 @@ void Speaker::OnUp(const std::string& endpoint) { link_.OnUp(endpoint, Now()); }
 void Speaker::OnPlan(const plan::v1::Plan& plan) {
   const absl::Duration start = Now();
   const link::PlanStore::Outcome outcome = link_.OnPlan(plan, start);
+  bgp_.SetResetTurn(plan.reset_turn());
   if (outcome.save) plan_file_.MarkDirty(start);
   if (store_.state().generation == announced_ && outcome.changes.empty()) return;
   Announce(outcome.changes);

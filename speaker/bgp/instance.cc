@@ -9,6 +9,8 @@ namespace {
 
 // A session that is reset to apply a change gets that long before the next one's turn.
 constexpr absl::Duration kResetPatience = absl::Seconds(30);
+// How long resets wait for a controller's word.
+constexpr absl::Duration kTurnPatience = absl::Minutes(2);
 
 bool Failed(Reason reason) {
   switch (reason) {
@@ -129,6 +131,13 @@ void Instance::SetMd5(const IpAddress& address, const std::string& password) {
   }
 }
 
+void Instance::SetResetTurn(bool turn) {
+  if (turn == reset_turn_) return;
+  reset_turn_ = turn;
+  AdvanceResets();
+  Notify();
+}
+
 void Instance::AdvanceResets() {
   for (;;) {
     if (resetting_.has_value()) {
@@ -139,7 +148,14 @@ void Instance::AdvanceResets() {
       if (waits) return;
       resetting_.reset();
     }
-    if (resets_.empty()) return;
+    if (resets_.empty()) {
+      turn_deadline_ = absl::InfiniteDuration();
+      return;
+    }
+    if (!reset_turn_ && now() < turn_deadline_) {
+      turn_deadline_ = std::min(turn_deadline_, now() + kTurnPatience);
+      return;
+    }
     const IpAddress address = resets_.front();
     resets_.pop_front();
     const auto peer = peers_.find(address);
@@ -255,6 +271,7 @@ absl::Duration Instance::NextWakeup() const {
     next = std::min({next, peer->session.NextWakeup(), peer->session.NextAcknowledgementPoll()});
   }
   if (resetting_.has_value()) next = std::min(next, resetting_->deadline);
+  if (!resetting_.has_value() && !resets_.empty()) next = std::min(next, turn_deadline_);
   return next;
 }
 
@@ -397,6 +414,7 @@ plan::v1::Observed Instance::Observed() const {
     observed.set_router_id(IpAddress::FromV4(plan_->instance->router_id).ToString());
     observed.set_local_as(plan_->instance->local_as);
   }
+  observed.set_pending_resets(resets_.size() + (resetting_.has_value() ? 1 : 0));
   for (const std::string& problem : listeners_.problems()) observed.add_problems(problem);
   for (const auto& [address, config] : plan_->peers) {
     plan::v1::PeerObserved* out = observed.add_peers();

@@ -53,6 +53,9 @@ class Instance final : public io::IoHandler {
   // call names everything. It is the same object in every call: UPDATEs are built from it as
   // sockets drain, so it stays alive and changes only right before the next call.
   void Apply(const link::PlanState& plan, const link::PlanChanges& changes);
+  // Whether sessions may be reset now: the controller lets one speaker of a rack at a time. Without
+  // a turn for kTurnPatience they are reset all the same.
+  void SetResetTurn(bool turn);
   // Runs the timers that are due.
   void Tick();
   // When Tick is needed next, in the clock's monotonic time; infinite: not before something
@@ -115,8 +118,10 @@ class Instance final : public io::IoHandler {
     absl::Duration deadline;
   };
   std::optional<Resetting> resetting_;
-  std::set<IpAddress> changed_;   // sessions to tell the observer of
-  std::set<IpAddress> advanced_;  // the same for what is on the wire
+  bool reset_turn_ = false;
+  absl::Duration turn_deadline_ = absl::InfiniteDuration();  // while resets_ waits for a turn
+  std::set<IpAddress> changed_;                              // sessions to tell the observer of
+  std::set<IpAddress> advanced_;                             // the same for what is on the wire
 };
 
 }  // namespace openelb::bgp

@@ -117,5 +117,30 @@ TEST_F(InstanceTest, AnnouncesAllNextHopsWithAddPath) {
   EXPECT_EQ(Peer().announced_paths(), 2u);
 }
 
+TEST_F(InstanceTest, ResetsWaitForATurnButNotForEver) {
+  StartLeaf();
+  StartSpeaker();
+  Run(absl::Seconds(1));
+  plan_.peers[Ip("10.0.0.1")].hold_time_s = 30;
+  speaker_->Apply(plan_, {.peers = {Ip("10.0.0.1")}});
+  Run(absl::Seconds(60));
+  EXPECT_EQ(speaker_->Observed().pending_resets(), 1u);
+  EXPECT_THAT(leaf_->notifications(), IsEmpty());
+  speaker_->SetResetTurn(true);
+  Run(absl::Seconds(5));
+  EXPECT_EQ(speaker_->Observed().pending_resets(), 0u);
+  EXPECT_EQ(leaf_->notifications().size(), 1u);
+  EXPECT_EQ(Peer().session_state(), "ESTABLISHED");
+
+  speaker_->SetResetTurn(false);
+  plan_.peers[Ip("10.0.0.1")].hold_time_s = 60;
+  speaker_->Apply(plan_, {.peers = {Ip("10.0.0.1")}});
+  Run(absl::Seconds(119));
+  EXPECT_EQ(leaf_->notifications().size(), 1u);
+  Run(absl::Seconds(10));
+  EXPECT_EQ(leaf_->notifications().size(), 2u);
+  EXPECT_EQ(speaker_->Observed().pending_resets(), 0u);
+}
+
 }  // namespace
 }  // namespace openelb::bgp
