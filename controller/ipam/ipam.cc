@@ -377,7 +377,6 @@ void Ipam::Impl::WarnOfSharing(Changes* changes) {
 void Ipam::Impl::ReportPools(Changes* changes) {
   changes->pools = std::exchange(changed_pools_, {});
   for (const auto& [name, address] : std::exchange(changed_uses_, {})) {
-    if (const Pool* covering = pools.Covering(address)) changes->pools.insert(covering->name());
     network::EipStatus* status = pools.StatusOf(name);
     if (status == nullptr) continue;
     changes->pools.insert(name);
@@ -396,7 +395,7 @@ void Ipam::Impl::ReportPools(Changes* changes) {
     if (status == nullptr) continue;
     const Pool& pool = *pools.Find(name);
     status->usage = static_cast<int64_t>(status->used.size());
-    status->occupied = pool.range && !addresses_.FirstFree(*pool.range);
+    status->occupied = pool.range && absl::uint128(status->used.size()) >= pool.range->Size();
   }
 }
 
