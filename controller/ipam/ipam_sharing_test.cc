@@ -140,7 +140,7 @@ TEST_F(SharingTest, TwoMayExchangeTheirPortsAtOnce) {
   EXPECT_EQ(Address("ns/b"), "");
 }
 
-TEST_F(SharingTest, PolicyLocalIsWarnedOfOnce) {
+TEST_F(SharingTest, PolicyLocalIsWarnedOfWhenSharingBegins) {
   const auto warnings = [](const Changes& changes) {
     std::vector<std::string> about;
     for (const ClusterEvent& event : changes.events) {
@@ -161,6 +161,9 @@ TEST_F(SharingTest, PolicyLocalIsWarnedOfOnce) {
   cluster.external_traffic_policy = kube::TrafficPolicy::kLocal;
   EXPECT_THAT(warnings(Put(cluster)), ElementsAre("cluster"));
   EXPECT_EQ(Address("ns/cluster"), "10.0.0.5");
+  // It leaves and comes back.
+  EXPECT_THAT(warnings(Put(WithIp(OnPort(MakeService("ns/local"), 80), "10.0.0.6"))), IsEmpty());
+  EXPECT_THAT(warnings(Put(local)), ElementsAre("local"));
 }
 
 }  // namespace
