@@ -54,6 +54,7 @@ def test_peer_of_another_as(lab, rogue):
             lab.cluster.apply(peer("mistaken", ROGUE, 64998))
             line = says(lab.speakers["master1"], ROGUE, "64999")
             assert "64998" in line
+            assert lab.speakers["master1"].metric("openelb_speaker_bgp_notifications_total", direction="sent") >= 1
             assert not router.established("192.168.0.3")
     finally:
         router.stop()
@@ -79,6 +80,7 @@ def test_wrong_manifest_keeps_the_last_good_state(lab):
         assert "address" in line
         cluster.write("service.yaml", "kind: Service\n  metadata: [broken\n")
         says(lab.controller, "service.yaml:2")
+        assert lab.controller.metric("openelb_object_errors_total") >= 2
     # The rest goes on.
     cluster.set_ready("worker1", "False")
     lab.wait_next_hops(DOCUMENTED | {"leaf1": {"192.168.0.3"}})
@@ -97,6 +99,7 @@ def test_second_speaker_with_the_same_node_name_is_refused(lab):
         twin = programs.speaker(lab["worker1"], "master1", CONTROLLER, lab.run_dir.path / "state" / "twin",
                                 lab.credentials, role="speaker-twin").start()
         says(lab.controller, "master1", "refus")
+        assert lab.controller.metric("openelb_plan_streams_total", outcome="refused") >= 1
         time.sleep(1)
         twin.kill()
     assert lab.speakers["master1"].running()
@@ -123,6 +126,7 @@ def test_full_disk_under_the_state_directory(lab):
     lab.speakers["worker-p002"] = full.start()
     lab.wait_documented()
     says(full, str(state))
+    wait_until(lambda: full.metric("openelb_speaker_plan_file_errors_total", operation="save"))
     lab.cluster.edit("Service", "bgp-svc", lambda o: o["spec"].update(externalTrafficPolicy="Local"))
     lab.wait_next_hops({"leaf1": {"192.168.0.4"}, "leaf2": {"192.168.1.2"}})
     full.kill()
@@ -141,6 +145,7 @@ def test_damaged_plan_file_is_reported_and_ignored(lab):
     with routes_unchanged(lab, "leaf2"):
         lab.start_speaker("master1")
         says(lab.speakers["master1"], "state/master1")
+        assert lab.speakers["master1"].metric("openelb_speaker_plan_file_errors_total", operation="load") == 1
         time.sleep(0.5)
         assert lab.speakers["master1"].running()
         lab.start_controller()

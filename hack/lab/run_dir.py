@@ -134,11 +134,6 @@ class RunDir:
         (self.path / "netns" / name).touch()
         subprocess.run(["ip", "netns", "add", name], check=True)
 
-    def delete_namespace(self, node):
-        name = self.namespace(node)
-        subprocess.run(["ip", "netns", "del", name], check=True)
-        (self.path / "netns" / name).unlink()
-
     # -- processes --
 
     def spawn(self, role, argv, node=None, env=None):
