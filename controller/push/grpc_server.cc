@@ -139,7 +139,10 @@ class Stream final : public grpc::ServerBidiReactor<Report, Plan>,
   void OnReadDone(bool ok) override {
     if (!ok) return End(absl::UnavailableError("the speaker ended the stream"));
     auto report = std::make_shared<Report>();
-    report->Swap(&report_);
+    {
+      MutexLock lock(&mutex_);
+      report->Swap(&report_);
+    }
     // The next report is read once this one was handled.
     events_->Post([self = shared_from_this(), report](PlanLink::Handler* handler) {
       handler->OnReport(self->id_, *report);
@@ -176,7 +179,7 @@ class Stream final : public grpc::ServerBidiReactor<Report, Plan>,
   grpc::CallbackServerContext* const context_;
   StreamEvents* const events_;  // outlives the server, which waits for every OnDone
   std::string node_;
-  Report report_;
+  Report report_;  // gRPC's from StartRead to OnReadDone
   Mutex mutex_;
   bool finishing_ GUARDED_BY(mutex_) = false;
   absl::Status why_ GUARDED_BY(mutex_);

@@ -70,7 +70,8 @@ function(openelb_test name)
     set(arg_TIMEOUT 120)
   endif()
   gtest_discover_tests(${name} TEST_PREFIX ${name}. WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
-    DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${arg_TIMEOUT})
+    DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${arg_TIMEOUT}
+    ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/hack/tsan.supp:ignore_noninstrumented_modules=1:report_thread_leaks=0")
 endfunction()
 
 # openelb_benchmark(NAME SOURCES ... DEPS ...): google-benchmark program; `make bench` runs them.

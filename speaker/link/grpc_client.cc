@@ -129,7 +129,10 @@ class Call final : public grpc::ClientBidiReactor<Report, Plan>,
   void OnReadDone(bool ok) override {
     if (!ok) return Release();
     auto plan = std::make_shared<Plan>();
-    plan->Swap(&plan_);
+    {
+      MutexLock lock(&mutex_);
+      plan->Swap(&plan_);
+    }
     // The next plan is read once this one was handled: what comes meanwhile waits at its sender.
     Tell([this, plan] {
       handler_->OnPlan(*plan);
@@ -152,7 +155,12 @@ class Call final : public grpc::ClientBidiReactor<Report, Plan>,
  private:
   // Runs `event` on the owner thread unless it has hung up.
   void Tell(std::function<void()> event) {
-    gate_->Post([self = shared_from_this(), event = std::move(event)] {
+    std::shared_ptr<PostGate> gate;
+    {
+      MutexLock lock(&mutex_);
+      gate = gate_;
+    }
+    gate->Post([self = shared_from_this(), event = std::move(event)] {
       if (self->handler_ != nullptr) event();
     });
   }
@@ -166,12 +174,12 @@ class Call final : public grpc::ClientBidiReactor<Report, Plan>,
 
   const std::string endpoint_;
   PlanLink::Handler* handler_;  // owner thread only; null once hung up
-  const std::shared_ptr<PostGate> gate_;
   std::shared_ptr<Call> self_;
   std::shared_ptr<grpc::Channel> channel_;
   grpc::ClientContext context_;
-  Plan plan_;
+  Plan plan_;  // gRPC's from StartRead to OnReadDone
   Mutex mutex_;
+  const std::shared_ptr<PostGate> gate_ GUARDED_BY(mutex_);
   CondVar done_changed_;
   bool released_ GUARDED_BY(mutex_) = true;      // there is no hold
   bool done_ GUARDED_BY(mutex_) = true;          // gRPC does not know of the call
