@@ -4,7 +4,6 @@
 // One file, replaced as a whole: a line "openelb-plan 1 SHA256-IN-HEX" and then the serialized
 // SavedPlan of saved_plan.proto, over which the checksum is taken.
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -62,7 +61,7 @@ class PlanFile {
   // renewed once in a while, so that its age is that of the last contact. A failed save is tried
   // again a second later.
   void Tick(absl::Duration now, absl::Time wall, bool confirmed);
-  absl::Duration NextWakeup() const { return confirmed_ ? std::min(due_, renew_at_) : due_; }
+  absl::Duration NextWakeup() const { return confirmed_ && !dirty_ ? renew_at_ : due_; }
   // Saves at once if anything is unsaved: on an orderly stop.
   void Flush(absl::Duration now, absl::Time wall);
   const Counters& counters() const { return counters_; }
