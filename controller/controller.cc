@@ -30,6 +30,8 @@ Controller::Controller(ControllerOptions options, Seams seams)
   LoadSaved();
 }
 
+Controller::~Controller() = default;
+
 void Controller::LoadSaved() {
   const auto text = seams_.disk->Read(kSavedStateFile);
   const auto saved = text.ok() ? ParseSavedState(*text) : absl::StatusOr<SavedState>(text.status());
@@ -242,7 +244,7 @@ void Controller::Plan() {
     if (seams_.observer != nullptr && change_since_)
       seams_.observer->OnPlanned(now - *change_since_);
   }
-  if (change.problems) statuses_.OnProblems();
+  if (change.problems) statuses_.OnProblems(now);
   change_since_.reset();
 }
 

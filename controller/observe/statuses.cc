@@ -9,6 +9,10 @@
 namespace openelb::observe {
 namespace {
 
+// A problem that is gone before this was only a step on the way, such as a node without a rack
+// until its rack's speakers have reported.
+constexpr absl::Duration kLasting = absl::Seconds(1);
+
 ObjectKey PeerKey(const std::string& name) { return {network::BgpPeer::kKind, "", name}; }
 ObjectKey ConfKey(const std::string& name) { return {network::BgpConf::kKind, "", name}; }
 
@@ -52,7 +56,11 @@ void Statuses::OnSession(const SessionChange& change) {
               change.established ? " is established" : absl::StrCat(" is down: ", change.error))});
 }
 
-void Statuses::OnProblems() {
+void Statuses::OnProblems(absl::Duration now) {
+  problems_due_ = std::min(problems_due_, now + kLasting);
+}
+
+void Statuses::ReadProblems() {
   std::vector<plan::Problem> now = planner_->Problems();
   std::vector<plan::Problem> added;
   std::vector<plan::Problem> gone;
@@ -160,6 +168,10 @@ void Statuses::Record(const ClusterEvent& event) {
 }
 
 void Statuses::WriteDue(absl::Duration now) {
+  if (problems_due_ <= now) {
+    problems_due_ = absl::InfiniteDuration();
+    ReadProblems();
+  }
   std::set<std::string> peers = board_->TakeDuePeers(now);
   peers.merge(std::exchange(due_peers_, {}));
   for (const std::string& peer : peers) WriteBgpPeer(peer);
@@ -177,7 +189,7 @@ std::vector<std::string> Statuses::Eips() const {
 }
 
 absl::Duration Statuses::NextDue() const {
-  return board_->NextDue().value_or(absl::InfiniteDuration());
+  return std::min(problems_due_, board_->NextDue().value_or(absl::InfiniteDuration()));
 }
 
 }  // namespace openelb::observe

@@ -30,14 +30,15 @@ class Statuses {
   void OnDeleted(const ObjectKey& key);
   // A session came up or went down.
   void OnSession(const SessionChange& change);
-  // Planner::Problems may have changed. New ones become conditions, events and log lines.
-  void OnProblems();
+  // Planner::Problems may have changed. What lasts becomes conditions, events and log lines.
+  void OnProblems(absl::Duration now);
 
   // As ipam has it now.
   void WriteService(const ObjectKey& key);
   void WriteEip(const std::string& name);
   void Record(const ClusterEvent& event);
-  // Writes the statuses of BgpPeers and BgpConf that are due at `now` (monotonic).
+  // Reads the problems and writes the statuses of BgpPeers and BgpConf that are due at `now`
+  // (monotonic).
   void WriteDue(absl::Duration now);
   // When WriteDue next has something to do; InfiniteDuration: nothing.
   absl::Duration NextDue() const;
@@ -55,6 +56,7 @@ class Statuses {
   // nodes.
   std::vector<kube::Condition> Conditions(const ObjectKey& key) const;
   void MarkDue(const ObjectKey& key);
+  void ReadProblems();
   void WriteBgpPeer(const std::string& name);
   void WriteBgpConf(const std::string& name);
 
@@ -67,6 +69,7 @@ class Statuses {
   ConditionStamps stamps_;
   std::map<ObjectKey, Known> known_;  // Services and our own kinds
   std::vector<plan::Problem> problems_;
+  absl::Duration problems_due_ = absl::InfiniteDuration();
   std::set<std::string> due_peers_;
   std::set<std::string> due_confs_;
   uint64_t events_recorded_ = 0;

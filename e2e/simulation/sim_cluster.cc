@@ -7,11 +7,13 @@ namespace openelb::simulation {
 void SimCluster::Apply(Object object) {
   const ObjectKey key = KeyOf(object);
   objects_.insert_or_assign(key, std::move(object));
+  ++version_;
   Send();
 }
 
 void SimCluster::Delete(const ObjectKey& key) {
   objects_.erase(key);
+  ++version_;
   Send();
 }
 
@@ -69,7 +71,8 @@ void SimCluster::Send() {
     std::vector<ObjectEvent> changes;
     for (const auto& [key, object] : objects_) {
       const auto known = sent_.find(key);
-      if (known == sent_.end() || known->second != object) changes.push_back({key, WithStatus(object)});
+      if (known == sent_.end() || known->second != object)
+        changes.push_back({key, WithStatus(object)});
     }
     for (const auto& [key, object] : sent_) {
       if (!objects_.contains(key)) changes.push_back({key, std::nullopt});
@@ -80,6 +83,7 @@ void SimCluster::Send() {
 }
 
 void SimCluster::WriteService(const ObjectKey& key, const ServiceStatus& status) {
+  ++version_;
   if (status.ips.empty()) {
     services_.erase(key);
   } else {
@@ -87,7 +91,9 @@ void SimCluster::WriteService(const ObjectKey& key, const ServiceStatus& status)
   }
 }
 
-void SimCluster::WriteEip(const std::string& name, const network::EipStatus& status) { eips_[name] = status; }
+void SimCluster::WriteEip(const std::string& name, const network::EipStatus& status) {
+  eips_[name] = status;
+}
 
 void SimCluster::WriteBgpPeer(const std::string& name, const network::BgpPeerStatus& status) {
   peers_[name] = status;
@@ -98,6 +104,7 @@ void SimCluster::WriteBgpConf(const std::string& name, const network::BgpConfSta
 }
 
 void SimCluster::Forget(const ObjectKey& key) {
+  ++version_;
   services_.erase(key);
   if (key.kind == network::Eip::kKind) eips_.erase(key.name);
   if (key.kind == network::BgpPeer::kKind) peers_.erase(key.name);

@@ -1,6 +1,6 @@
 #pragma once
-// The cluster as a simulation sees it: objects that survive every process, statuses that the controller wrote, and the
-// events it recorded. It is source and sink of one controller at a time.
+// The cluster as a simulation sees it: objects that survive every process, statuses that the
+// controller wrote, and the events it recorded. It is source and sink of one controller at a time.
 
 #include <deque>
 #include <map>
@@ -37,13 +37,18 @@ class SimCluster final : public EventSource, public StatusSink {
   void Forget(const ObjectKey& key) override;
   void Record(const ClusterEvent& event) override;
 
+  // Grows with every change of an object or of a Service's address.
+  uint64_t version() const { return version_; }
   const std::map<ObjectKey, Object>& objects() const { return objects_; }
   const std::map<ObjectKey, ServiceStatus>& services() const { return services_; }
   const std::map<std::string, network::EipStatus>& eips() const { return eips_; }
   const std::map<std::string, network::BgpPeerStatus>& peers() const { return peers_; }
   const std::deque<ClusterEvent>& events() const { return events_; }
   // What a faulty store would do: Services forget their addresses.
-  void LoseStatuses() { services_.clear(); }
+  void LoseStatuses() {
+    services_.clear();
+    ++version_;
+  }
 
  private:
   Object WithStatus(const Object& object) const;
@@ -51,6 +56,7 @@ class SimCluster final : public EventSource, public StatusSink {
 
   Scheduler* scheduler_;
   absl::Duration delay_ = absl::Milliseconds(1);
+  uint64_t version_ = 1;
   std::map<ObjectKey, Object> objects_;
   std::map<ObjectKey, ServiceStatus> services_;
   std::map<std::string, network::EipStatus> eips_;

@@ -40,7 +40,7 @@ void Link::StartRound(absl::Duration now) {
       log_->Recovered("controllers file", "controllers file is good again");
     } else {
       log_->Damped("controllers file", "controllers file not read; the last good one stands",
-                   read.status().message(), {{"error", read.status().message()}});
+                   read.status().message());
     }
   }
   round_.clear();
@@ -78,7 +78,7 @@ void Link::Failed(const absl::Status& why, absl::Duration now) {
   }
   if (!heard_) ++counters_.dial_failures;
   log_->Damped(absl::StrCat("controller ", endpoint_), "controller lost", why.ToString(),
-               {{"endpoint", endpoint_}, {"error", why.ToString()}});
+               {{"endpoint", endpoint_}});
   const bool worked = heard_;
   heard_ = false;
   confirmed_ = false;
@@ -147,7 +147,7 @@ PlanStore::Outcome Link::OnPlan(const plan::v1::Plan& plan, absl::Duration now) 
     NoteErrors();
   } else {
     log_->Damped("plan", "plan refused; the last one stays in force", outcome.ack->plan_error(),
-                 {{"endpoint", endpoint_}, {"error", outcome.ack->plan_error()}});
+                 {{"endpoint", endpoint_}});
   }
   plan::v1::Report report;
   *report.mutable_ack() = *outcome.ack;
