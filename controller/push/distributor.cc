@@ -133,7 +133,7 @@ void Distributor::OnHello(StreamId id, Stream& stream, const plan::v1::Hello& he
   if (const absl::Status status = CheckHello(stream, hello, now); !status.ok()) {
     ++counters_.refused;
     log_->Damped(absl::StrCat("hello ", stream.node), "speaker refused", status.message(),
-                 {{"node", stream.node}, {"error", status.message()}});
+                 {{"node", stream.node}});
     Drop(id, status);
     return;
   }
@@ -185,8 +185,7 @@ void Distributor::OnAck(StreamId id, Stream& stream, const plan::v1::Ack& ack, a
     log_->Damped(error_key, "speaker refused a plan", ack.plan_error(),
                  {{"node", name},
                   {"epoch", ack.generation().epoch()},
-                  {"counter", ack.generation().counter()},
-                  {"error", ack.plan_error()}});
+                  {"counter", ack.generation().counter()}});
   }
   Pump(id, stream, now);
   const uint64_t largest_epoch = stream.transfer.largest_epoch();
