@@ -212,16 +212,22 @@ TypeMeta TypeOf(const Value& value) {
 
 // Appends what `value` holds: itself, or the items of a list of objects. Items of a ServiceList may
 // leave out what the list's own kind says.
-void Expand(const Value& value, absl::string_view file, const TypeMeta& inherited,
+void Expand(Value value, absl::string_view file, const TypeMeta& inherited,
             std::vector<Decoded>* out) {
   TypeMeta type = TypeOf(value);
-  if (type.kind.empty()) type = inherited;
-  const Value* items = value.Find("items");
+  if (type.kind.empty() && value.map() != nullptr && !inherited.kind.empty()) {
+    type = inherited;
+    value["kind"] = type.kind;
+    value["apiVersion"] = absl::StrCat(type.group, type.group.empty() ? "" : "/", type.version);
+  }
+  Value* items =
+      value.map() != nullptr && value.Find("items") != nullptr ? &value["items"] : nullptr;
   if (!absl::EndsWith(type.kind, kListSuffix) || items == nullptr) {
     out->push_back(Decode(value, file, type));
+    out->back().source = std::move(value);
   } else if (items->list() != nullptr) {
     type.kind.resize(type.kind.size() - kListSuffix.size());
-    for (const Value& item : *items->list()) Expand(item, file, type, out);
+    for (Value& item : *items->list()) Expand(std::move(item), file, type, out);
   } else if (!items->IsNull()) {
     Decoded broken;
     broken.line = items->line();
@@ -241,8 +247,8 @@ Decoded DecodeObject(const Value& value, absl::string_view file) {
 
 DecodedText DecodeText(absl::string_view text, absl::string_view file) {
   DecodedText decoded;
-  const ParsedText parsed = ParseYaml(text);
-  for (const Document& document : parsed.documents) {
+  ParsedText parsed = ParseYaml(text);
+  for (Document& document : parsed.documents) {
     if (document.error.has_value()) {
       Decoded broken;
       broken.line = document.line;
@@ -250,7 +256,7 @@ DecodedText DecodeText(absl::string_view text, absl::string_view file) {
           absl::StrCat(file, ":", document.error->line, ": ", document.error->message));
       decoded.objects.push_back(std::move(broken));
     } else {
-      Expand(document.value, file, {}, &decoded.objects);
+      Expand(std::move(document.value), file, {}, &decoded.objects);
     }
   }
   if (parsed.error.has_value()) {

@@ -24,6 +24,7 @@ struct Decoded {
   // part is left out.
   std::vector<std::string> errors;
   std::vector<std::string> warnings;  // unknown fields
+  Value source;                       // what it was decoded from; filled in by DecodeText only
 };
 
 // Reads one object (not a list of them). v1alpha1 objects of network.kubesphere.io become the

@@ -1,0 +1,130 @@
+#include "controller/manifests/disk_writer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/hash/hash.h"
+
+namespace openelb::manifests {
+namespace {
+
+constexpr absl::Duration kFirstRetry = absl::Milliseconds(200);
+constexpr absl::Duration kLongestRetry = absl::Seconds(30);
+constexpr const char* kProblem = "status folder";
+
+}  // namespace
+
+DiskWriter::DiskWriter(Disk* disk, const Clock* clock, LogSink* log)
+    : disk_(disk), clock_(clock), log_(log, clock), thread_([this] { Run(); }) {}
+
+DiskWriter::~DiskWriter() { Stop(); }
+
+void DiskWriter::Put(std::string name, std::function<std::string()> content) {
+  MutexLock lock(&mutex_);
+  if (stopping_) return;
+  waiting_[std::move(name)] = std::move(content);
+  changed_.NotifyAll();
+}
+
+void DiskWriter::Remove(std::string name) { Put(std::move(name), nullptr); }
+
+void DiskWriter::Stop() {
+  {
+    MutexLock lock(&mutex_);
+    stopping_ = true;
+    changed_.NotifyAll();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+bool DiskWriter::WaitUntilWritten(absl::Duration timeout) {
+  const absl::Duration deadline = clock_->Monotonic() + timeout;
+  MutexLock lock(&mutex_);
+  while (busy_ || !waiting_.empty()) {
+    const absl::Duration left = deadline - clock_->Monotonic();
+    if (left <= absl::ZeroDuration()) return false;
+    changed_.WaitFor(&mutex_, absl::ToChronoNanoseconds(left));
+  }
+  return true;
+}
+
+DiskWriterCounters DiskWriter::counters() const {
+  MutexLock lock(&mutex_);
+  return counters_;
+}
+
+void DiskWriter::Run() {
+  absl::Duration retry = kFirstRetry;
+  absl::Duration not_before = clock_->Monotonic();
+  for (bool last = false; !last;) {
+    Batch batch;
+    {
+      MutexLock lock(&mutex_);
+      while (!stopping_ && waiting_.empty()) changed_.Wait(&mutex_);
+      while (!stopping_ && clock_->Monotonic() < not_before) {
+        changed_.WaitFor(&mutex_, absl::ToChronoNanoseconds(not_before - clock_->Monotonic()));
+      }
+      last = stopping_;
+      batch = std::exchange(waiting_, {});
+      busy_ = true;
+    }
+    Batch failed = Write(std::move(batch));
+    retry = failed.empty() ? kFirstRetry : std::min(retry * 2, kLongestRetry);
+    not_before = clock_->Monotonic() + (failed.empty() ? absl::ZeroDuration() : retry);
+    MutexLock lock(&mutex_);
+    waiting_.merge(failed);  // newer content of the same name stays
+    busy_ = false;
+    changed_.NotifyAll();
+  }
+}
+
+DiskWriter::Batch DiskWriter::Write(Batch batch) {
+  DiskWriterCounters done;
+  absl::Status first_error;
+  for (auto it = batch.begin(); it != batch.end();) {
+    const absl::StatusOr<bool> written = WriteOne(it->first, it->second);
+    if (written.ok()) {
+      done.writes += *written ? 1 : 0;
+      it = batch.erase(it);
+    } else {
+      ++done.failures;
+      first_error.Update(written.status());
+      ++it;
+    }
+  }
+  if (first_error.ok()) {
+    log_.Recovered(kProblem, "statuses are written again");
+  } else {
+    log_.Damped(kProblem, "cannot write to the status folder", first_error.ToString(),
+                {{"waiting", batch.size()}});
+  }
+  MutexLock lock(&mutex_);
+  counters_.writes += done.writes;
+  counters_.failures += done.failures;
+  return batch;
+}
+
+absl::StatusOr<bool> DiskWriter::WriteOne(const std::string& name,
+                                          const std::function<std::string()>& content) {
+  if (!content) {
+    written_.erase(name);
+    if (absl::Status status = disk_->Remove(name); !status.ok()) return status;
+    return true;
+  }
+  const std::string text = content();
+  const size_t hash = absl::HashOf(text);
+  const auto it = written_.find(name);
+  bool same = it != written_.end() && it->second == hash;
+  if (it == written_.end()) {
+    // Not written by this process yet: an earlier one may have left just this.
+    const auto before = disk_->Read(name);
+    same = before.ok() && *before == text;
+  }
+  if (!same) {
+    if (absl::Status status = disk_->Write(name, text); !status.ok()) return status;
+  }
+  written_[name] = hash;
+  return !same;
+}
+
+}  // namespace openelb::manifests
