@@ -1,0 +1,225 @@
+// openelb-speaker: flags in, the real seams around Speaker, one owner thread.
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <future>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "api/base/clock.h"
+#include "api/base/disk.h"
+#include "api/base/http_server.h"
+#include "api/base/log.h"
+#include "api/base/metrics.h"
+#include "api/base/program.h"
+#include "api/base/random.h"
+#include "api/base/signals.h"
+#include "speaker/io/epoll_io.h"
+#include "speaker/link/endpoint.h"
+#include "speaker/link/grpc_client.h"
+#include "speaker/observe/metrics.h"
+#include "speaker/options.h"
+#include "speaker/speaker.h"
+
+namespace openelb {
+namespace {
+
+constexpr char kProgram[] = "openelb-speaker";
+constexpr char kVersion[] = OPENELB_VERSION;
+// After an orderly stop: the least time the goodbye gets, and the most that peers get to read
+// their last message.
+constexpr absl::Duration kGoodbye = absl::Milliseconds(100);
+constexpr absl::Duration kMaxStop = absl::Seconds(2);
+// A thread that asks the owner thread waits so long.
+constexpr std::chrono::seconds kAnswer{1};
+
+std::string Env(const char* name, const char* otherwise) {
+  const char* value = std::getenv(name);
+  return value == nullptr || *value == '\0' ? otherwise : value;
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string content{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (file.bad() || !file.is_open()) {
+    return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
+  }
+  return content;
+}
+
+link::LinkOptions MakeLinkOptions(const SpeakerFlags& flags, Random* random) {
+  link::LinkOptions options;
+  options.node = flags.node_name;
+  const absl::StatusOr<std::string> boot_id = ReadFile("/proc/sys/kernel/random/boot_id");
+  if (boot_id.ok()) options.kernel_boot_id = std::string(absl::StripSuffix(*boot_id, "\n"));
+  options.instance = absl::StrCat(absl::Hex(random->Next64(), absl::kZeroPad16));
+  options.version = kVersion;
+  for (const HostPort& controller : flags.controllers) {
+    options.controllers.push_back(controller.ToString());
+  }
+  if (!flags.controllers_file.empty()) {
+    options.read_controllers =
+        [path = flags.controllers_file]() -> absl::StatusOr<std::vector<std::string>> {
+      absl::StatusOr<std::string> content = ReadFile(path);
+      if (!content.ok()) return content.status();
+      return link::ParseControllersFile(*content);
+    };
+  }
+  return options;
+}
+
+link::GrpcClientOptions MakeGrpcOptions(const SpeakerFlags& flags) {
+  link::GrpcClientOptions options;
+  options.ca = flags.plan_tls_ca;
+  options.cert = flags.plan_tls_cert;
+  options.key = flags.plan_tls_key;
+  options.token_file = flags.token_file;
+  options.insecure = flags.plan_insecure;
+  options.server_name =
+      absl::StrCat("openelb-controller.", Env("OPENELB_NAMESPACE", "openelb-system"), ".svc");
+  return options;
+}
+
+// The answer of `question` from the owner thread; nothing when it does not answer in time.
+template <typename Answer>
+std::optional<Answer> Ask(io::EpollIo* io, std::function<Answer()> question) {
+  auto promise = std::make_shared<std::promise<Answer>>();
+  std::future<Answer> answer = promise->get_future();
+  io->Post([promise, question = std::move(question)] { promise->set_value(question()); });
+  if (answer.wait_for(kAnswer) != std::future_status::ready) return std::nullopt;
+  return answer.get();
+}
+
+HttpReply Busy() { return {503, "the owner thread does not answer\n"}; }
+
+// What --metrics-addr serves, on a thread of its own.
+HttpHandlers MakeHandlers(io::EpollIo* io, const Speaker* speaker, Metrics* metrics,
+                          SpeakerMetrics* exporter) {
+  HttpHandlers handlers;
+  handlers["/metrics"] = [=] {
+    // An owner that does not answer leaves the last values; /healthz tells.
+    Ask<bool>(io, [=] {
+      exporter->Export(*speaker);
+      return true;
+    });
+    return HttpReply{200, metrics->Expose()};
+  };
+  handlers["/healthz"] = [=] {
+    return Ask<bool>(io, [] { return true; }) ? HttpReply{200, "ok\n"} : Busy();
+  };
+  handlers["/readyz"] = [=] {
+    const std::optional<bool> ready = Ask<bool>(io, [=] {
+      return (speaker->store().has_plan() && !speaker->waiting()) || speaker->link().connected();
+    });
+    if (!ready.has_value()) return Busy();
+    return *ready ? HttpReply{200, "ok\n"}
+                  : HttpReply{503, "no plan in force and no controller connected\n"};
+  };
+  return handlers;
+}
+
+int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const FlagSet& flag_set) {
+  const SystemClock clock;
+  SystemRandom random;
+  Logger log(sink, &clock);
+  LogFlagWarnings(flag_set, &log);
+
+  std::unique_ptr<Disk> disk = std::make_unique<MemoryDisk>();
+  if (flags.state_dir.empty()) {
+    log.Warning("no --state-dir: a restart withdraws everything until a controller answers");
+  } else {
+    disk = std::make_unique<FileDisk>(flags.state_dir);
+  }
+  absl::StatusOr<std::unique_ptr<io::EpollIo>> io = io::EpollIo::Create(&clock);
+  if (!io.ok()) {
+    log.Error("cannot start", {{"error", io.status().ToString()}});
+    return 1;
+  }
+  Metrics metrics(SpeakerMetricTable());
+  SpeakerMetrics exporter(kVersion, &metrics);
+  const auto open_link = [&](link::PlanLink::Handler* handler) {
+    return std::make_unique<link::GrpcClient>(
+        MakeGrpcOptions(flags), handler,
+        [io = io->get()](std::function<void()> task) { io->Post(std::move(task)); });
+  };
+  Speaker speaker({.link = MakeLinkOptions(flags, &random), .plan_max_age = flags.plan_max_age},
+                  {.clock = &clock,
+                   .random = &random,
+                   .disk = disk.get(),
+                   .io = io->get(),
+                   .open_link = open_link,
+                   .log = &log,
+                   .observer = &exporter});
+
+  std::unique_ptr<HttpServer> server;
+  if (flags.common.metrics_addr.has_value()) {
+    absl::StatusOr<std::unique_ptr<HttpServer>> started = HttpServer::Start(
+        *flags.common.metrics_addr, MakeHandlers(io->get(), &speaker, &metrics, &exporter));
+    if (started.ok()) {
+      server = std::move(*started);
+    } else {
+      // Announcing matters more than being observed.
+      log.Error("metrics are not served", {{"error", started.status().message()}});
+    }
+  }
+
+  std::string stop;
+  absl::Status watched = (*io)->Watch(signals->fd(), [&] { stop = signals->Take(); });
+  if (!watched.ok()) {
+    log.Error("cannot start", {{"error", watched.ToString()}});
+    return 1;
+  }
+  log.Info("speaker starts", {{"node", flags.node_name}, {"version", kVersion}});
+  speaker.Start();
+  while (stop.empty()) {
+    speaker.Turn();
+    (*io)->RunOnce(speaker.NextWakeup() - clock.Monotonic());
+  }
+
+  log.Info("speaker stops", {{"node", flags.node_name}, {"signal", stop}});
+  const absl::Duration stopped = clock.Monotonic();
+  speaker.Stop();
+  while (true) {
+    const absl::Duration waited = clock.Monotonic() - stopped;
+    if (waited >= kMaxStop || (waited >= kGoodbye && !(*io)->lingering())) break;
+    (*io)->RunOnce(kGoodbye);
+  }
+  return 0;
+}
+
+int Main(std::span<const char* const> args) {
+  StopSignals signals;
+  SpeakerFlags options;
+  options.node_name = Env("NODE_NAME", "");
+  FlagSet flags(kProgram, "--controller HOST:PORT --node-name NAME [flags]",
+                "Announces the addresses of LoadBalancer Services as the controller plans it.");
+  DeclareSpeakerFlags(&flags, &options);
+  if (const std::optional<int> exit = ParseOrExit(&flags, args, kProgram, kVersion)) return *exit;
+  if (const absl::Status wrong = CheckSpeakerFlags(options); !wrong.ok()) {
+    std::fputs(absl::StrCat(kProgram, ": ", wrong.message(), "\n").c_str(), stderr);
+    return kExitUsage;
+  }
+  // gRPC's own resolver takes seconds for names of the hosts file.
+  setenv("GRPC_DNS_RESOLVER", "native", /*overwrite=*/0);
+  const std::unique_ptr<LogSink> sink = MakeLogSink(options.common);
+  return Run(options, &signals, sink.get(), flags);
+}
+
+}  // namespace
+}  // namespace openelb
+
+int main(int argc, char** argv) {
+  const std::span<const char* const> args(argv + 1, argc > 0 ? argc - 1 : 0);
+  if (!args.empty() && std::string_view(args[0]) == "version") {
+    std::fputs(absl::StrCat("openelb-speaker ", openelb::kVersion, "\n").c_str(), stdout);
+    return 0;
+  }
+  return openelb::Main(args);
+}
