@@ -119,6 +119,7 @@ struct PeerView {
   std::string name;   // of the BgpPeer
   std::string scope;  // Scope::name
   bool subnet_unknown = false;
+  std::string down;  // why the session stays down; empty: it may come up
   PerFamily<bool> families;
 };
 

@@ -116,7 +116,12 @@ PlanChange Planner::Step() {
 
   PlanChange change;
   change.keys = p.sets.TakeChanges();
-  change.problems = audiences.problems || !nodes.empty();
+  change.problems = audiences.problems;
+  for (const auto& [name, before] : nodes) {
+    const auto now = p.model.nodes.find(name);
+    change.problems |= !before.has_value() || now == p.model.nodes.end() ||
+                       before->placement != now->second.placement;
+  }
   const auto compare = [&](const std::string& speaker) {
     std::vector<std::string> reads = p.Reads(speaker);
     const auto it = p.reads.find(speaker);

@@ -7,11 +7,16 @@
 #include <iostream>
 #include <map>
 #include <random>
+#include <set>
+#include <tuple>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "controller/plan/announce.h"
+#include "controller/plan/explain.h"
+#include "controller/plan/model.h"
 #include "controller/plan/planner.h"
 #include "controller/plan/test_world.h"
 #include "gmock/gmock.h"
@@ -141,11 +146,33 @@ class History {
     if (fresh.assignments() != planner_.assignments()) return "assignments";
     if (fresh.Problems() != planner_.Problems()) return "problems";
     if (problems_ != planner_.Problems()) return "unreported problems";
-    return "";
+    return CompareReasons();
   }
 
  private:
   using Bytes = std::map<std::string, std::string>;
+
+  // Whether the next hops that explanations include are those that speakers announce.
+  std::string CompareReasons() const {
+    const Model& model = planner_.model();
+    using Hop = std::tuple<IpAddress, std::string, IpAddress>;  // address, rack, next hop
+    std::set<Hop> announced;
+    for (const auto& [speaker, view] : model.speakers) {
+      for (const auto& [peer, routes] : Announcements(planner_, speaker, /*add_path=*/true)) {
+        for (const AnnouncedRoute& route : routes.routes) {
+          for (const IpAddress& hop : route.next_hops)
+            announced.insert({route.prefix.address(), model.nodes.at(speaker).rack, hop});
+        }
+      }
+    }
+    std::set<Hop> included;
+    for (const Reason& reason : Explain(model)) {
+      const NodeView& node = model.nodes.at(reason.node);
+      if (reason.included())
+        included.insert({reason.address, node.rack, *node.next_hops[reason.address.family()]});
+    }
+    return announced == included ? "" : "reasons";
+  }
 
   static Bytes Bodies(const Planner& planner, const std::string& set) {
     Bytes bodies;
@@ -210,7 +237,8 @@ class History {
     if (Chance(0.4)) peer.node_selector = kube::LabelSelector{{{"tor", absl::StrCat(i % 2)}}, {}};
     peer.multihop = Chance(0.2);
     peer.admin_down = Chance(0.1);
-    if (Chance(0.3)) peer.afi_safis.push_back({.family = Family::kV6, .text = "", .send_max = 2});
+    if (Chance(0.3))
+      peer.afi_safis.push_back({.family = Family::kV6, .text = "", .send_max = kNodes});
     if (Chance(0.1)) peer.hold_time_s = Pick(5);
     if (Chance(0.1)) peer.meta.labels["openelb.kubesphere.io/cni"] = "calico";
     return peer;

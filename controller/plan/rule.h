@@ -65,7 +65,7 @@ inline constexpr std::array<RuleText, 15> kRules = {{
     {Rule::kNoAddressOfFamily, false, "no-address-of-family",
      "the node has no InternalIP of the address's family"},
     {Rule::kNoPeer, false, "no-peer",
-     "no speaker of the rack has a BGP peer that carries the address's family"},
+     "no speaker of the rack has a BGP peer that may come up and carries the address's family"},
     {Rule::kNotOnSubnet, false, "not-on-subnet",
      "the node's address is not on the subnet that speaker and router share (RFC 4271 5.1.3)"},
 }};

@@ -31,10 +31,13 @@ class Report {
   std::vector<Problem>* const out_;
 };
 
-// A v6-only node without a written router id: a hash of its name, which survives restarts.
+// A v6-only node without a written router id: a hash of its name, which survives restarts. Within
+// 1.0.0.0..223.255.255.255, because some routers refuse what cannot be a host's address.
 IpAddress HashedRouterId(const std::string& node) {
-  const auto hash = static_cast<uint32_t>(ResourceHash(node, "router-id"));
-  return IpAddress::FromV4(hash == 0 ? 1 : hash);
+  constexpr uint64_t kFirst = 0x01000000;
+  constexpr uint64_t kEnd = 0xe0000000;
+  return IpAddress::FromV4(
+      static_cast<uint32_t>(kFirst + ResourceHash(node, "router-id") % (kEnd - kFirst)));
 }
 
 std::optional<v1::BgpInstance> PlanInstance(const SessionInput& input,
@@ -259,6 +262,7 @@ SessionPlan PlanSessions(const SessionInput& input) {
 
     PeerView& view = plan.view.peers[*address];
     view.name = name;
+    view.down = peer.admin_down ? "spec.conf.adminDown is true" : out.held_down();
     for (const v1::AddressFamily& family : out.families())
       view.families[static_cast<Family>(family.family())] = true;
     Scope& scope = scopes[*address];

@@ -148,8 +148,9 @@ void SpeakerTable::Replan(const std::string& name, Model* model, SetStore* sets,
   } else {
     sets->Erase(set, "instance");
   }
-  sessions_[name] = std::move(session);
-  changes->problems = true;
+  Session& held = sessions_[name];
+  changes->problems |= held != session;
+  held = std::move(session);
 
   plan.view.audience = plan.scopes.empty() ? "" : AudienceName(node.rack, plan.scopes);
   if (plan.view.audience != view.audience) {

@@ -47,6 +47,7 @@ class SpeakerTable {
     std::string router_id;
     uint32_t local_as = 0;
     std::vector<Problem> problems;
+    bool operator==(const Session&) const = default;
   };
   const network::BgpConf* Conf() const;
   std::string ChooseRouterIdHolder(const Model& model) const;

@@ -1,0 +1,233 @@
+#include "controller/plan/explain.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "controller/plan/group_table.h"
+
+namespace openelb::plan {
+namespace {
+
+// One way out of a rack: the peers of its speakers that share a scope.
+struct Exit {
+  const Scope* scope;
+  std::vector<std::string> peers;  // addresses
+  bool subnet_unknown = false;
+};
+
+// A rack's exits for one family, and why some peers are none.
+struct Exits {
+  std::vector<Exit> usable;
+  std::vector<std::string> others;
+};
+
+Exits ExitsOf(const Model& model, const std::string& rack, Family family) {
+  Exits exits;
+  const auto of = model.audiences_of.find(rack);
+  if (of == model.audiences_of.end()) return exits;
+  for (const std::string& name : of->second) {
+    const Audience& audience = model.audiences.at(name);
+    for (const Scope& scope : audience.scopes) {
+      Exit exit{&scope, {}, scope.name != "all" && scope.subnets[family].empty()};
+      for (const std::string& speaker : audience.speakers) {
+        for (const auto& [address, peer] : model.speakers.at(speaker).peers) {
+          if (peer.scope != scope.name) continue;
+          if (!peer.down.empty() || !peer.families[family]) {
+            exits.others.push_back(
+                absl::StrCat("BgpPeer \"", peer.name, "\" on \"", speaker, "\" ",
+                             peer.down.empty() ? absl::StrCat("does not carry ", FamilyName(family))
+                                               : absl::StrCat("stays down: ", peer.down)));
+            continue;
+          }
+          exit.subnet_unknown |= peer.subnet_unknown;
+          exit.peers.push_back(address.ToString());
+        }
+      }
+      if (!exit.peers.empty()) exits.usable.push_back(std::move(exit));
+    }
+  }
+  return exits;
+}
+
+std::string Text(const std::set<IpPrefix>& subnets) {
+  return absl::StrJoin(subnets, ", ", [](std::string* out, const IpPrefix& subnet) {
+    absl::StrAppend(out, subnet.ToString());
+  });
+}
+
+// Answers for one address.
+class Explainer {
+ public:
+  Explainer(const Model& model, const IpAddress& address, const AddressView& view)
+      : model_(model), address_(address), family_(address.family()), view_(view) {
+    for (const std::string& key : view.services) {
+      const FamilyEndpoints& endpoints = model.services.at(key).endpoints[family_];
+      usable_ |= endpoints.ready || endpoints.serving;
+    }
+  }
+
+  Reason Ask(const std::string& rack, const Exits& exits, const std::string& node_name) const {
+    const NodeView& node = model_.nodes.at(node_name);
+    Reason reason{address_, rack, node_name, Rule::kEligible, ""};
+    const auto answer = [&](Rule rule, std::string detail) {
+      reason.rule = rule;
+      reason.detail = std::move(detail);
+      return reason;
+    };
+    if (node.rack != rack) {
+      if (node.InRack())
+        return answer(Rule::kOtherRack, absl::StrCat("the node is in rack \"", node.rack, "\""));
+      return answer(Rule::kNoRack,
+                    node.placement == Placement::kNowhere
+                        ? "no rack label, and on-link for no labelled node whose prefixes are known"
+                        : "no rack label, and on-link for labelled nodes of several racks");
+    }
+    if (node.health == Health::kExcludedByLabel)
+      return answer(Rule::kExcludedByLabel, "the node carries the exclusion label");
+    if (node.health == Health::kNotReady)
+      return answer(Rule::kNotReady, "the node's Ready condition is False");
+    if (node.health == Health::kNetworkUnavailable)
+      return answer(Rule::kNetworkUnavailable, "the node's NetworkUnavailable condition is True");
+    if (node.health == Health::kUnknown && !view_.last_resort)
+      return answer(Rule::kNotReady, "the node's Ready condition is Unknown");
+    if (!usable_ && !view_.last_resort) return answer(Rule::kNoEndpoint, NoEndpointText());
+    if (!IsWanted(node_name, node)) {
+      return node.health == Health::kUnknown
+                 ? answer(Rule::kNotReady, "the node's Ready condition is Unknown")
+                 : answer(Rule::kNoLocalEndpoint, NoLocalEndpointText(node_name));
+    }
+    if (!node.next_hops[family_].has_value()) {
+      return answer(Rule::kNoAddressOfFamily,
+                    absl::StrCat("the node has no ", FamilyName(family_), " InternalIP"));
+    }
+    return ThroughExits(exits, node, std::move(reason));
+  }
+
+ private:
+  std::string NoEndpointText() const {
+    if (view_.services.empty()) return "no Service that exists holds the address";
+    return absl::StrCat("no usable ", FamilyName(family_), " endpoint of ",
+                        absl::StrJoin(view_.services, ", "));
+  }
+
+  std::string NoLocalEndpointText(const std::string& node) const {
+    const bool terminating = BestState(node) == EndpointState::kServingWhileTerminating;
+    return absl::StrCat(terminating ? "only a terminating endpoint" : "no usable endpoint", " of ",
+                        absl::StrJoin(view_.services, ", "), " on the node",
+                        terminating ? ", while others are ready elsewhere" : "");
+  }
+
+  EndpointState BestState(const std::string& node) const {
+    EndpointState best = EndpointState::kNotReady;
+    for (const std::string& key : view_.services) {
+      const auto& nodes = model_.services.at(key).endpoints[family_].nodes;
+      if (const auto it = nodes.find(node); it != nodes.end()) best = std::max(best, it->second);
+    }
+    return best;
+  }
+
+  // Whether the address would be announced for the node, had it an address of the family.
+  bool IsWanted(const std::string& name, const NodeView& node) const {
+    if (view_.kind == AddressView::Kind::kCluster || view_.kind == AddressView::Kind::kLastResort)
+      return true;
+    if (view_.nodes.contains(name)) return true;
+    if (node.next_hops[family_].has_value()) return false;
+    return std::any_of(view_.services.begin(), view_.services.end(), [&](const std::string& key) {
+      return model_.services.at(key).policy == kube::TrafficPolicy::kCluster ||
+             BestState(name) != EndpointState::kNotReady;
+    });
+  }
+
+  // Whether only endpoints that serve while terminating make the node a next hop.
+  bool IsTerminating(const std::string& node) const {
+    if (view_.kind == AddressView::Kind::kOwn)
+      return BestState(node) == EndpointState::kServingWhileTerminating;
+    return std::none_of(view_.services.begin(), view_.services.end(), [&](const std::string& key) {
+      const ServiceView& service = model_.services.at(key);
+      return service.policy == kube::TrafficPolicy::kCluster && service.endpoints[family_].ready;
+    });
+  }
+
+  Reason ThroughExits(const Exits& exits, const NodeView& node, Reason reason) const {
+    if (exits.usable.empty()) {
+      reason.rule = Rule::kNoPeer;
+      reason.detail = exits.others.empty() ? "no speaker in the rack has a BGP peer"
+                                           : absl::StrJoin(exits.others, "; ");
+      return reason;
+    }
+    bool included = false;
+    bool unknown = false;
+    bool by_label = false;
+    std::vector<std::string> away;
+    for (const Exit& exit : exits.usable) {
+      const std::set<IpPrefix>& subnets = exit.scope->subnets[family_];
+      const bool on_subnet =
+          subnets.empty() || std::any_of(subnets.begin(), subnets.end(), [&](const IpPrefix& s) {
+            return s.Contains(*node.next_hops[family_]);
+          });
+      if (!on_subnet) {
+        away.push_back(absl::StrCat("not on ", Text(subnets), ", which is shared with ",
+                                    absl::StrJoin(exit.peers, ", ")));
+      }
+      if (!IsInScope(*exit.scope, node, family_)) continue;
+      included = true;
+      unknown |= exit.subnet_unknown;
+      by_label |= !on_subnet;
+    }
+    const std::string hop = absl::StrCat("next hop ", node.next_hops[family_]->ToString());
+    reason.detail = away.empty() ? hop : absl::StrCat(hop, " is ", absl::StrJoin(away, ", "));
+    if (!included)
+      reason.rule = Rule::kNotOnSubnet;
+    else if (view_.last_resort)
+      reason.rule = Rule::kLastResort;
+    else if (IsTerminating(reason.node))
+      reason.rule = Rule::kServingWhileTerminating;
+    else if (unknown)
+      reason.rule = Rule::kSubnetUnknown;
+    else if (by_label)
+      reason.rule = Rule::kRackLabel;
+    return reason;
+  }
+
+  const Model& model_;
+  const IpAddress address_;
+  const Family family_;
+  const AddressView& view_;
+  bool usable_ = false;  // some Service has a usable endpoint somewhere
+};
+
+// Whether the rack is one node's that is in none.
+bool IsNoRack(const Model& model, const std::set<std::string>& nodes) {
+  return !model.nodes.at(*nodes.begin()).InRack();
+}
+
+}  // namespace
+
+std::vector<Reason> Explain(const Model& model, const Question& question) {
+  std::vector<Reason> reasons;
+  for (const auto& [address, view] : model.addresses) {
+    if (question.address.has_value() && *question.address != address) continue;
+    const Explainer explainer(model, address, view);
+    for (const auto& [rack, members] : model.racks) {
+      const bool no_rack = IsNoRack(model, members);
+      if (no_rack && !model.speakers.contains(*members.begin())) continue;
+      if (question.rack.has_value() && *question.rack != (no_rack ? "" : rack)) continue;
+      const Exits exits = ExitsOf(model, rack, address.family());
+      for (const auto& [name, node] : model.nodes) {
+        if (question.node.has_value() && *question.node != name) continue;
+        if (no_rack && node.rack != rack) continue;
+        Reason reason = explainer.Ask(rack, exits, name);
+        if (no_rack) reason.rack.clear();
+        reasons.push_back(std::move(reason));
+      }
+    }
+  }
+  std::stable_sort(reasons.begin(), reasons.end(), [](const Reason& a, const Reason& b) {
+    return std::tie(a.address, a.rack, a.node) < std::tie(b.address, b.rack, b.node);
+  });
+  return reasons;
+}
+
+}  // namespace openelb::plan

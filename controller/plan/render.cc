@@ -1,0 +1,176 @@
+#include "controller/plan/render.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "api/codec/write.h"
+#include "controller/plan/announce.h"
+#include "controller/plan/explain.h"
+#include "controller/plan/model.h"
+
+namespace openelb::plan {
+namespace {
+
+using codec::Value;
+
+Value Texts(std::vector<std::string> texts, bool sort) {
+  if (sort) std::sort(texts.begin(), texts.end());
+  Value::List list(texts.begin(), texts.end());
+  return list;
+}
+
+std::vector<std::string> Texts(const std::vector<IpAddress>& addresses) {
+  std::vector<std::string> texts;
+  for (const IpAddress& address : addresses) texts.push_back(address.ToString());
+  return texts;
+}
+
+// A node that is in no rack is shown without one.
+std::string ShownRack(const NodeView& node) { return node.InRack() ? node.rack : ""; }
+
+std::vector<std::string> Speakers(const RenderInput& input) {
+  std::vector<std::string> names;
+  for (const auto& [name, speaker] : input.planner.model().speakers) {
+    if (!input.node.has_value() || *input.node == name) names.push_back(name);
+  }
+  return names;
+}
+
+// For one node: what is said about it, and about the rack it speaks for.
+std::vector<Reason> Reasons(const RenderInput& input) {
+  const Model& model = input.planner.model();
+  std::vector<Reason> reasons = Explain(model);
+  if (input.node.has_value()) {
+    const auto node = model.nodes.find(*input.node);
+    const bool speaks = model.speakers.contains(*input.node) && node->second.InRack();
+    std::erase_if(reasons, [&](const Reason& reason) {
+      return reason.node != *input.node && !(speaks && reason.rack == node->second.rack);
+    });
+  }
+  std::stable_sort(reasons.begin(), reasons.end(), [](const Reason& a, const Reason& b) {
+    return a.address.ToString() < b.address.ToString();
+  });
+  return reasons;
+}
+
+Value RouteValue(const AnnouncedRoute& route) {
+  return Value::Map{{"prefix", route.prefix.ToString()},
+                    {"nextHops", Texts(Texts(route.next_hops), /*sort=*/false)},
+                    {"service", Texts(route.services, /*sort=*/true)}};
+}
+
+Value PeersValue(const RenderInput& input, const std::string& speaker) {
+  Value::Map peers;
+  for (auto& [address, peer] : Announcements(input.planner, speaker, input.add_path)) {
+    std::vector<AnnouncedRoute> routes = peer.routes;
+    std::sort(routes.begin(), routes.end(), [](const AnnouncedRoute& a, const AnnouncedRoute& b) {
+      return a.prefix.ToString() < b.prefix.ToString();
+    });
+    Value::List list;
+    for (const AnnouncedRoute& route : routes) list.push_back(RouteValue(route));
+    peers[address.ToString()] =
+        Value::Map{{"peer", peer.peer}, {"down", peer.down}, {"routes", std::move(list)}};
+  }
+  return peers;
+}
+
+// Columns as wide as their widest cell; the last one is not padded.
+std::string Table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      absl::StrAppend(&line, row[i], std::string(widths[i] - row[i].size() + 2, ' '));
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    absl::StrAppend(&out, line, "\n");
+  }
+  return out;
+}
+
+std::string OrDash(std::string text) { return text.empty() ? "-" : text; }
+
+}  // namespace
+
+std::string RenderJson(const RenderInput& input) {
+  Value::Map services;
+  for (const auto& [key, row] : input.services) {
+    services[key] = Value::Map{{"addresses", Texts(row.addresses, /*sort=*/true)},
+                               {"pool", row.pool},
+                               {"pending", row.pending}};
+  }
+  Value::Map speakers;
+  for (const std::string& name : Speakers(input)) {
+    speakers[name] = Value::Map{{"rack", ShownRack(input.planner.model().nodes.at(name))},
+                                {"bgpPeers", PeersValue(input, name)}};
+  }
+  Value::List reasons;
+  for (const Reason& reason : Reasons(input)) {
+    reasons.push_back(Value::Map{{"address", reason.address.ToString()},
+                                 {"rack", reason.rack},
+                                 {"node", reason.node},
+                                 {"included", reason.included()},
+                                 {"rule", TextOf(reason.rule).name},
+                                 {"detail", reason.detail}});
+  }
+  Value::List problems;
+  for (const Problem& problem : input.planner.Problems()) {
+    problems.push_back(Value::Map{{"object", problem.about.ToString()},
+                                  {"reason", problem.reason},
+                                  {"message", problem.message}});
+  }
+  return codec::ToJson(Value::Map{{"services", std::move(services)},
+                                  {"speakers", std::move(speakers)},
+                                  {"reasons", std::move(reasons)},
+                                  {"problems", std::move(problems)}},
+                       /*indent=*/2) +
+         "\n";
+}
+
+std::string RenderTable(const RenderInput& input) {
+  std::vector<std::vector<std::string>> services = {{"SERVICE", "ADDRESSES", "POOL", "PENDING"}};
+  for (const auto& [key, row] : input.services) {
+    services.push_back(
+        {key, OrDash(absl::StrJoin(row.addresses, ",")), OrDash(row.pool), row.pending});
+  }
+  std::vector<std::vector<std::string>> speakers = {
+      {"SPEAKER", "RACK", "PEER", "ROUTER", "PREFIX", "NEXT HOPS"}};
+  for (const std::string& name : Speakers(input)) {
+    const std::string rack = OrDash(ShownRack(input.planner.model().nodes.at(name)));
+    const auto peers = Announcements(input.planner, name, input.add_path);
+    if (peers.empty()) speakers.push_back({name, rack, "-", "-", "-", "no BGP peer"});
+    for (const auto& [address, peer] : peers) {
+      if (peer.routes.empty()) {
+        speakers.push_back({name, rack, peer.peer, address.ToString(), "-",
+                            peer.down.empty() ? "nothing" : "stays down: " + peer.down});
+      }
+      for (const AnnouncedRoute& route : peer.routes) {
+        speakers.push_back({name, rack, peer.peer, address.ToString(), route.prefix.ToString(),
+                            absl::StrJoin(Texts(route.next_hops), " ")});
+      }
+    }
+  }
+  std::vector<std::vector<std::string>> reasons = {
+      {"ADDRESS", "RACK", "NODE", "NEXT HOP", "RULE", "WHY"}};
+  for (const Reason& reason : Reasons(input)) {
+    reasons.push_back({reason.address.ToString(), OrDash(reason.rack), reason.node,
+                       reason.included() ? "yes" : "no", TextOf(reason.rule).name, reason.detail});
+  }
+  std::string out = absl::StrCat(Table(services), "\n", Table(speakers), "\n", Table(reasons));
+  const std::vector<Problem> problems = input.planner.Problems();
+  if (problems.empty()) return out;
+  std::vector<std::vector<std::string>> table = {{"OBJECT", "PROBLEM", "MESSAGE"}};
+  for (const Problem& problem : problems)
+    table.push_back({problem.about.ToString(), problem.reason, problem.message});
+  return absl::StrCat(out, "\n", Table(table));
+}
+
+}  // namespace openelb::plan

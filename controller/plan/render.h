@@ -1,0 +1,34 @@
+#pragma once
+// A plan and its reasons as `openelb-controller plan` prints them.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "controller/plan/planner.h"
+
+namespace openelb::plan {
+
+// What allocation says about one Service.
+struct ServiceRow {
+  std::vector<std::string> addresses;
+  std::string pool;
+  std::string pending;  // why it waits; empty: it does not
+};
+
+struct RenderInput {
+  const Planner& planner;                      // after a Step
+  std::map<std::string, ServiceRow> services;  // by "namespace/name"
+  std::optional<std::string> node;             // only this speaker, and the reasons that concern it
+  bool add_path = true;                        // peers take several paths where they are offered
+};
+
+// {"services": {...}, "speakers": {...}, "reasons": [...], "problems": [...]}, indented. All keys
+// and lists are sorted as text, but nextHops, which keep the order of announcement.
+std::string RenderJson(const RenderInput& input);
+
+// The same in tables for people.
+std::string RenderTable(const RenderInput& input);
+
+}  // namespace openelb::plan

@@ -1,0 +1,158 @@
+#include "controller/plan/render.h"
+
+#include "api/codec/parse.h"
+#include "controller/plan/test_world.h"
+#include "gmock/gmock.h"
+
+namespace openelb::plan {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class RenderTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    FillDocumentedTopology(&planner_);
+    planner_.Step();
+  }
+  RenderInput Input() {
+    return {.planner = planner_,
+            .services = {{"default/web", {{"172.22.0.2"}, "eip", ""}},
+                         {"default/late", {{}, "", "no Eip has a free address"}}},
+            .node = {},
+            .add_path = true};
+  }
+  Planner planner_;
+};
+
+TEST_F(RenderTest, Json) {
+  RenderInput input = Input();
+  input.node = "master1";
+  EXPECT_EQ(RenderJson(input), R"({
+  "problems": [],
+  "reasons": [
+    {
+      "address": "172.22.0.2",
+      "detail": "next hop 192.168.0.3",
+      "included": true,
+      "node": "master1",
+      "rack": "leaf1",
+      "rule": "eligible"
+    },
+    {
+      "address": "172.22.0.2",
+      "detail": "the node is in rack \"leaf2\"",
+      "included": false,
+      "node": "worker-p002",
+      "rack": "leaf1",
+      "rule": "other-rack"
+    },
+    {
+      "address": "172.22.0.2",
+      "detail": "next hop 192.168.0.4",
+      "included": true,
+      "node": "worker1",
+      "rack": "leaf1",
+      "rule": "eligible"
+    },
+    {
+      "address": "172.22.0.2",
+      "detail": "the node is in rack \"leaf1\"",
+      "included": false,
+      "node": "master1",
+      "rack": "leaf2",
+      "rule": "other-rack"
+    }
+  ],
+  "services": {
+    "default/late": {
+      "addresses": [],
+      "pending": "no Eip has a free address",
+      "pool": ""
+    },
+    "default/web": {
+      "addresses": [
+        "172.22.0.2"
+      ],
+      "pending": "",
+      "pool": "eip"
+    }
+  },
+  "speakers": {
+    "master1": {
+      "bgpPeers": {
+        "192.168.0.2": {
+          "down": "",
+          "peer": "leaf1",
+          "routes": [
+            {
+              "nextHops": [
+                "192.168.0.3",
+                "192.168.0.4"
+              ],
+              "prefix": "172.22.0.2/32",
+              "service": [
+                "default/web"
+              ]
+            }
+          ]
+        }
+      },
+      "rack": "leaf1"
+    }
+  }
+}
+)");
+}
+
+TEST_F(RenderTest, WithoutAddPathOneNextHop) {
+  RenderInput input = Input();
+  input.add_path = false;
+  EXPECT_THAT(RenderTable(input),
+              HasSubstr("master1      leaf1  leaf1  192.168.0.2  172.22.0.2/32  192.168.0.3\n"));
+}
+
+TEST_F(RenderTest, Table) {
+  EXPECT_EQ(RenderTable(Input()),
+            R"(SERVICE       ADDRESSES   POOL  PENDING
+default/late  -           -     no Eip has a free address
+default/web   172.22.0.2  eip
+
+SPEAKER      RACK   PEER   ROUTER       PREFIX         NEXT HOPS
+master1      leaf1  leaf1  192.168.0.2  172.22.0.2/32  192.168.0.3 192.168.0.4
+worker-p002  leaf2  leaf2  192.168.1.1  172.22.0.2/32  192.168.1.2
+
+ADDRESS     RACK   NODE         NEXT HOP  RULE        WHY
+172.22.0.2  leaf1  master1      yes       eligible    next hop 192.168.0.3
+172.22.0.2  leaf1  worker-p002  no        other-rack  the node is in rack "leaf2"
+172.22.0.2  leaf1  worker1      yes       eligible    next hop 192.168.0.4
+172.22.0.2  leaf2  master1      no        other-rack  the node is in rack "leaf1"
+172.22.0.2  leaf2  worker-p002  yes       eligible    next hop 192.168.1.2
+172.22.0.2  leaf2  worker1      no        other-rack  the node is in rack "leaf1"
+)");
+}
+
+TEST_F(RenderTest, ProblemsAndPeersThatStayDown) {
+  network::BgpConf conf = MakeConf(50000);
+  conf.policy = "no-leak";
+  planner_.Upsert(conf);
+  planner_.Step();
+  EXPECT_THAT(RenderTable(Input()), HasSubstr("stays down: BgpConf spec.policy names"));
+  EXPECT_THAT(RenderTable(Input()), HasSubstr("BgpPeer/leaf1  HeldDown"));
+  EXPECT_THAT(RenderJson(Input()), HasSubstr("\"routes\": []"));
+}
+
+TEST_F(RenderTest, OfflineTheDaemonSetSaysWhereSpeakersAre) {
+  Planner offline({.speakers_from = Options::Speakers::kDaemonSet, .daemon_set_namespace = ""});
+  FillDocumentedTopology(&offline);
+  offline.Step();
+  RenderInput input{.planner = offline, .services = {}, .node = {}, .add_path = true};
+  EXPECT_THAT(RenderTable(input), Not(HasSubstr("\nworker1 ")));
+  offline.Remove({kube::DaemonSet::kKind, "openelb-system", "openelb-speaker"});
+  offline.Step();
+  EXPECT_THAT(RenderTable(input), HasSubstr("\nworker1 ")) << "without one: every node";
+}
+
+}  // namespace
+}  // namespace openelb::plan

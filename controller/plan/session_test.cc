@@ -1,0 +1,406 @@
+#include "controller/plan/session.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "controller/plan/test_world.h"
+#include "gmock/gmock.h"
+
+namespace openelb::plan {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+struct World {
+  NodeView node;
+  network::BgpConf conf = MakeConf(65000);
+  network::BgpPeer peer = MakePeer("leaf", "10.0.0.254", 65001);
+  bool has_conf = true;
+  bool uses_written_router_id = false;
+};
+
+SessionPlan Plan(const World& world) {
+  const std::string name = "n1";
+  const std::map<std::string, network::BgpPeer> peers = {{world.peer.meta.name, world.peer}};
+  return PlanSessions({.node_name = name,
+                       .node = world.node,
+                       .conf = world.has_conf ? &world.conf : nullptr,
+                       .peers = peers,
+                       .uses_written_router_id = world.uses_written_router_id});
+}
+
+World Usual() {
+  World world;
+  world.node.internal_ips = {*IpAddress::Parse("10.0.0.1")};
+  world.node.next_hops.v4 = world.node.internal_ips[0];
+  world.node.rack = "r1";
+  return world;
+}
+
+std::vector<std::string> Reasons(const SessionPlan& plan) {
+  std::vector<std::string> reasons;
+  for (const Problem& problem : plan.problems) reasons.push_back(problem.reason);
+  return reasons;
+}
+
+TEST(SessionTest, Defaults) {
+  const SessionPlan plan = Plan(Usual());
+  EXPECT_THAT(plan.problems, IsEmpty());
+  ASSERT_TRUE(plan.instance.has_value());
+  EXPECT_EQ(plan.instance->ShortDebugString(),
+            "local_as: 65000 router_id: \"10.0.0.1\" listen_port: 179");
+  ASSERT_THAT(plan.peers, SizeIs(1));
+  EXPECT_EQ(plan.peers.begin()->second.ShortDebugString(),
+            "address: \"10.0.0.254\" name: \"leaf\" remote_as: 65001 remote_port: 179 "
+            "hold_time_s: 90 connect_retry_s: 120 ttl: 1 "
+            "families { family: 4 add_path_send: true } scope: \"all\"");
+}
+
+struct InstanceCase {
+  const char* what;
+  std::function<void(World*)> change;
+  std::string instance;  // empty: none
+  std::vector<std::string> problems;
+};
+
+TEST(SessionTest, Instance) {
+  const std::vector<InstanceCase> cases = {
+      {"asPerRack",
+       [](World* w) { w->conf.as_per_rack = {{"r1", 65010}}; },
+       "local_as: 65010 router_id: \"10.0.0.1\" listen_port: 179",
+       {}},
+      {"asPerRack 0 keeps as",
+       [](World* w) { w->conf.as_per_rack = {{"r1", 0}}; },
+       "local_as: 65000 router_id: \"10.0.0.1\" listen_port: 179",
+       {}},
+      {"no AS", [](World* w) { w->conf.as = 0; }, "", {"NoAs"}},
+      {"only asPerRack",
+       [](World* w) {
+         w->conf.as = 0;
+         w->conf.as_per_rack = {{"r1", 4200000000u}};
+       },
+       "local_as: 4200000000 router_id: \"10.0.0.1\" listen_port: 179",
+       {}},
+      {"no BgpConf", [](World* w) { w->has_conf = false; }, "", {"NoBgpConf"}},
+      {"active only",
+       [](World* w) { w->conf.listen_port = -1; },
+       "local_as: 65000 router_id: \"10.0.0.1\" listen_port: -1",
+       {}},
+      {"quick start",
+       [](World* w) {
+         w->conf.listen_port = 17900;
+         w->conf.router_id = "192.168.0.2";
+         w->uses_written_router_id = true;
+       },
+       "local_as: 65000 router_id: \"192.168.0.2\" listen_port: 17900",
+       {}},
+      {"another speaker's router id",
+       [](World* w) { w->conf.router_id = "192.168.0.2"; },
+       "local_as: 65000 router_id: \"10.0.0.1\" listen_port: 179",
+       {}},
+      {"router id of the wrong family",
+       [](World* w) { w->conf.router_id = "fd00::1"; },
+       "local_as: 65000 router_id: \"10.0.0.1\" listen_port: 179",
+       {"BadRouterId"}},
+      {"port out of range",
+       [](World* w) { w->conf.listen_port = 70000; },
+       "local_as: 65000 router_id: \"10.0.0.1\" listen_port: 179",
+       {"BadListenPort"}},
+      {"listen addresses",
+       [](World* w) { w->conf.listen_addresses = {"10.0.0.1", "eth0"}; },
+       "local_as: 65000 router_id: \"10.0.0.1\" listen_port: 179 listen_addresses: \"10.0.0.1\"",
+       {"BadListenAddress"}},
+      {"no usable listen address",
+       [](World* w) { w->conf.listen_addresses = {"eth0"}; },
+       "local_as: 65000 router_id: \"10.0.0.1\" listen_port: -1",
+       {"BadListenAddress"}},
+      {"the DaemonSet no longer wants it",
+       [](World* w) { w->node.leaving = true; },
+       "local_as: 65000 router_id: \"10.0.0.1\" listen_port: 179 on_stop: LEAVE",
+       {}},
+  };
+  for (const InstanceCase& c : cases) {
+    World world = Usual();
+    c.change(&world);
+    const SessionPlan plan = Plan(world);
+    EXPECT_EQ(plan.instance.has_value() ? plan.instance->ShortDebugString() : "", c.instance)
+        << c.what;
+    EXPECT_EQ(Reasons(plan), c.problems) << c.what;
+    EXPECT_EQ(plan.peers.empty(), c.instance.empty()) << c.what;
+  }
+}
+
+TEST(SessionTest, RouterIdOfAV6OnlyNodeIsStableAndNotZero) {
+  World world = Usual();
+  world.node.next_hops = {};
+  const SessionPlan plan = Plan(world);
+  EXPECT_NE(plan.instance->router_id(), "0.0.0.0");
+  EXPECT_EQ(plan.instance->router_id(), "171.13.134.236");
+}
+
+struct PeerCase {
+  const char* what;
+  std::function<void(World*)> change;
+  std::function<std::string(const v1::BgpPeer&)> field;
+  std::string value;
+  std::vector<std::string> problems;
+};
+
+TEST(SessionTest, Peers) {
+  const auto ttl = [](const v1::BgpPeer& p) { return std::to_string(p.ttl()); };
+  const auto hold = [](const v1::BgpPeer& p) { return std::to_string(p.hold_time_s()); };
+  const auto keepalive = [](const v1::BgpPeer& p) { return std::to_string(p.keepalive_s()); };
+  const auto down = [](const v1::BgpPeer& p) { return p.held_down(); };
+  const auto families = [](const v1::BgpPeer& p) {
+    std::string text;
+    for (const auto& f : p.families()) text += "{" + f.ShortDebugString() + "}";
+    return text;
+  };
+  const auto scope = [](const v1::BgpPeer& p) { return p.scope(); };
+  const std::vector<PeerCase> cases = {
+      {"iBGP", [](World* w) { w->peer.peer_as = 65000; }, ttl, "255", {}},
+      {"eBGP by local AS", [](World* w) { w->peer.local_as = 65001; }, ttl, "255", {}},
+      {"multihop", [](World* w) { w->peer.multihop = true; }, ttl, "255", {}},
+      {"multihop with TTL",
+       [](World* w) {
+         w->peer.multihop = true;
+         w->peer.multihop_ttl = 3;
+       },
+       ttl,
+       "3",
+       {}},
+      {"no hold time", [](World* w) { w->peer.hold_time_s = 0; }, hold, "0", {}},
+      {"short hold time", [](World* w) { w->peer.hold_time_s = 2; }, hold, "3", {"BadTimer"}},
+      {"long hold time",
+       [](World* w) { w->peer.hold_time_s = 70000; },
+       hold,
+       "65535",
+       {"BadTimer"}},
+      {"keepalive", [](World* w) { w->peer.keepalive_s = 10; }, keepalive, "10", {}},
+      {"keepalive too long",
+       [](World* w) { w->peer.keepalive_s = 90; },
+       keepalive,
+       "0",
+       {"BadTimer"}},
+      {"connect retry",
+       [](World* w) { w->peer.connect_retry_s = 7; },
+       [](const v1::BgpPeer& p) { return std::to_string(p.connect_retry_s()); },
+       "7",
+       {}},
+      {"remote port",
+       [](World* w) { w->peer.remote_port = 1790; },
+       [](const v1::BgpPeer& p) { return std::to_string(p.remote_port()); },
+       "1790",
+       {}},
+      {"local AS",
+       [](World* w) { w->peer.local_as = 65009; },
+       [](const v1::BgpPeer& p) { return std::to_string(p.local_as()); },
+       "65009",
+       {}},
+      {"password", [](World* w) { w->peer.auth_password = std::string(80, 'x'); }, down, "", {}},
+      {"password too long",
+       [](World* w) { w->peer.auth_password = std::string(81, 'x'); },
+       down,
+       "spec.conf.authPassword has 81 octets; TCP MD5 takes at most 80",
+       {"HeldDown"}},
+      {"export policy",
+       [](World* w) { w->conf.policy = "no-leak"; },
+       down,
+       "BgpConf spec.policy names the export policy \"no-leak\", which cannot be applied; without "
+       "it the peer would get routes that the policy may forbid",
+       {"HeldDown"}},
+      {"v6 peer",
+       [](World* w) { w->peer.neighbor_address = "fd00::1"; },
+       families,
+       "{family: 6 add_path_send: true}",
+       {}},
+      {"written sendMax",
+       [](World* w) {
+         w->peer.afi_safis = {{.family = Family::kV6, .text = "", .send_max = 0},
+                              {.family = Family::kV4, .text = "", .send_max = 10}};
+       },
+       families,
+       "{family: 4 add_path_send: true send_max: 10}{family: 6}",
+       {}},
+      {"entry without addPaths",
+       [](World* w) { w->peer.afi_safis = {{.family = Family::kV4, .text = ""}}; },
+       families,
+       "{family: 4}",
+       {}},
+      {"a family that is not carried",
+       [](World* w) {
+         w->peer.afi_safis = {{.unicast = false, .text = "AFI_L2VPN/SAFI_EVPN"},
+                              {.family = Family::kV4, .text = ""}};
+       },
+       families,
+       "{family: 4}",
+       {"FamilyIgnored"}},
+      {"no family left",
+       [](World* w) {
+         w->peer.afi_safis = {{.family = Family::kV4, .text = "", .enabled = false}};
+       },
+       down,
+       "spec.afiSafis leaves no address family to announce",
+       {"HeldDown"}},
+      {"no prefixes known", [](World*) {}, scope, "all", {}},
+      {"connected",
+       [](World* w) { w->node.prefixes = {{"eth0", *IpAddress::Parse("10.0.0.1"), 24}}; },
+       scope,
+       "connected",
+       {}},
+      {"connected, but far",
+       [](World* w) {
+         w->node.prefixes = {{"eth0", *IpAddress::Parse("10.0.0.1"), 24}};
+         w->peer.multihop = true;
+       },
+       scope,
+       "all",
+       {}},
+  };
+  for (const PeerCase& c : cases) {
+    World world = Usual();
+    c.change(&world);
+    const SessionPlan plan = Plan(world);
+    ASSERT_THAT(plan.peers, SizeIs(1)) << c.what;
+    EXPECT_EQ(c.field(plan.peers.begin()->second), c.value) << c.what;
+    EXPECT_EQ(Reasons(plan), c.problems) << c.what;
+  }
+}
+
+TEST(SessionTest, PeersThatCannotBe) {
+  World world = Usual();
+  world.peer.neighbor_address = "leaf1.example";
+  EXPECT_THAT(Reasons(Plan(world)), ElementsAre("BadAddress"));
+  EXPECT_THAT(Plan(world).peers, IsEmpty());
+  world = Usual();
+  world.peer.peer_as = 0;
+  EXPECT_THAT(Reasons(Plan(world)), ElementsAre("NoAs"));
+  EXPECT_THAT(Plan(world).peers, IsEmpty());
+}
+
+class SpeakersTest : public testing::Test {
+ protected:
+  void AddSpeaker(const std::string& name, const std::string& ip, kube::Labels labels = {}) {
+    planner_.Upsert(MakeNode(name, ip, std::move(labels)));
+    planner_.SetFact(MakeSpeaker(name));
+  }
+  std::string RouterId(const std::string& node) {
+    planner_.Step();
+    v1::ResourceBody body;
+    body.ParseFromString(*planner_.Find("node/" + node)->resources().at("instance").body);
+    return body.instance().router_id();
+  }
+  std::vector<std::string> ProblemReasons() {
+    planner_.Step();
+    std::vector<std::string> reasons;
+    for (const Problem& p : planner_.Problems()) reasons.push_back(p.about.name + " " + p.reason);
+    return reasons;
+  }
+  Planner planner_;
+};
+
+TEST_F(SpeakersTest, TheWrittenRouterIdIsUsedOnce) {
+  network::BgpConf conf = MakeConf(65000);
+  conf.router_id = "192.168.0.2";
+  planner_.Upsert(conf);
+  AddSpeaker("n2", "192.168.0.3");
+  EXPECT_EQ(RouterId("n2"), "192.168.0.2") << "a single speaker";
+  EXPECT_THAT(ProblemReasons(), IsEmpty());
+  AddSpeaker("n1", "192.168.0.4");
+  EXPECT_EQ(RouterId("n2"), "192.168.0.2") << "who has it keeps it";
+  EXPECT_EQ(RouterId("n1"), "192.168.0.4");
+  EXPECT_THAT(ProblemReasons(), ElementsAre("default RouterIdOnce"));
+  EXPECT_THAT(planner_.assignments(), ElementsAre(Assignment{"router-id", "n2", "n2"}));
+  AddSpeaker("n3", "192.168.0.2");
+  EXPECT_EQ(RouterId("n3"), "192.168.0.2") << "the node that owns it";
+  EXPECT_EQ(RouterId("n2"), "192.168.0.3");
+}
+
+TEST_F(SpeakersTest, RouterIdClash) {
+  planner_.Upsert(MakeConf(65000));
+  AddSpeaker("n1", "192.168.0.3");
+  AddSpeaker("n2", "192.168.0.3");
+  EXPECT_THAT(ProblemReasons(), ElementsAre("default RouterIdClash"));
+}
+
+TEST_F(SpeakersTest, PeersOfOneAddress) {
+  planner_.Upsert(MakeConf(65000));
+  AddSpeaker("n1", "10.0.0.1", {{"side", "a"}});
+  AddSpeaker("n2", "10.0.1.1", {{"side", "b"}});
+  planner_.Upsert(MakePeer("gw-a", "169.254.1.1", 65001, {{"side", "a"}}));
+  planner_.Upsert(MakePeer("gw-b", "169.254.1.1", 65002, {{"side", "b"}}));
+  EXPECT_THAT(ProblemReasons(), IsEmpty()) << "the same gateway address on different nodes";
+  planner_.Upsert(MakePeer("gw-c", "169.254.1.1", 65003));
+  EXPECT_THAT(ProblemReasons(), ElementsAre("gw-c DuplicatePeer", "gw-c DuplicatePeer"))
+      << "once for each that comes first";
+  planner_.Remove({network::BgpPeer::kKind, "", "gw-c"});
+  EXPECT_THAT(ProblemReasons(), IsEmpty());
+}
+
+TEST_F(SpeakersTest, OnlyTheDefaultConfAndWhatTheCniDoesNotHandle) {
+  AddSpeaker("n1", "10.0.0.1");
+  network::BgpConf conf = MakeConf(65000);
+  conf.meta.name = "mine";
+  planner_.Upsert(conf);
+  planner_.Upsert(MakePeer("leaf", "10.0.0.254", 65001));
+  EXPECT_THAT(ProblemReasons(), ElementsAre("mine Ignored", "leaf NoBgpConf"));
+  conf = MakeConf(65000);
+  conf.meta.labels["porter.kubesphere.io/cni"] = "calico";
+  planner_.Upsert(conf);
+  planner_.Step();
+  EXPECT_EQ(planner_.Find("node/n1"), nullptr);
+  conf.meta.labels.clear();
+  planner_.Upsert(conf);
+  network::BgpPeer peer = MakePeer("leaf", "10.0.0.254", 65001);
+  peer.meta.labels["openelb.kubesphere.io/cni"] = "calico";
+  planner_.Upsert(peer);
+  planner_.Step();
+  EXPECT_THAT(planner_.Find("node/n1")->resources(), SizeIs(1)) << "the instance alone";
+}
+
+// A change of BgpConf must not touch routes, groups or peers (OpenELB lost every route).
+TEST_F(SpeakersTest, ConfChangesTouchOnlyInstances) {
+  FillDocumentedTopology(&planner_);
+  planner_.Step();
+  network::BgpConf conf = MakeConf(50000);
+  conf.listen_port = 17900;
+  planner_.Upsert(conf);
+  const PlanChange change = planner_.Step();
+  EXPECT_TRUE(change.speakers.empty());
+  EXPECT_THAT(change.keys, ElementsAre(testing::Pair("node/master1", ElementsAre("instance")),
+                                       testing::Pair("node/worker-p002", ElementsAre("instance"))));
+}
+
+TEST_F(SpeakersTest, PeerChangesTouchOnlyThatPeer) {
+  FillDocumentedTopology(&planner_);
+  planner_.Step();
+  network::BgpPeer peer =
+      MakePeer("leaf1", "192.168.0.2", 50001, {{"openelb.kubesphere.io/rack", "leaf1"}});
+  peer.hold_time_s = 9;
+  planner_.Upsert(peer);
+  EXPECT_THAT(planner_.Step().keys,
+              ElementsAre(testing::Pair("node/master1", ElementsAre("peer/192.168.0.2"))));
+}
+
+// All speakers start at once (OpenELB lost routes): the outcome does not depend on the order.
+TEST_F(SpeakersTest, StartedTogether) {
+  FillDocumentedTopology(&planner_);
+  for (const char* node : {"master1", "worker-p002"})
+    planner_.SetFact(MakeSpeaker(node, /*here=*/false, 2));
+  planner_.Step();
+  EXPECT_THAT(planner_.SetsOf("master1"), IsEmpty());
+  for (const char* node : {"worker-p002", "master1"}) planner_.SetFact(MakeSpeaker(node, true, 3));
+  planner_.Step();
+  Planner fresh;
+  FillDocumentedTopology(&fresh);
+  fresh.Step();
+  for (const char* node : {"master1", "worker-p002"})
+    EXPECT_EQ(Announced(planner_, node), Announced(fresh, node));
+}
+
+}  // namespace
+}  // namespace openelb::plan
