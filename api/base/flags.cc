@@ -126,8 +126,9 @@ void FlagSet::Duration(absl::string_view name, absl::Duration* value, absl::stri
 void FlagSet::Address(absl::string_view name, HostPort* value, absl::string_view help) {
   Add(name, "HOST:PORT", Text(*value), help, [value](absl::string_view text) -> absl::Status {
     absl::StatusOr<HostPort> parsed = ParseHostPort(text);
-    if (parsed.ok()) *value = *std::move(parsed);
-    return parsed.status();
+    if (!parsed.ok()) return parsed.status();
+    *value = *std::move(parsed);
+    return absl::OkStatus();
   });
 }
 
@@ -138,8 +139,9 @@ void FlagSet::AddressOrNone(absl::string_view name, std::optional<HostPort>* val
         value->reset();
         if (text == "0") return absl::OkStatus();
         absl::StatusOr<HostPort> parsed = ParseHostPort(text);
-        if (parsed.ok()) *value = *std::move(parsed);
-        return parsed.status();
+        if (!parsed.ok()) return parsed.status();
+        *value = *std::move(parsed);
+        return absl::OkStatus();
       });
 }
 

@@ -24,6 +24,8 @@ HttpHandlers TwoPages() {
 
 int Dial(uint16_t port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  EXPECT_GE(fd, 0);
+  if (fd < 0) return fd;
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_port = htons(port);

@@ -11,6 +11,13 @@ target_include_directories(openelb_flags INTERFACE ${CMAKE_SOURCE_DIR})
 # A designated initializer leaves the rest to the members' defaults on purpose.
 target_compile_options(openelb_flags INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers)
 target_link_options(openelb_flags INTERFACE -fuse-ld=mold)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # Only clang checks locks against their annotations.
+  target_compile_options(openelb_flags INTERFACE -Wthread-safety)
+endif()
+if(OPENELB_SANITIZE OR OPENELB_FUZZ)
+  set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
+endif()
 if(OPENELB_SANITIZE STREQUAL "address")
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
@@ -28,7 +35,8 @@ if(OPENELB_CCACHE)
 endif()
 
 # openelb_library(NAME HEADERS a.h ... [SOURCES a.cc ...] [DEPS public...] [PRIVATE_DEPS private...])
-# Headers form a file set, so that the target verify_headers compiles each of them alone.
+# Headers form a file set, so that the target
+# all_verify_interface_header_sets compiles each of them alone.
 function(openelb_library name)
   cmake_parse_arguments(arg "" "" "HEADERS;SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   if(arg_SOURCES)
@@ -53,8 +61,11 @@ function(openelb_binary name)
   target_link_libraries(${name} PRIVATE openelb_flags ${arg_DEPS})
 endfunction()
 
-# openelb_test(NAME SOURCES ... DEPS ... [THREADED]): GoogleTest program, one ctest entry per program.
-# THREADED marks tests that run threads: the thread sanitizer build runs just those.
+# All unit tests and corpus replays, without the programs.
+add_custom_target(unit_tests)
+
+# openelb_test(NAME SOURCES ... DEPS ... [THREADED] [TIMEOUT seconds]): GoogleTest program, one ctest entry
+# per test. THREADED marks tests that run threads: the thread sanitizer build runs just those.
 function(openelb_test name)
   cmake_parse_arguments(arg "THREADED" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
   if(OPENELB_FUZZ)
@@ -66,13 +77,21 @@ function(openelb_test name)
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE openelb_flags GTest::gmock_main ${arg_DEPS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+  add_dependencies(unit_tests ${name})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
+  set(properties TIMEOUT ${arg_TIMEOUT})
+  if(OPENELB_SANITIZE STREQUAL "thread")
+    # Debian's libraries are not instrumented, so what happens inside them looks like races.
+    list(APPEND properties ENVIRONMENT
+      "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/hack/tsan.supp:ignore_noninstrumented_modules=1:report_thread_leaks=0")
+  endif()
   gtest_discover_tests(${name} TEST_PREFIX ${name}. WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}
-    DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${arg_TIMEOUT}
-    ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/hack/tsan.supp:ignore_noninstrumented_modules=1:report_thread_leaks=0")
+    DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
 endfunction()
+
+add_custom_target(benchmarks)
 
 # openelb_benchmark(NAME SOURCES ... DEPS ...): google-benchmark program; `make bench` runs them.
 function(openelb_benchmark name)
@@ -83,8 +102,10 @@ function(openelb_benchmark name)
   add_executable(${name} EXCLUDE_FROM_ALL ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE openelb_flags benchmark::benchmark_main ${arg_DEPS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
-  set_property(GLOBAL APPEND PROPERTY OPENELB_BENCHMARKS ${name})
+  add_dependencies(benchmarks ${name})
 endfunction()
+
+add_custom_target(fuzzers)
 
 # openelb_fuzz(NAME SOURCES ... DEPS ... CORPUS dir): one LLVMFuzzerTestOneInput. With OPENELB_FUZZ a libFuzzer
 # program under build/fuzz; without, a test that feeds every corpus file through it once.
@@ -96,15 +117,20 @@ function(openelb_fuzz name)
   if(OPENELB_FUZZ)
     add_executable(${name} ${arg_SOURCES})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers ${name})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
     file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/fuzz/${name}.corpus CONTENT "${CMAKE_CURRENT_SOURCE_DIR}/${arg_CORPUS}\n")
   else()
     add_executable(${name} ${arg_SOURCES} ${CMAKE_SOURCE_DIR}/hack/cmake/replay_corpus.cc)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+    add_dependencies(unit_tests ${name})
     add_test(NAME ${name}.corpus COMMAND ${name} ${CMAKE_CURRENT_SOURCE_DIR}/${arg_CORPUS})
   endif()
   target_link_libraries(${name} PRIVATE openelb_flags ${arg_DEPS})
 endfunction()
+
+# All generated sources: what an analysis of the code needs before it can parse it.
+add_custom_target(generated)
 
 # openelb_proto(NAME FILE [GRPC]): a library from one .proto below api/. With GRPC, NAME_grpc holds the service.
 function(openelb_proto name file)
@@ -115,6 +141,8 @@ function(openelb_proto name file)
   add_custom_command(OUTPUT ${out}/${stem}.pb.cc ${out}/${stem}.pb.h
     COMMAND protobuf::protoc -I ${CMAKE_SOURCE_DIR} --cpp_out=${out} ${file}
     DEPENDS ${CMAKE_SOURCE_DIR}/${file} VERBATIM)
+  add_custom_target(${name}_sources DEPENDS ${out}/${stem}.pb.cc)
+  add_dependencies(generated ${name}_sources)
   add_library(${name} STATIC ${out}/${stem}.pb.cc)
   target_include_directories(${name} SYSTEM PUBLIC ${out})
   target_link_libraries(${name} PUBLIC protobuf::libprotobuf)
@@ -124,6 +152,8 @@ function(openelb_proto name file)
       COMMAND protobuf::protoc -I ${CMAKE_SOURCE_DIR} --grpc_out=${out}
               --plugin=protoc-gen-grpc=$<TARGET_FILE:gRPC::grpc_cpp_plugin> ${file}
       DEPENDS ${CMAKE_SOURCE_DIR}/${file} VERBATIM)
+    add_custom_target(${name}_grpc_sources DEPENDS ${out}/${stem}.grpc.pb.cc)
+    add_dependencies(generated ${name}_grpc_sources)
     add_library(${name}_grpc STATIC ${out}/${stem}.grpc.pb.cc)
     target_link_libraries(${name}_grpc PUBLIC ${name} gRPC::grpc++)
   endif()

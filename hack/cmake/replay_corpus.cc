@@ -1,5 +1,5 @@
-// Stands in for libFuzzer's main: feeds every file below the given folders once through the target, so that
-// each corpus runs as a plain test under the sanitizers.
+// Stands in for libFuzzer's main: feeds every file below the given folders once through the target,
+// so that each corpus runs as a plain test under the sanitizers.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -15,7 +15,8 @@ int main(int argc, char** argv) {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(argv[i])) {
       if (!entry.is_regular_file()) continue;
       std::ifstream in(entry.path(), std::ios::binary);
-      const std::string bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+      const std::string bytes((std::istreambuf_iterator<char>(in)),
+                              std::istreambuf_iterator<char>());
       LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
       ++files;
     }

@@ -1,0 +1,55 @@
+# The commands. What they do is in hack/ and CMake; each says what it does before it does it.
+.PHONY: help deps build test demo lint fmt fuzz bench clean
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# make fuzz SECONDS=600: how long each fuzz target runs. (make sets SECONDS for nobody else.)
+SECONDS ?= 60
+
+help:
+	@echo 'make deps    install what building, testing and the demo need (Debian 12)'
+	@echo 'make build   build the programs and their tests: build/bin/openelb-controller, build/bin/openelb-speaker'
+	@echo 'make test    build and run every test; ends with "N passed, N failed"'
+	@echo 'make demo    the multi-router topology with real routers and traffic; KEEP=1 leaves it up'
+	@echo 'make lint    check format, sizes, includes; clang-tidy on changed files (ALL=1: on every file)'
+	@echo 'make fmt     format the C++ sources in place'
+	@echo 'make fuzz    run each fuzz target for SECONDS=60'
+	@echo 'make bench   run the benchmarks'
+	@echo 'make clean   remove what was built'
+
+deps:
+	@echo '== installing what is missing'
+	@hack/deps
+
+build: deps
+	@echo '== building into build/'
+	@cmake -S . -B build -G Ninja --log-level=WARNING
+	@ninja -C build
+
+test:
+	@echo '== building and running every test'
+	@hack/test
+
+demo: build
+	@echo '== running the demo in network namespaces'
+	@hack/lab/demo.py $(if $(KEEP),--keep)
+
+lint:
+	@echo '== checking the sources'
+	@hack/lint $(if $(ALL),--all)
+
+fmt:
+	@echo '== formatting the C++ sources'
+	@git ls-files --cached --others --exclude-standard -- '*.cc' '*.h' | xargs clang-format-19 -i
+
+fuzz:
+	@echo '== fuzzing each target for $(SECONDS) s'
+	@hack/fuzz $(SECONDS)
+
+bench:
+	@echo '== building and running the benchmarks'
+	@hack/bench
+
+clean:
+	@echo '== removing build*/'
+	@rm -rf build build-*
