@@ -21,6 +21,7 @@
 #include "api/base/program.h"
 #include "api/base/random.h"
 #include "api/base/signals.h"
+#include "api/base/version.h"
 #include "speaker/io/epoll_io.h"
 #include "speaker/link/endpoint.h"
 #include "speaker/link/grpc_client.h"
@@ -32,7 +33,6 @@ namespace openelb {
 namespace {
 
 constexpr char kProgram[] = "openelb-speaker";
-constexpr char kVersion[] = OPENELB_VERSION;
 // After an orderly stop: the least time the goodbye gets, and the most that peers get to read
 // their last message.
 constexpr absl::Duration kGoodbye = absl::Milliseconds(100);
@@ -60,7 +60,7 @@ link::LinkOptions MakeLinkOptions(const SpeakerFlags& flags, Random* random) {
   const absl::StatusOr<std::string> boot_id = ReadFile("/proc/sys/kernel/random/boot_id");
   if (boot_id.ok()) options.kernel_boot_id = std::string(absl::StripSuffix(*boot_id, "\n"));
   options.instance = absl::StrCat(absl::Hex(random->Next64(), absl::kZeroPad16));
-  options.version = kVersion;
+  options.version = std::string(Version());
   for (const HostPort& controller : flags.controllers) {
     options.controllers.push_back(controller.ToString());
   }
@@ -143,7 +143,7 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
     return 1;
   }
   Metrics metrics(SpeakerMetricTable());
-  SpeakerMetrics exporter(kVersion, &metrics);
+  SpeakerMetrics exporter(Version(), &metrics);
   const auto open_link = [&](link::PlanLink::Handler* handler) {
     return std::make_unique<link::GrpcClient>(
         MakeGrpcOptions(flags), handler,
@@ -176,7 +176,7 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
     log.Error("cannot start", {{"error", watched.ToString()}});
     return 1;
   }
-  log.Info("speaker starts", {{"node", flags.node_name}, {"version", kVersion}});
+  log.Info("speaker starts", {{"node", flags.node_name}, {"version", Version()}});
   speaker.Start();
   while (stop.empty()) {
     speaker.Turn();
@@ -201,7 +201,7 @@ int Main(std::span<const char* const> args) {
   FlagSet flags(kProgram, "--controller HOST:PORT --node-name NAME [flags]",
                 "Announces the addresses of LoadBalancer Services as the controller plans it.");
   DeclareSpeakerFlags(&flags, &options);
-  if (const std::optional<int> exit = ParseOrExit(&flags, args, kProgram, kVersion)) return *exit;
+  if (const std::optional<int> exit = ParseOrExit(&flags, args, kProgram, Version())) return *exit;
   if (const absl::Status wrong = CheckSpeakerFlags(options); !wrong.ok()) {
     std::fputs(absl::StrCat(kProgram, ": ", wrong.message(), "\n").c_str(), stderr);
     return kExitUsage;
@@ -218,7 +218,7 @@ int Main(std::span<const char* const> args) {
 int main(int argc, char** argv) {
   const std::span<const char* const> args(argv + 1, argc > 0 ? argc - 1 : 0);
   if (!args.empty() && std::string_view(args[0]) == "version") {
-    std::fputs(absl::StrCat("openelb-speaker ", openelb::kVersion, "\n").c_str(), stdout);
+    std::fputs(absl::StrCat("openelb-speaker ", openelb::Version(), "\n").c_str(), stdout);
     return 0;
   }
   return openelb::Main(args);

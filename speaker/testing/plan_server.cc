@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <future>
+#include <set>
 
 namespace openelb {
 
@@ -78,7 +79,11 @@ void PlanServer::OnDetached(push::StreamId stream, const absl::Status& why) {
   distributor_.OnDetached(stream, why, clock_.Monotonic());
 }
 
-void PlanServer::OnSpeakerReport(const std::string&, const plan::v1::Report& report) {
+void PlanServer::OnSpeakerReport(const std::string& node, const plan::v1::Report& report) {
+  if (report.has_observed()) {
+    const bool waits = report.observed().pending_resets() > 0;
+    distributor_.SetResetTurns(waits ? std::set<std::string>{node} : std::set<std::string>{});
+  }
   MutexLock lock(&mutex_);
   if (report.has_observed()) observed_ = report.observed();
   if (report.has_goodbye()) ++goodbyes_;
