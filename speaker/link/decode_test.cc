@@ -1,0 +1,153 @@
+#include "speaker/link/decode.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "speaker/link/plan_builder.h"
+
+namespace openelb::link {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+absl::StatusOr<DecodedResource> Decode(const std::string& key, const std::string& text) {
+  const auto name = ParseKey(key);
+  if (!name.ok()) return name.status();
+  return DecodeResource(*name, Body(text));
+}
+
+TEST(DecodeTest, Instance) {
+  const auto decoded =
+      Decode("instance",
+             "instance { local_as: 65000 router_id: '10.0.0.1' listen_port: 179 on_stop: LEAVE }");
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  const auto& instance = std::get<BgpInstance>(*decoded);
+  EXPECT_EQ(instance.local_as, 65000u);
+  EXPECT_EQ(instance.router_id, 0x0a000001u);
+  EXPECT_TRUE(instance.leave_on_stop);
+  std::vector<std::string> listen;
+  for (const IpAddress& address : instance.listen_addresses) listen.push_back(address.ToString());
+  EXPECT_THAT(listen, ElementsAre("0.0.0.0", "::"));
+}
+
+TEST(DecodeTest, Peer) {
+  const auto decoded = Decode(
+      "peer/fd00::1",
+      "peer { address: 'fd00::1' name: 'p' remote_as: 4200000000 remote_port: 1179 passive: true "
+      "hold_time_s: 9 ttl: 255 md5_password: 'x' scope: 's' "
+      "families { family: 6 } families { family: 4 add_path_send: true send_max: 2 } }");
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  const auto& peer = std::get<BgpPeer>(*decoded);
+  EXPECT_EQ(peer.address.ToString(), "fd00::1");
+  EXPECT_EQ(peer.remote_as, 4200000000u);
+  EXPECT_EQ(peer.connect_retry_s, 120u);
+  EXPECT_THAT(peer.families,
+              ElementsAre(PeerFamily{Family::kV6, false, 0}, PeerFamily{Family::kV4, true, 2}));
+}
+
+TEST(DecodeTest, GroupRouteAndPlace) {
+  const auto group =
+      Decode("group/g",
+             "group { id: 'g' members { node: 'n1' address: '10.0.0.1' attributes { communities: 7 "
+             "med: 0 } }"
+             " members { node: 'n2' address: '10.0.0.2' weight: 5 draining: true } }");
+  ASSERT_TRUE(group.ok()) << group.status();
+  const auto& members = std::get<Members>(*group);
+  ASSERT_EQ(members.size(), 2u);
+  EXPECT_EQ(members[0].weight, 1u);
+  EXPECT_EQ(members[0].attributes.med, 0u);
+  EXPECT_THAT(members[0].attributes.communities, ElementsAre(7u));
+  EXPECT_EQ(members[1].attributes.med, std::nullopt);
+  EXPECT_TRUE(members[1].draining);
+
+  const auto route = Decode("route/172.22.0.2/32",
+                            "route { prefix: '172.22.0.2/32' targets { scope: 'a' group: 'g' } "
+                            "targets { scope: 'b' group: 'h' } services: 'ns/s' }");
+  ASSERT_TRUE(route.ok()) << route.status();
+  EXPECT_EQ(std::get<Route>(*route).groups,
+            (std::map<std::string, std::string>{{"a", "g"}, {"b", "h"}}));
+
+  const auto place = Decode("place/g", "place { group: 'g' node: 'n2' }");
+  ASSERT_TRUE(place.ok()) << place.status();
+  EXPECT_EQ(std::get<Place>(*place).node, "n2");
+}
+
+TEST(DecodeTest, KindsOfANewerControllerAreIgnored) {
+  for (const char* key : {"vrrp/eth0/51", "l2/10.0.0.1", "", "peers"}) {
+    const auto decoded = Decode(key, "\xff garbage");
+    ASSERT_TRUE(decoded.ok()) << key;
+    EXPECT_TRUE(std::holds_alternative<std::monostate>(*decoded)) << key;
+  }
+}
+
+TEST(DecodeTest, ErrorsNameFieldAndValue) {
+  const std::string peer = "peer { address: '10.0.0.1' remote_as: 1 remote_port: 179 ttl: 1 ";
+  const std::string instance = "instance { local_as: 1 router_id: '1.1.1.1' listen_port: 179 ";
+  const struct {
+    std::string key, text, error;
+  } cases[] = {
+      {"peer/010.0.0.1", "", "key: \"peer/010.0.0.1\""},
+      {"peer/fd00::0:1", "", "key: \"peer/fd00::0:1\""},
+      {"peer/", "", "key: \"peer/\""},
+      {"route/10.0.0.1/24", "", "key: \"route/10.0.0.1/24\""},
+      {"group/", "", "key: \"group/\""},
+      {"instance", "\xff", "body: 1 bytes are not a ResourceBody"},
+      {"instance", "", "body: kind 0"},
+      {"instance", "place { group: 'g' node: 'n' }", "body: kind 5"},
+      {"instance", "instance { router_id: '1.1.1.1' }", "local_as: 0"},
+      {"instance", "instance { local_as: 1 router_id: '0.0.0.0' }", "router_id: \"0.0.0.0\""},
+      {"instance", "instance { local_as: 1 router_id: '::1' }", "router_id: \"::1\""},
+      {"instance", "instance { local_as: 1 router_id: '1.1.1.1' }", "listen_port: 0"},
+      {"instance", instance + "listen_port: 65536 }", "listen_port: 65536"},
+      {"instance", instance + "listen_addresses: 'x' }", "listen_addresses: \"x\""},
+      {"instance", instance + "on_stop: 7 }", "on_stop: 7"},
+      {"peer/10.0.0.1", peer + "address: '10.0.0.2' }", "address: \"10.0.0.2\""},
+      {"peer/10.0.0.1", peer + "address: '224.0.0.1' }", "address: \"224.0.0.1\""},
+      {"peer/10.0.0.1", peer + "remote_as: 0 }", "remote_as: 0"},
+      {"peer/10.0.0.1", peer + "remote_port: 65536 }", "remote_port: 65536"},
+      {"peer/10.0.0.1", peer + "hold_time_s: 2 }", "hold_time_s: 2"},
+      {"peer/10.0.0.1", peer + "keepalive_s: 70000 }", "keepalive_s: 70000"},
+      {"peer/10.0.0.1", peer + "connect_retry_s: 70000 }", "connect_retry_s: 70000"},
+      {"peer/10.0.0.1", peer + "ttl: 256 }", "ttl: 256"},
+      {"peer/10.0.0.1", peer + "families { family: 5 } }", "families.family: 5"},
+      {"peer/10.0.0.1", peer + "families { family: 4 } families { family: 4 } }",
+       "families.family: 4 (allowed: each one once)"},
+      {"peer/10.0.0.1", peer + "md5_password: '" + std::string(81, 'x') + "' }",
+       "md5_password: 81 octets"},
+      {"group/g", "group { id: 'h' }", "id: \"h\""},
+      {"group/g", "group { id: 'g' members { address: '10.0.0.1' } }", "members.node: \"\""},
+      {"group/g", "group { id: 'g' members { node: 'n' address: '::' } }",
+       "members.address: \"::\""},
+      {"group/g",
+       "group { id: 'g' members { node: 'n' address: '10.0.0.1' } "
+       "members { node: 'n' address: '10.0.0.1' } }",
+       "members: \"n 10.0.0.1\""},
+      {"group/g",
+       "group { id: 'g' members { node: 'n' address: '10.0.0.1' attributes { prepend: 65 } } }",
+       "attributes.prepend: 65"},
+      {"route/10.0.0.0/24", "route { prefix: '10.0.0.0/33' }", "prefix: \"10.0.0.0/33\""},
+      {"route/10.0.0.0/24", "route { prefix: '10.0.1.0/24' }", "prefix: \"10.0.1.0/24\""},
+      {"route/10.0.0.0/24", "route { prefix: '10.0.0.0/24' targets { scope: 'a' } }",
+       "targets.group: \"\""},
+      {"route/10.0.0.0/24",
+       "route { prefix: '10.0.0.0/24' targets { scope: 'a' group: 'g' } "
+       "targets { scope: 'a' group: 'h' } }",
+       "targets.scope: \"a\""},
+      {"place/g", "place { group: 'h' node: 'n' }", "group: \"h\""},
+      {"place/g", "place { group: 'g' }", "node: \"\""},
+  };
+  for (const auto& c : cases) {
+    // A field given twice: the later one counts.
+    plan::v1::ResourceBody body;
+    const auto decoded = Decode(c.key, c.text);
+    EXPECT_TRUE(absl::IsInvalidArgument(decoded.status())) << c.key << " " << c.text;
+    EXPECT_THAT(std::string(decoded.status().message()), HasSubstr(c.error)) << c.text;
+  }
+  const auto longest =
+      Decode("place/g", "place { group: '" + std::string(5000, 'x') + "' node: 'n' }");
+  EXPECT_LT(longest.status().message().size(), 300u);
+}
+
+}  // namespace
+}  // namespace openelb::link

@@ -1,0 +1,149 @@
+#include "speaker/link/plan_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "api/base/clock.h"
+#include "speaker/link/plan_builder.h"
+
+namespace openelb::link {
+namespace {
+
+using ::testing::HasSubstr;
+
+SavedPlan Example() {
+  SavedPlan plan;
+  plan.generation = {3, 7};
+  plan.largest_epoch = 4;
+  plan.endpoints = {"10.0.0.1:50052"};
+  plan.confirmed_at = absl::FromUnixSeconds(1'700'000'000);
+  plan.kernel_boot_id = "boot-1";
+  plan.resources = {{"place/g", Body("place { group: 'g' node: 'n' }")}, {"place/h", "bad"}};
+  plan.last_good = {{"place/h", Body("place { group: 'h' node: 'n' }")}};
+  return plan;
+}
+
+TEST(SavedPlanTest, RoundTrips) {
+  const auto parsed = ParseSavedPlan(SerializeSavedPlan(Example()));
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(*parsed, Example());
+}
+
+TEST(SavedPlanTest, EveryDamageIsFound) {
+  const std::string good = SerializeSavedPlan(Example());
+  for (size_t i = 0; i < good.size(); ++i) {
+    EXPECT_FALSE(ParseSavedPlan(absl::string_view(good).substr(0, i)).ok()) << "cut at " << i;
+    std::string flipped = good;
+    flipped[i] ^= 1;
+    EXPECT_FALSE(ParseSavedPlan(flipped).ok()) << "flipped at " << i;
+  }
+  EXPECT_THAT(std::string(ParseSavedPlan("openelb-plan 2 x").status().message()),
+              HasSubstr("version 2 (known: 1)"));
+}
+
+class PlanFileTest : public ::testing::Test {
+ protected:
+  PlanFile Make(const std::string& boot_id = "boot-1") {
+    return PlanFile(&disk_, &store_, &log_, {.kernel_boot_id = boot_id});
+  }
+  void Hold(uint64_t counter) {
+    for (const auto& plan : Snapshot({1, counter}, {})) store_.Apply(plan);
+  }
+  MemoryDisk disk_;
+  PlanStore store_;
+  SystemClock clock_;
+  NullLogSink sink_;
+  Logger log_{&sink_, &clock_};
+  absl::Duration now_ = absl::Seconds(50);
+  absl::Time wall_ = absl::FromUnixSeconds(1'700'000'000);
+};
+
+TEST_F(PlanFileTest, GathersChangesAndSavesThemSoon) {
+  PlanFile file = Make();
+  EXPECT_EQ(file.NextWakeup(), absl::InfiniteDuration());
+  Hold(1);
+  file.MarkDirty(now_);
+  file.MarkDirty(now_ + absl::Milliseconds(150));
+  EXPECT_EQ(file.NextWakeup(), now_ + absl::Milliseconds(200));
+  file.Tick(now_ + absl::Milliseconds(199), wall_, false);
+  EXPECT_EQ(file.counters().saves, 0u);
+  file.Tick(now_ + absl::Milliseconds(200), wall_, false);
+  EXPECT_EQ(file.counters().saves, 1u);
+  EXPECT_EQ(file.NextWakeup(), absl::InfiniteDuration());
+  Hold(2);
+  file.MarkDirty(now_ + absl::Seconds(1));
+  file.Flush(now_ + absl::Seconds(1), wall_);
+  EXPECT_EQ(file.counters().saves, 2u);
+  EXPECT_EQ(Make().Load(wall_).plan.generation, (plan::Generation{1, 2}));
+}
+
+TEST_F(PlanFileTest, WhatMayBeDoneWithASavedPlan) {
+  Hold(1);
+  PlanFile file = Make();
+  EXPECT_EQ(file.Load(wall_).use, SavedPlanUse::kNone);
+  file.Tick(now_, wall_, true);
+  file.Flush(now_, wall_);
+  const struct {
+    const char* boot_id;
+    absl::Duration age;
+    SavedPlanUse use;
+  } cases[] = {
+      {"boot-1", absl::Seconds(1), SavedPlanUse::kAtOnce},
+      {"boot-1", absl::Hours(24), SavedPlanUse::kAtOnce},
+      {"boot-1", absl::Hours(25), SavedPlanUse::kWaitBgp},
+      {"boot-2", absl::Seconds(1), SavedPlanUse::kProbe},
+      {"boot-2", absl::Hours(25), SavedPlanUse::kWaitBgp},
+      {"boot-1", -absl::Hours(25), SavedPlanUse::kAtOnce},  // the calendar was set back
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(Make(c.boot_id).Load(wall_ + c.age).use, c.use) << c.boot_id << " " << c.age;
+  }
+}
+
+TEST_F(PlanFileTest, AgeIsThatOfTheLastContact) {
+  Hold(1);
+  PlanFile file = Make();
+  file.Tick(now_, wall_, true);
+  for (int hour = 0; hour < 100; ++hour) {
+    wall_ += absl::Hours(1);
+    for (int wake = 0; wake < 2; ++wake) {  // the renewal falls due, then its save
+      const absl::Duration next = file.NextWakeup();
+      EXPECT_GT(next, now_);
+      now_ = next;
+      file.Tick(now_, wall_, true);
+    }
+  }
+  EXPECT_LE(file.counters().saves, 101u);
+  EXPECT_GE(Make().Load(wall_).plan.confirmed_at, wall_ - absl::Hours(2));
+}
+
+TEST_F(PlanFileTest, AFullDiskIsReportedAndTriedAgain) {
+  Hold(1);
+  PlanFile file = Make();
+  file.MarkDirty(now_);
+  disk_.fault = [](absl::string_view) { return absl::ResourceExhaustedError("plan: disk full"); };
+  for (int i = 0; i < 100; ++i) {
+    file.Tick(now_, wall_, false);
+    file.MarkDirty(now_);
+    now_ += absl::Milliseconds(100);
+  }
+  EXPECT_GE(file.counters().save_errors, 9u);
+  EXPECT_LE(file.counters().save_errors, 11u);
+  disk_.fault = nullptr;
+  file.Tick(file.NextWakeup(), wall_, false);
+  EXPECT_EQ(file.counters().saves, 1u);
+}
+
+TEST_F(PlanFileTest, ADamagedFileIsIgnoredAndCounted) {
+  Hold(1);
+  PlanFile file = Make();
+  file.MarkDirty(now_);
+  file.Flush(now_, wall_);
+  disk_.files["plan"].resize(disk_.files["plan"].size() - 1);
+  PlanFile damaged = Make();
+  EXPECT_EQ(damaged.Load(wall_).use, SavedPlanUse::kNone);
+  EXPECT_EQ(damaged.counters().damaged, 1u);
+}
+
+}  // namespace
+}  // namespace openelb::link
