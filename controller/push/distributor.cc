@@ -69,8 +69,9 @@ void Distributor::OnAttached(StreamId id, const std::string& node, absl::Duratio
 void Distributor::OnWritable(StreamId id, absl::Duration now) {
   const auto it = streams_.find(id);
   if (it == streams_.end()) return;
-  it->second.writable = true;
-  Pump(id, it->second, now);
+  Stream& stream = it->second;
+  stream.writable = true;
+  if (!Pump(id, stream, now) && stream.endpoints_due) Heartbeat(id, stream, now);
 }
 
 void Distributor::OnDetached(StreamId id, const absl::Status& why, absl::Duration) {
