@@ -14,6 +14,7 @@ namespace openelb::plan {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::Field;
 using ::testing::IsEmpty;
 
 constexpr auto kLocal = kube::TrafficPolicy::kLocal;
@@ -83,6 +84,11 @@ TEST_F(EligibilityTest, NodeHealth) {
             },
             "1 2 3 4"},
            {"no address", [](kube::Node* n) { n->internal_ips.clear(); }, "1 2 3"},
+           {"no address that a router can use",
+            [](kube::Node* n) {
+              n->internal_ips = {*IpAddress::Parse("127.0.0.1"), *IpAddress::Parse("0.0.0.0")};
+            },
+            "1 2 3"},
            {"another subnet",
             [](kube::Node* n) { n->internal_ips = {*IpAddress::Parse("10.0.9.4")}; }, "1 2 3"},
        }) {
@@ -220,6 +226,7 @@ TEST_F(EligibilityTest, LastResort) {
   planner_.Upsert(silent);
   EXPECT_EQ(Hops(), "1 2 3") << "others carry on";
   EXPECT_EQ(Hops("172.22.0.2/32"), "4");
+  EXPECT_THAT(planner_.Problems(), ElementsAre(Field(&Problem::reason, "LastResort")));
   kube::EndpointSlice unready = MakeSlice("local", {"n4"});
   unready.endpoints[0].ready = false;
   planner_.Upsert(unready);

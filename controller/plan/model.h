@@ -42,7 +42,7 @@ struct NodeView {
   kube::Labels labels;
   std::vector<IpAddress> internal_ips;
   Health health = Health::kReady;
-  PerFamily<std::optional<IpAddress>> next_hops;  // the first InternalIP of each family
+  PerFamily<std::optional<IpAddress>> next_hops;  // the first usable InternalIP of each family
   std::vector<InterfaceAddress> prefixes;         // sorted; reported, else annotated
   std::string rack_label;                         // empty: none
   Placement placement = Placement::kFlat;

@@ -22,6 +22,12 @@ bool IsLink(const InterfaceAddress& address) {
          !address.address.IsLoopback() && !address.address.IsLinkLocal();
 }
 
+// What a router can forward to.
+bool IsNextHop(const IpAddress& address) {
+  return !address.IsUnspecified() && !address.IsLoopback() && !address.IsMulticast() &&
+         !address.IsLinkLocal();
+}
+
 void Add(absl::string_view interface, absl::string_view text, std::vector<InterfaceAddress>* out) {
   absl::StatusOr<InterfaceAddress> address = InterfaceAddress::Parse(text);
   if (!address.ok() || !IsLink(*address)) return;
@@ -138,6 +144,7 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
   view.internal_ips = node.internal_ips;
   view.health = HealthOf(node);
   for (const IpAddress& address : node.internal_ips) {
+    if (!IsNextHop(address)) continue;
     std::optional<IpAddress>& first = view.next_hops[address.family()];
     if (!first.has_value()) first = address;
   }

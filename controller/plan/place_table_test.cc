@@ -115,6 +115,22 @@ TEST_F(PlaceTest, EachSpeakerGivesAnotherNextHop) {
               ElementsAre("10.0.0.254: 172.22.0.1/32 via 10.0.0.3 10.0.0.4 10.0.0.1 10.0.0.2"));
 }
 
+// The subnet becomes known, or grows an IPv6 prefix: another audience, the same next hops.
+TEST_F(PlaceTest, ChoicesMoveAlongToAnotherAudience) {
+  const auto learn = [&](std::vector<std::string> prefixes, int64_t at) {
+    for (const char* name : {"a", "c"}) planner_.SetFact(MakePrefixes(name, prefixes, at));
+    EXPECT_FALSE(planner_.Step().speakers.empty());
+  };
+  learn({"eth0 10.0.0.1/24"}, 2);
+  SetReady("c", false);
+  SetReady("b", false);
+  SetReady("b", true);
+  EXPECT_EQ(One("c"), "10.0.0.4");
+  learn({"eth0 10.0.0.1/24", "eth0 fd00::1/64"}, 3);
+  EXPECT_EQ(One("c"), "10.0.0.4");
+  EXPECT_THAT(planner_.assignments(), ElementsAre(Assignment{"cluster/v4/connected", "c", "d"}));
+}
+
 TEST_F(PlaceTest, ChoicesStickAndSurviveTheController) {
   SetReady("c", false);  // its speaker goes on, for others
   EXPECT_EQ(One("a"), "10.0.0.1");

@@ -17,6 +17,32 @@
 
 namespace openelb::plan {
 
+namespace {
+
+// One for each silent node that is a next hop nevertheless, however many addresses need it.
+void AddLastResorts(const Model& model, std::set<Problem>* out) {
+  std::set<std::string> used;
+  PerFamily<bool> all;
+  for (const auto& [address, view] : model.addresses) {
+    if (!view.last_resort) continue;
+    used.insert(view.nodes.begin(), view.nodes.end());
+    all[address.family()] |= view.kind == AddressView::Kind::kLastResort;
+  }
+  for (const auto& [name, node] : model.nodes) {
+    if (node.health != Health::kUnknown) continue;
+    const bool in_all = std::any_of(kFamilies.begin(), kFamilies.end(), [&](Family family) {
+      return all[family] && node.next_hops[family].has_value();
+    });
+    if (!in_all && !used.contains(name)) continue;
+    out->insert({{kube::Node::kKind, "", name},
+                 "LastResort",
+                 "the node's Ready condition is Unknown, but addresses that would have no next hop "
+                 "anywhere are still announced for it"});
+  }
+}
+
+}  // namespace
+
 class Planner::Impl {
  public:
   explicit Impl(Options options) : nodes(std::move(options)) {}
@@ -40,6 +66,7 @@ class Planner::Impl {
   PlaceTable places;
   SetStore sets;
   std::map<std::string, std::vector<std::string>, std::less<>> reads;  // by speaker
+  size_t last_resorts = 0;  // addresses that are announced only as a last resort
   Visits visits;
 };
 
@@ -114,9 +141,16 @@ PlanChange Planner::Step() {
       p.groups.Derive(nodes, addresses, audiences, &p.model, &p.sets, &p.visits);
   p.places.Derive(groups, audiences, p.model, &p.sets, &p.visits);
 
+  const size_t last_resorts = p.last_resorts;
+  for (const auto& [address, before] : addresses) {
+    const auto now = p.model.addresses.find(address);
+    if (before.last_resort) --p.last_resorts;
+    if (now != p.model.addresses.end() && now->second.last_resort) ++p.last_resorts;
+  }
   PlanChange change;
   change.keys = p.sets.TakeChanges();
-  change.problems = audiences.problems;
+  change.problems = audiences.problems || last_resorts != p.last_resorts ||
+                    (last_resorts > 0 && !(nodes.empty() && addresses.empty()));
   for (const auto& [name, before] : nodes) {
     const auto now = p.model.nodes.find(name);
     change.problems |= !before.has_value() || now == p.model.nodes.end() ||
@@ -160,6 +194,7 @@ std::vector<Problem> Planner::Problems() const {
                       view.placement == Placement::kNowhere ? "no rack" : "several racks",
                       "; only its own speaker, if it has one, announces it")});
   }
+  if (impl_->last_resorts > 0) AddLastResorts(impl_->model, &problems);
   impl_->speakers.AddProblems(&problems);
   return {problems.begin(), problems.end()};
 }

@@ -32,6 +32,8 @@ struct RackCase {
   std::vector<std::string> leaf2;
 };
 
+void PrintTo(const RackCase& c, std::ostream* out) { *out << c.name; }
+
 std::vector<std::string> HopsAt(const Planner& planner, const std::string& speaker,
                                 const std::string& peer) {
   std::vector<std::string> hops;

@@ -78,11 +78,11 @@ std::optional<v1::BgpInstance> PlanInstance(const SessionInput& input,
   }
   for (const std::string& text : conf.listen_addresses) {
     const absl::StatusOr<IpAddress> address = IpAddress::Parse(text);
-    if (address.ok())
+    if (address.ok() && !address->IsMulticast())
       instance.add_listen_addresses(address->ToString());
     else
       report.Say("BadListenAddress",
-                 absl::StrCat("spec.listenAddresses: \"", text, "\" is not an IP address"));
+                 absl::StrCat("spec.listenAddresses: \"", text, "\" is not an address of a host"));
   }
   if (!conf.listen_addresses.empty() && instance.listen_addresses().empty())
     instance.set_listen_port(-1);
@@ -131,7 +131,11 @@ void PlanTimers(const network::BgpPeer& peer, Report* report, v1::BgpPeer* out) 
                                          "; a third of the hold time is used"));
   }
   const uint32_t retry = peer.connect_retry_s.value_or(0);
-  out->set_connect_retry_s(retry == 0 ? kDefaultConnectRetry : retry);
+  out->set_connect_retry_s(retry == 0 ? kDefaultConnectRetry : std::min(retry, 65535u));
+  if (retry > 65535) {
+    report->Say("BadTimer", absl::StrCat("spec.timers.config.connectRetry ", retry,
+                                         " is not within 0..65535; 65535 is used"));
+  }
 }
 
 // Why the session must stay down; empty: it may come up.
@@ -221,9 +225,9 @@ SessionPlan PlanSessions(const SessionInput& input) {
       continue;
     }
     const absl::StatusOr<IpAddress> address = IpAddress::Parse(peer.neighbor_address);
-    if (!address.ok()) {
+    if (!address.ok() || address->IsMulticast() || address->IsUnspecified()) {
       report.Say("BadAddress", absl::StrCat("spec.conf.neighborAddress \"", peer.neighbor_address,
-                                            "\" is not an IP address"));
+                                            "\" is not an address of a host"));
       continue;
     }
     if (peer.peer_as == 0) {

@@ -191,6 +191,11 @@ TEST(SessionTest, Peers) {
        [](const v1::BgpPeer& p) { return std::to_string(p.connect_retry_s()); },
        "7",
        {}},
+      {"connect retry too long",
+       [](World* w) { w->peer.connect_retry_s = 70000; },
+       [](const v1::BgpPeer& p) { return std::to_string(p.connect_retry_s()); },
+       "65535",
+       {"BadTimer"}},
       {"remote port",
        [](World* w) { w->peer.remote_port = 1790; },
        [](const v1::BgpPeer& p) { return std::to_string(p.remote_port()); },
@@ -273,9 +278,11 @@ TEST(SessionTest, Peers) {
 
 TEST(SessionTest, PeersThatCannotBe) {
   World world = Usual();
-  world.peer.neighbor_address = "leaf1.example";
-  EXPECT_THAT(Reasons(Plan(world)), ElementsAre("BadAddress"));
-  EXPECT_THAT(Plan(world).peers, IsEmpty());
+  for (const char* bad : {"leaf1.example", "", "224.0.0.5", "0.0.0.0"}) {
+    world.peer.neighbor_address = bad;
+    EXPECT_THAT(Reasons(Plan(world)), ElementsAre("BadAddress")) << bad;
+    EXPECT_THAT(Plan(world).peers, IsEmpty()) << bad;
+  }
   world = Usual();
   world.peer.peer_as = 0;
   EXPECT_THAT(Reasons(Plan(world)), ElementsAre("NoAs"));
