@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "api/codec/write.h"
 #include "api/network/v1alpha2/names.h"
@@ -37,17 +39,20 @@ ManifestSet::ManifestSet(std::map<std::string, std::string> copies,
                          std::map<std::string, ServiceStatus> statuses)
     : early_copies_(std::move(copies)), statuses_(std::move(statuses)) {}
 
-void ManifestSet::SetFile(const std::string& name, absl::string_view text) {
-  File& file = FileNamed(name);
+bool ManifestSet::SetFile(const std::string& name, absl::string_view text, bool settled) {
   const codec::DecodedText decoded = codec::DecodeText(text, name);
+  const bool blank = absl::StripAsciiWhitespace(text).empty();
+  if (!settled && (blank || decoded.error.has_value())) return false;
+  File& file = FileNamed(name);
   NoteProblems(decoded, &file);
   if (IsWhole(decoded)) {
     SetEntries(name, EntriesOf(decoded), &file);
     SetCopy(file.entries.empty() ? "" : std::string(text), &file);
-    return;
+    return true;
   }
   RestoreFromCopy(name, &file);
   if (!decoded.error.has_value()) SetPartly(name, decoded, &file);
+  return true;
 }
 
 void ManifestSet::SetUnreadable(const std::string& name, absl::string_view reason) {
@@ -56,6 +61,13 @@ void ManifestSet::SetUnreadable(const std::string& name, absl::string_view reaso
   ++counters_.files_refused;
   file.problems = {{.warning = false, .text = absl::StrCat(name, ": ", reason)}};
   RestoreFromCopy(name, &file);
+  if (!absl::EndsWith(name, "/")) return;
+  // Not read yet, so only the copies tell which files there are.
+  std::vector<std::string> below;
+  for (const auto& [path, copy] : early_copies_) {
+    if (absl::StartsWith(path, name)) below.push_back(path);
+  }
+  for (const std::string& path : below) RestoreFromCopy(path, &FileNamed(path));
 }
 
 void ManifestSet::RemoveFile(const std::string& name) {

@@ -61,8 +61,11 @@ class ManifestSet {
   ManifestSet(std::map<std::string, std::string> copies,
               std::map<std::string, ServiceStatus> statuses);
 
-  void SetFile(const std::string& name, absl::string_view text);
-  // The file exists and cannot be read, `reason` being one sentence.
+  // A text that is blank or not YAML may be one that somebody is just writing: unless `settled`,
+  // nothing happens then and false is returned.
+  bool SetFile(const std::string& name, absl::string_view text, bool settled = true);
+  // The file, or the subfolder when `name` ends in "/", exists and cannot be read, `reason` being
+  // one sentence.
   void SetUnreadable(const std::string& name, absl::string_view reason);
   void RemoveFile(const std::string& name);
   // Every file that exists has been set: what was kept of others is dropped.

@@ -120,6 +120,17 @@ TEST_F(ManifestSetTest, ADocumentThatDoesNotSayWhatItIsMayBeAnyThatIsMissing) {
   EXPECT_EQ(Take(), "-Eip/one");
 }
 
+TEST_F(ManifestSetTest, AHalfWrittenTextIsNotTakenBeforeItSettles) {
+  set_.SetFile("a.yaml", Eip("one", "10.0.0.1"));
+  Take();
+  for (const char* text : {"", " \n", kNotYaml}) {
+    EXPECT_FALSE(set_.SetFile("a.yaml", text, /*settled=*/false));
+    EXPECT_TRUE(set_.TakeChanges().empty()) << text;
+  }
+  EXPECT_TRUE(set_.SetFile("a.yaml", "", /*settled=*/true));
+  EXPECT_EQ(Take(), "-Eip/one");
+}
+
 TEST_F(ManifestSetTest, AnUnreadableFileKeepsItsObjects) {
   set_.SetFile("a.yaml", Eip("one", "10.0.0.1"));
   Take();
