@@ -400,7 +400,6 @@ TEST_F(LifecycleTest, StatusesOfEips) {
   Start();
   network::Eip eip = MakeEip("p", "192.168.0.91-192.168.0.92");
   eip.meta.generation = 7;
-  eip.fields_ignored = {"spec.usingKnownIPs"};
   eip.protocol = network::Protocol::kLayer2;
   eip.disable = true;
   network::Eip bad = Default(MakeEip("bad", "a-b-c"));
@@ -417,9 +416,8 @@ TEST_F(LifecycleTest, StatusesOfEips) {
     types.push_back(condition.type);
     EXPECT_EQ(condition.observed_generation, 7);
   }
-  EXPECT_THAT(types, ElementsAre("Ready", "Announced", "FieldsIgnored"));
+  EXPECT_THAT(types, ElementsAre("Ready", "Announced"));
   EXPECT_EQ(p.conditions[0].reason, "Disabled");
-  EXPECT_THAT(p.conditions[2].message, HasSubstr("spec.usingKnownIPs"));
   EXPECT_EQ(Ready("bad").reason, "InvalidAddress");
   EXPECT_THAT(Ready("bad").message, HasSubstr("\"a-b-c\""));
   EXPECT_FALSE(ipam_.PoolStatus("bad")->ready);

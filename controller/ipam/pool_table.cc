@@ -6,7 +6,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "api/network/v1alpha2/names.h"
 
 namespace openelb::ipam {
@@ -229,12 +228,6 @@ void PoolTable::RefreshStatus(Pool* pool) const {
         absl::StrCat("protocol ", network::ProtocolName(pool->eip.protocol),
                      " is not announced by this version: addresses are given, but no speaker "
                      "answers for them")));
-  }
-  if (!pool->eip.fields_ignored.empty()) {
-    status.conditions.push_back(
-        MakeCondition(*pool, "FieldsIgnored", true, "NotSupported",
-                      absl::StrCat("these fields have no effect: ",
-                                   absl::StrJoin(pool->eip.fields_ignored, ", "))));
   }
 }
 
