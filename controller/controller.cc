@@ -197,6 +197,7 @@ void Controller::OpenGateWhenSafe() {
     if (!all_new) return;
   }
   gate_open_ = true;
+  statuses_.OnProblems(seams_.clock->Monotonic());
   distributor_.SetEpoch(seams_.epoch->current(), seams_.clock->Monotonic());
   seams_.log->Info("serving plans", {{"epoch", seams_.epoch->current()}});
 }
@@ -244,7 +245,8 @@ void Controller::Plan() {
     if (seams_.observer != nullptr && change_since_)
       seams_.observer->OnPlanned(now - *change_since_);
   }
-  if (change.problems) statuses_.OnProblems(now);
+  // Before speakers have been heard, what only they know looks like a problem.
+  if (change.problems && gate_open_) statuses_.OnProblems(now);
   change_since_.reset();
 }
 

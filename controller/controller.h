@@ -94,9 +94,8 @@ class Controller final : public EventSource::Handler,
   // Saves what a later start needs. Nothing is withdrawn.
   void Stop();
 
+  // Cluster state is complete: speakers can be served.
   bool synced() const { return synced_; }
-  // Speakers are given plans.
-  bool serving() const { return gate_open_; }
   bool away() const { return away_; }
   const ipam::Ipam& ipam() const { return ipam_; }
   const plan::Planner& planner() const { return planner_; }

@@ -17,11 +17,17 @@ constexpr MetricDef kSourceUp{"openelb_source_up", kGauge,
                               "1 while the source of cluster state can be read.", ""};
 constexpr MetricDef kObjectEvents{"openelb_object_events_total", kCounter,
                                   "Changes of cluster objects taken from the source.", ""};
-constexpr MetricDef kObjectErrors{
-    "openelb_object_errors_total", kCounter,
-    "Objects and files that could not be read; their last good state stays.", ""};
-constexpr MetricDef kStatusWrites{"openelb_status_writes_total", kCounter,
-                                  "Statuses written, by outcome.", "outcome"};
+constexpr MetricDef kFiles{
+    "openelb_manifest_files_total", kCounter,
+    "Files of manifests, by outcome: read, refused (their last good state stays).", "outcome"};
+constexpr MetricDef kManifests{"openelb_manifest_objects_total", kCounter,
+                               "Objects in manifests, by outcome: read, refused (the last good "
+                               "state stays), skipped (kinds not read here), "
+                               "duplicate.",
+                               "outcome"};
+constexpr MetricDef kStatusWrites{
+    "openelb_status_writes_total", kCounter,
+    "Files of the status folder, by outcome: written, failed (tried again).", "outcome"};
 constexpr MetricDef kClusterEvents{"openelb_cluster_events_total", kCounter,
                                    "Events recorded for users.", ""};
 constexpr MetricDef kProblems{"openelb_problems", kGauge,
@@ -62,10 +68,10 @@ constexpr MetricDef kSaveFailures{"openelb_save_failures_total", kCounter,
                                   "Times facts and assignments could not be saved.", ""};
 
 constexpr std::array kTable = {
-    kBuildInfo,  kSourceUp,     kObjectEvents,   kObjectErrors, kStatusWrites, kClusterEvents,
-    kProblems,   kPoolSize,     kPoolUsed,       kAllocations,  kWaiting,      kPlanSteps,
-    kPlanVisits, kPlanEpoch,    kPlanGeneration, kChangeToPlan, kPlanToAck,    kSpeakerAttached,
-    kStreams,    kPlanMessages, kPlanRefusals,   kSaveFailures,
+    kBuildInfo,       kSourceUp,   kObjectEvents, kFiles,          kManifests,    kStatusWrites,
+    kClusterEvents,   kProblems,   kPoolSize,     kPoolUsed,       kAllocations,  kWaiting,
+    kPlanSteps,       kPlanVisits, kPlanEpoch,    kPlanGeneration, kChangeToPlan, kPlanToAck,
+    kSpeakerAttached, kStreams,    kPlanMessages, kPlanRefusals,   kSaveFailures,
 };
 
 }  // namespace
@@ -96,9 +102,15 @@ void ControllerMetrics::Total(const MetricDef& def, Metrics::LabelValues labels,
 void ControllerMetrics::Update(const Controller& controller, const SourceCounters& source) {
   metrics_->GaugeOf(kSourceUp).Set(controller.synced() && !controller.away() ? 1 : 0);
   Total(kObjectEvents, {}, controller.counters().events);
-  Total(kObjectErrors, {}, source.object_errors);
-  Total(kStatusWrites, {"written"}, source.status_writes);
-  Total(kStatusWrites, {"failed"}, source.status_write_errors);
+  const manifests::ManifestCounters& manifests = source.source.manifests;
+  Total(kManifests, {"read"}, manifests.objects_read);
+  Total(kManifests, {"refused"}, manifests.objects_refused);
+  Total(kManifests, {"skipped"}, manifests.objects_skipped);
+  Total(kManifests, {"duplicate"}, manifests.duplicates);
+  Total(kFiles, {"read"}, manifests.files_read);
+  Total(kFiles, {"refused"}, manifests.files_refused);
+  Total(kStatusWrites, {"written"}, source.writer.writes);
+  Total(kStatusWrites, {"failed"}, source.writer.failures);
   Total(kClusterEvents, {}, controller.statuses().events_recorded());
   metrics_->GaugeOf(kProblems).Set(static_cast<double>(controller.statuses().problem_count()));
   Total(kPlanSteps, {}, controller.counters().steps);

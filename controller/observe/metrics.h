@@ -8,16 +8,15 @@
 #include "absl/time/time.h"
 #include "api/base/metrics.h"
 #include "controller/controller.h"
+#include "controller/manifests/disk_writer.h"
+#include "controller/manifests/manifest_source.h"
 
 namespace openelb::observe {
 
-// What the source of cluster state counts, totals since the start.
+// What surrounds the controller counts, totals since the start.
 struct SourceCounters {
-  uint64_t objects = 0;  // read without an error
-  uint64_t object_errors =
-      0;  // objects and files that could not be read; their last good state stays
-  uint64_t status_writes = 0;
-  uint64_t status_write_errors = 0;
+  manifests::ManifestSourceCounters source;
+  manifests::DiskWriterCounters writer;
 };
 
 // Every metric of openelb-controller; controller/README.md explains each.
