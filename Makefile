@@ -30,9 +30,12 @@ test:
 	@echo '== building and running every test'
 	@hack/test
 
-demo: build
+demo: deps
+	@echo '== building the programs into build/'
+	@cmake -S . -B build -G Ninja --log-level=WARNING
+	@ninja -C build openelb-controller openelb-speaker
 	@echo '== running the demo in network namespaces'
-	@hack/lab/demo.py $(if $(KEEP),--keep)
+	@$(if $(filter 0,$(shell id -u)),,sudo) env KEEP=$(KEEP) hack/lab/demo.py
 
 lint:
 	@echo '== checking the sources'
