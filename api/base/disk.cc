@@ -27,7 +27,7 @@ absl::Status Errno(absl::string_view what, absl::string_view path) {
   return absl::InternalError(text);
 }
 
-absl::Status WriteAndSync(const std::string& path, absl::string_view content) {
+absl::Status WriteFile(const std::string& path, absl::string_view content, bool sync) {
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return Errno("create", path);
   absl::Cleanup close_fd = [fd] { close(fd); };
@@ -37,7 +37,7 @@ absl::Status WriteAndSync(const std::string& path, absl::string_view content) {
     if (n < 0) return Errno("write", path);
     done += static_cast<size_t>(n);
   }
-  if (fsync(fd) != 0) return Errno("fsync", path);
+  if (sync && fsync(fd) != 0) return Errno("fsync", path);
   return absl::OkStatus();
 }
 
@@ -68,6 +68,14 @@ absl::StatusOr<std::string> FileDisk::Read(absl::string_view name) {
 }
 
 absl::Status FileDisk::Write(absl::string_view name, absl::string_view content) {
+  return Replace(name, content, /*sync=*/true);
+}
+
+absl::Status FileDisk::WriteCached(absl::string_view name, absl::string_view content) {
+  return Replace(name, content, /*sync=*/false);
+}
+
+absl::Status FileDisk::Replace(absl::string_view name, absl::string_view content, bool sync) {
   const std::string path = absl::StrCat(root_, "/", name);
   const std::string folder = std::filesystem::path(path).parent_path();
   std::error_code error;
@@ -75,7 +83,7 @@ absl::Status FileDisk::Write(absl::string_view name, absl::string_view content) 
   if (error)
     return absl::InternalError(absl::StrCat("create folder ", folder, ": ", error.message()));
   const std::string temporary = absl::StrCat(path, kTemporarySuffix);
-  if (absl::Status status = WriteAndSync(temporary, content); !status.ok()) {
+  if (absl::Status status = WriteFile(temporary, content, sync); !status.ok()) {
     unlink(temporary.c_str());
     return status;
   }
@@ -84,7 +92,7 @@ absl::Status FileDisk::Write(absl::string_view name, absl::string_view content) 
     unlink(temporary.c_str());
     return status;
   }
-  return SyncFolder(folder);
+  return sync ? SyncFolder(folder) : absl::OkStatus();
 }
 
 absl::Status FileDisk::Remove(absl::string_view name) {

@@ -23,6 +23,11 @@ class Disk {
   // content is there, whole. Missing folders are made. On an error (full disk: ResourceExhausted)
   // the old content stays.
   virtual absl::Status Write(absl::string_view name, absl::string_view content) = 0;
+  // As Write, but only a crash of the process is survived for certain; one of the machine may undo
+  // it. Waits for no disk, so that it may be called often.
+  virtual absl::Status WriteCached(absl::string_view name, absl::string_view content) {
+    return Write(name, content);
+  }
   // No error when there is no such file.
   virtual absl::Status Remove(absl::string_view name) = 0;
   // The names of all files below `folder` ("" for all), sorted. Files that a crash left half
@@ -37,10 +42,13 @@ class FileDisk final : public Disk {
   explicit FileDisk(std::string root) : root_(std::move(root)) {}
   absl::StatusOr<std::string> Read(absl::string_view name) override;
   absl::Status Write(absl::string_view name, absl::string_view content) override;
+  absl::Status WriteCached(absl::string_view name, absl::string_view content) override;
   absl::Status Remove(absl::string_view name) override;
   absl::StatusOr<std::vector<std::string>> List(absl::string_view folder) override;
 
  private:
+  absl::Status Replace(absl::string_view name, absl::string_view content, bool sync);
+
   std::string root_;
 };
 

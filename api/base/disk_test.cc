@@ -29,6 +29,8 @@ TEST_F(FileDiskTest, ReplacesWholeFiles) {
   ASSERT_TRUE(disk.Write("a/plan", "one").ok());
   ASSERT_TRUE(disk.Write("a/plan", "two").ok());
   EXPECT_EQ(disk.Read("a/plan").value(), "two");
+  ASSERT_TRUE(disk.WriteCached("a/plan", "three").ok());
+  EXPECT_EQ(disk.Read("a/plan").value(), "three");
   EXPECT_THAT(disk.List("").value(), ElementsAre("a/plan"));
   EXPECT_TRUE(disk.Remove("a/plan").ok());
   EXPECT_TRUE(disk.Remove("a/plan").ok());
@@ -55,6 +57,7 @@ TEST_F(FileDiskTest, AFailedWriteKeepsTheOldContent) {
   // A folder in the way of the temporary file makes the write fail, also for root.
   std::filesystem::create_directory(root_ + "/plan.tmp");
   EXPECT_FALSE(disk.Write("plan", "new").ok());
+  EXPECT_FALSE(disk.WriteCached("plan", "new").ok());
   EXPECT_EQ(disk.Read("plan").value(), "old");
 }
 

@@ -121,7 +121,7 @@ absl::StatusOr<bool> DiskWriter::WriteOne(const std::string& name,
     same = before.ok() && *before == text;
   }
   if (!same) {
-    if (absl::Status status = disk_->Write(name, text); !status.ok()) return status;
+    if (absl::Status status = disk_->WriteCached(name, text); !status.ok()) return status;
   }
   written_[name] = hash;
   return !same;
