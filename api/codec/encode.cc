@@ -89,8 +89,9 @@ Value EncodeEipStatus(const network::EipStatus& status) {
   if (!status.first_ip.empty()) encoded["firstIP"] = status.first_ip;
   if (!status.last_ip.empty()) encoded["lastIP"] = status.last_ip;
   int64_t pool_size = 0;
-  // SimpleAtoi saturates a number that is too large.
-  absl::SimpleAtoi(status.pool_size, &pool_size);
+  if (!absl::SimpleAtoi(status.pool_size, &pool_size) && !status.pool_size.empty()) {
+    pool_size = INT64_MAX;
+  }
   encoded["poolSize"] = pool_size;
   if (status.v4) encoded["v4"] = true;
   for (const auto& [ip, services] : status.used) encoded["used"][ip] = services;
