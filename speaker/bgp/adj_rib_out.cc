@@ -189,8 +189,9 @@ const AdjRibOut::Difference& AdjRibOut::Compare(SetRef from, SetRef to, bool add
 
 void AdjRibOut::Evaluate(const IpPrefix& prefix, bool resend, Bytes* out) {
   const SetRef to = Desired(prefix);
-  const auto sent = sent_.find(prefix);
-  const SetRef from = sent == sent_.end() ? nullptr : sent->second;
+  const auto place = sent_.lower_bound(prefix);
+  const bool known = place != sent_.end() && place->first == prefix;
+  const SetRef from = known ? place->second : nullptr;
   if (from == to && !resend) return;
 
   const Difference& difference = Compare(from, to, negotiated_.use(prefix.family()).add_path);
@@ -200,9 +201,11 @@ void AdjRibOut::Evaluate(const IpPrefix& prefix, bool resend, Bytes* out) {
 
   paths_ += (to ? to->size() : 0) - (from ? from->size() : 0);
   if (to == nullptr) {
-    sent_.erase(prefix);
+    if (known) sent_.erase(place);
+  } else if (known) {
+    place->second = to;
   } else {
-    sent_[prefix] = to;
+    sent_.emplace_hint(place, prefix, to);
   }
 }
 

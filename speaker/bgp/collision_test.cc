@@ -1,14 +1,136 @@
-// Two state machines and every order in which their messages may cross: both dial, each connection
-// delivers in order by itself, and chance decides which delivers next. Whatever happens, the two
-// agree on one connection and neither is left with none on the way.
+// Two connections of one session (RFC 4271 6.8): each rule by itself, and two state machines that
+// dial each other, with every order in which their messages may cross.
 #include <gmock/gmock.h>
 
 #include <deque>
 
 #include "speaker/bgp/session.h"
+#include "speaker/bgp/test_session.h"
 
 namespace openelb::bgp {
 namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// The peer's identifier decides: 10.0.0.1 loses to our 10.0.0.3, so the dialled connection stays;
+// 10.0.0.9 wins, so the accepted one does.
+class TwoConnectionsTest : public ::testing::TestWithParam<uint32_t> {
+ protected:
+  TwoConnectionsTest() {
+    bench_.peer_id = GetParam();
+    winner_ = GetParam() < 0x0a000003 ? kDialled : kAccepted;
+    loser_ = winner_ == kDialled ? kAccepted : kDialled;
+    bench_.Start();
+    bench_.Accept();
+    bench_.Connect();
+    bench_.TakeSent();
+  }
+  Bench bench_;
+  io::ConnId winner_;
+  io::ConnId loser_;
+};
+
+INSTANTIATE_TEST_SUITE_P(BothOutcomes, TwoConnectionsTest, testing::Values(0x0a000001, 0x0a000009));
+
+TEST_P(TwoConnectionsTest, LoserIsClosedBeforeItIsAnswered) {
+  bench_.Receive(bench_.Open(), winner_);
+  bench_.Receive(bench_.Open(), loser_);
+  EXPECT_THAT(bench_.sent, ElementsAre(absl::StrCat(winner_, " KEEPALIVE"),
+                                       absl::StrCat(loser_,
+                                                    " Cease/Connection Collision "
+                                                    "Resolution")));
+  bench_.Receive(Bench::Keepalive(), winner_);
+  EXPECT_EQ(bench_.session->state(), SessionState::kEstablished);
+  EXPECT_EQ(bench_.session->confirmed()->conn, winner_);
+}
+
+TEST_P(TwoConnectionsTest, AnsweredLoserWaitsForTheWinner) {
+  bench_.Receive(bench_.Open(), loser_);
+  bench_.Receive(bench_.Open(), winner_);
+  EXPECT_THAT(bench_.closed, IsEmpty());
+  // The peer confirms both before it has seen both OPENs; it may even send routes already.
+  bench_.Receive(Bench::Keepalive(), loser_);
+  bench_.Receive(EmptyUpdate(), loser_);
+  EXPECT_EQ(bench_.session->state(), SessionState::kOpenConfirm);
+  bench_.Receive(Bench::Keepalive(), winner_);
+  EXPECT_EQ(bench_.session->state(), SessionState::kEstablished);
+  EXPECT_EQ(bench_.session->confirmed()->conn, winner_);
+  EXPECT_THAT(bench_.closed, ElementsAre(loser_));
+}
+
+TEST_P(TwoConnectionsTest, LoserGoesOnWhenTheWinnerDies) {
+  bench_.Receive(bench_.Open(), loser_);
+  bench_.Receive(bench_.Open(), winner_);
+  bench_.Receive(Bench::Keepalive(), loser_);
+  bench_.Receive(Framed(MessageType::kNotification, Hex("0607")), winner_);
+  EXPECT_EQ(bench_.session->state(), SessionState::kEstablished);
+  EXPECT_EQ(bench_.session->confirmed()->conn, loser_);
+  EXPECT_EQ(bench_.session->last_error(), "");
+}
+
+TEST_P(TwoConnectionsTest, EstablishedLoserLeavesTheWinnerItsChance) {
+  bench_.Receive(bench_.Open(), loser_);
+  bench_.Receive(Bench::Keepalive(), loser_);
+  EXPECT_EQ(bench_.session->confirmed()->conn, loser_);
+  EXPECT_EQ(bench_.session->state(), SessionState::kEstablished);
+  EXPECT_THAT(bench_.closed, IsEmpty());
+  // The peer decided for the winner: the session moves without ever being without a connection.
+  bench_.Receive(bench_.Open(), winner_);
+  bench_.Receive(Bench::Keepalive(), winner_);
+  EXPECT_EQ(bench_.session->state(), SessionState::kEstablished);
+  EXPECT_EQ(bench_.session->confirmed()->conn, winner_);
+  EXPECT_THAT(bench_.closed, ElementsAre(loser_));
+  EXPECT_EQ(bench_.session->rib()->prefixes(), 1u);
+}
+
+TEST_P(TwoConnectionsTest, SilentWinnerIsClosedInTheEnd) {
+  bench_.Receive(bench_.Open(), loser_);
+  bench_.Receive(Bench::Keepalive(), loser_);
+  bench_.Advance(absl::Seconds(10));
+  EXPECT_THAT(bench_.closed, ElementsAre(winner_));
+  EXPECT_EQ(bench_.session->confirmed()->conn, loser_);
+  EXPECT_EQ(bench_.session->last_error(), "");
+}
+
+TEST_P(TwoConnectionsTest, EstablishedWinnerClosesTheOther) {
+  bench_.Receive(bench_.Open(), winner_);
+  bench_.Receive(Bench::Keepalive(), winner_);
+  EXPECT_THAT(bench_.closed, ElementsAre(loser_));
+  EXPECT_FALSE(bench_.Accept(3));
+}
+
+TEST(CollisionRuleTest, EqualIdentifiersGoByAs) {
+  for (uint32_t local_as : {64000u, 65500u}) {
+    Bench bench;
+    bench.config.peer.local_as = local_as;
+    bench.Make();
+    bench.peer_id = bench.config.router_id;
+    bench.Start();
+    bench.Accept();
+    bench.Connect();
+    const io::ConnId winner = local_as > 65001 ? kDialled : kAccepted;
+    bench.Receive(bench.Open(), winner);
+    bench.Receive(bench.Open(), winner == kDialled ? kAccepted : kDialled);
+    bench.Receive(Bench::Keepalive(), winner);
+    ASSERT_EQ(bench.session->state(), SessionState::kEstablished);
+    EXPECT_EQ(bench.session->confirmed()->conn, winner);
+    EXPECT_THAT(bench.notes, ElementsAre(HasSubstr("identifier clash")));
+  }
+}
+
+TEST(CollisionRuleTest, ANewInboundConnectionReplacesTheLast) {
+  Bench bench;
+  bench.config.peer.passive = true;
+  bench.Make();
+  bench.Start();
+  for (io::ConnId conn = 10; conn < 1010; ++conn) EXPECT_TRUE(bench.Accept(conn));
+  EXPECT_THAT(bench.session->connections(), ElementsAre(1009));
+  EXPECT_EQ(bench.closed.size(), 999u);
+}
+
+// ---- two state machines ----
 
 // One direction of a connection: what is under way, in order.
 struct Segment {
@@ -21,6 +143,8 @@ struct Link {
   std::deque<Segment> segments;
 };
 
+// Each connection delivers in order by itself; chance decides which delivers next. Whatever
+// happens, the two agree on one connection and neither is left with none on the way.
 class TwoSessions {
  public:
   TwoSessions(uint64_t seed, uint32_t id_a, uint32_t id_b) : random_(seed) {

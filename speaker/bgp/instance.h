@@ -78,7 +78,15 @@ class Instance final : public io::IoHandler {
   void OnInterfacesChanged() override;
 
  private:
-  struct Peer;  // a session with its shell's bookkeeping
+  // A session with its shell's bookkeeping.
+  struct Peer {
+    Peer(SessionConfig config, const link::PlanState* plan, Random* random, Counters* counters);
+    const IpAddress& address() const { return session.config().peer.address; }
+
+    Session session;
+    std::optional<absl::Time> up_since;
+    std::optional<absl::Time> down_since;
+  };
 
   void ApplyPeer(const IpAddress& address);
   void RemovePeer(const IpAddress& address);

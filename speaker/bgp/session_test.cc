@@ -2,8 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "speaker/bgp/attributes.h"
-#include "speaker/bgp/test_bytes.h"
+#include "speaker/bgp/test_session.h"
 
 namespace openelb::bgp {
 namespace {
@@ -11,150 +10,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-IpAddress Ip(absl::string_view text) { return IpAddress::Parse(text).value(); }
-
-constexpr io::ConnId kDialled = 1;
-constexpr io::ConnId kAccepted = 2;
-
-// A session with the world played by hand: attempts to dial get the id kDialled.
-class Bench {
- public:
-  explicit Bench(uint32_t router_id = 0x0a000003) {
-    config.router_id = router_id;
-    config.peer.address = Ip("10.0.0.1");
-    config.peer.name = "leaf1";
-    config.peer.remote_as = 65001;
-    config.peer.local_as = 65000;
-    config.peer.hold_time_s = 90;
-    config.peer.connect_retry_s = 120;
-    config.peer.families = {{Family::kV4, true, 0}};
-    config.peer.scope = "s";
-    plan.groups["g"] = {{.node = "a", .address = Ip("10.0.0.3")}};
-    const IpPrefix prefix = IpPrefix::Parse("172.22.0.2/32").value();
-    plan.routes[prefix].groups["s"] = "g";
-    Make();
-  }
-  void Make() { session = std::make_unique<Session>(config, &plan, &random, &counters); }
-
-  // Carries out what the session wants, and collects what it says.
-  void Pump() {
-    for (SessionOutput output = session->TakeOutput(); !output.empty();
-         output = session->TakeOutput()) {
-      for (auto& t : output.transitions) transitions.push_back(t);
-      for (auto& note : output.notes) notes.push_back(note);
-      for (auto& close : output.close) {
-        closed.push_back(close.conn);
-        Read(close.last_words, close.conn);
-      }
-      if (output.dial) {
-        ++dials;
-        session->OnDialling(dial_id, now);
-      }
-    }
-    for (io::ConnId conn : session->connections()) {
-      for (;;) {
-        const std::span<const uint8_t> pending = session->Pending(conn, now);
-        if (pending.empty()) break;
-        Read(Bytes(pending.begin(), pending.end()), conn);
-        session->OnTaken(conn, pending.size());
-      }
-    }
-  }
-  void Read(const Bytes& octets, io::ConnId conn) {
-    Framer framer;
-    framer.Append(octets);
-    std::optional<MessageError> error;
-    while (auto message = framer.Next(&error)) {
-      std::string text(MessageTypeName(message->type));
-      if (message->type == MessageType::kNotification) {
-        text = NotificationName(DecodeNotification(message->body));
-      }
-      sent.push_back(absl::StrCat(conn, " ", text));
-    }
-    EXPECT_FALSE(error.has_value());
-  }
-  void Advance(absl::Duration time) {
-    const absl::Duration end = now + time;
-    while (session->NextWakeup() <= end) {
-      now = std::max(now, session->NextWakeup());
-      session->Tick(now);
-      Pump();
-    }
-    now = end;
-    session->Tick(now);
-    Pump();
-  }
-  void Start() {
-    session->Tick(now);
-    Pump();
-  }
-  void Connect() {
-    session->OnConnected(dial_id, now);
-    Pump();
-  }
-  bool Accept(io::ConnId conn = kAccepted) {
-    const bool taken = session->OnAccepted(conn, now);
-    Pump();
-    return taken;
-  }
-  void Receive(const Bytes& octets, io::ConnId conn) {
-    session->OnData(conn, octets, now);
-    Pump();
-  }
-  void Receive(const Bytes& octets) { Receive(octets, conn()); }
-  void Lose(const absl::Status& why = absl::OkStatus()) {
-    session->OnClosed(conn(), why, now);
-    Pump();
-  }
-  // The connection the tests speak on.
-  io::ConnId conn() const {
-    const auto conns = session->connections();
-    return conns.empty() ? kDialled : conns.front();
-  }
-  OpenMessage PeerOpen() const {
-    OpenMessage open;
-    open.two_octet_as = 65001;
-    open.hold_time = 90;
-    open.identifier = peer_id;
-    open.four_octet_as = 65001;
-    open.multiprotocol = {{1, 1}};
-    open.add_path = {{{1, 1}, AddPathOffer::kReceive}};
-    return open;
-  }
-  Bytes Open() const {
-    Bytes out;
-    EncodeOpen(PeerOpen(), &out);
-    return out;
-  }
-  static Bytes Keepalive() {
-    Bytes out;
-    EncodeKeepalive(&out);
-    return out;
-  }
-  void Establish() {
-    Start();
-    Connect();
-    Receive(Open());
-    Receive(Keepalive());
-    ASSERT_EQ(session->state(), SessionState::kEstablished);
-  }
-  std::vector<std::string> TakeSent() { return std::exchange(sent, {}); }
-
-  link::PlanState plan;
-  SessionConfig config;
-  SeededRandom random{7};
-  Counters counters;
-  absl::Duration now = absl::Seconds(1000);
-  uint32_t peer_id = 0x0a000001;
-  io::ConnId dial_id = kDialled;
-  std::unique_ptr<Session> session;
-  std::vector<SessionOutput::Transition> transitions;
-  std::vector<std::string> notes;
-  std::vector<io::ConnId> closed;
-  std::vector<std::string> sent;
-  int dials = 0;
-};
 
 // Brings a session into `state`.
 void Enter(SessionState state, Bench* bench) {
@@ -181,12 +36,10 @@ struct Event {
   void (*run)(Bench*);
 };
 
-const Bytes kEmptyUpdate = Framed(MessageType::kUpdate, Hex("0000 0000"));
-
 TEST(SessionTest, EveryEventInEveryState) {
   const Event open{"OPEN", [](Bench* b) { b->Receive(b->Open()); }};
   const Event keepalive{"KEEPALIVE", [](Bench* b) { b->Receive(Bench::Keepalive()); }};
-  const Event update{"UPDATE", [](Bench* b) { b->Receive(kEmptyUpdate); }};
+  const Event update{"UPDATE", [](Bench* b) { b->Receive(EmptyUpdate()); }};
   const Event notification{"NOTIFICATION", [](Bench* b) {
                              b->Receive(Framed(MessageType::kNotification, Hex("0602")));
                            }};
@@ -336,7 +189,7 @@ TEST(SessionTest, EnforcesTheHoldTimer) {
   }
   // UPDATEs count as well.
   bench.Advance(absl::Seconds(8));
-  bench.Receive(kEmptyUpdate);
+  bench.Receive(EmptyUpdate());
   bench.Advance(absl::Milliseconds(8999));
   EXPECT_EQ(bench.session->state(), SessionState::kEstablished);
   bench.Advance(absl::Milliseconds(1));
@@ -590,151 +443,6 @@ TEST(SessionTest, LastWordsFollowTheMessageUnderWay) {
   const SessionOutput output = bench.session->TakeOutput();
   ASSERT_EQ(output.close.size(), 1u);
   EXPECT_EQ(output.close[0].last_words.size(), 12u + 21u);
-}
-
-// ---- two connections ----
-
-// The peer's identifier decides: 10.0.0.1 loses to our 10.0.0.3, so the dialled connection stays;
-// 10.0.0.9 wins, so the accepted one does.
-class CollisionTest : public ::testing::TestWithParam<uint32_t> {
- protected:
-  CollisionTest() {
-    bench_.peer_id = GetParam();
-    winner_ = GetParam() < 0x0a000003 ? kDialled : kAccepted;
-    loser_ = winner_ == kDialled ? kAccepted : kDialled;
-    bench_.Start();
-    bench_.Accept();
-    bench_.Connect();
-    bench_.TakeSent();
-  }
-  Bench bench_;
-  io::ConnId winner_;
-  io::ConnId loser_;
-};
-
-INSTANTIATE_TEST_SUITE_P(BothOutcomes, CollisionTest, testing::Values(0x0a000001, 0x0a000009));
-
-TEST_P(CollisionTest, LoserIsClosedBeforeItIsAnswered) {
-  bench_.Receive(bench_.Open(), winner_);
-  bench_.Receive(bench_.Open(), loser_);
-  EXPECT_THAT(bench_.sent, ElementsAre(absl::StrCat(winner_, " KEEPALIVE"),
-                                       absl::StrCat(loser_,
-                                                    " Cease/Connection Collision "
-                                                    "Resolution")));
-  bench_.Receive(Bench::Keepalive(), winner_);
-  EXPECT_EQ(bench_.session->state(), SessionState::kEstablished);
-  EXPECT_EQ(bench_.session->confirmed()->conn, winner_);
-}
-
-TEST_P(CollisionTest, AnsweredLoserWaitsForTheWinner) {
-  bench_.Receive(bench_.Open(), loser_);
-  bench_.Receive(bench_.Open(), winner_);
-  EXPECT_THAT(bench_.closed, IsEmpty());
-  // The peer confirms both before it has seen both OPENs; it may even send routes already.
-  bench_.Receive(Bench::Keepalive(), loser_);
-  bench_.Receive(kEmptyUpdate, loser_);
-  EXPECT_EQ(bench_.session->state(), SessionState::kOpenConfirm);
-  bench_.Receive(Bench::Keepalive(), winner_);
-  EXPECT_EQ(bench_.session->state(), SessionState::kEstablished);
-  EXPECT_EQ(bench_.session->confirmed()->conn, winner_);
-  EXPECT_THAT(bench_.closed, ElementsAre(loser_));
-}
-
-TEST_P(CollisionTest, LoserGoesOnWhenTheWinnerDies) {
-  bench_.Receive(bench_.Open(), loser_);
-  bench_.Receive(bench_.Open(), winner_);
-  bench_.Receive(Bench::Keepalive(), loser_);
-  bench_.Receive(Framed(MessageType::kNotification, Hex("0607")), winner_);
-  EXPECT_EQ(bench_.session->state(), SessionState::kEstablished);
-  EXPECT_EQ(bench_.session->confirmed()->conn, loser_);
-  EXPECT_EQ(bench_.session->last_error(), "");
-}
-
-TEST_P(CollisionTest, EstablishedLoserLeavesTheWinnerItsChance) {
-  bench_.Receive(bench_.Open(), loser_);
-  bench_.Receive(Bench::Keepalive(), loser_);
-  EXPECT_EQ(bench_.session->confirmed()->conn, loser_);
-  EXPECT_EQ(bench_.session->state(), SessionState::kEstablished);
-  EXPECT_THAT(bench_.closed, IsEmpty());
-  // The peer decided for the winner: the session moves without ever being without a connection.
-  bench_.Receive(bench_.Open(), winner_);
-  bench_.Receive(Bench::Keepalive(), winner_);
-  EXPECT_EQ(bench_.session->state(), SessionState::kEstablished);
-  EXPECT_EQ(bench_.session->confirmed()->conn, winner_);
-  EXPECT_THAT(bench_.closed, ElementsAre(loser_));
-  EXPECT_EQ(bench_.session->rib()->prefixes(), 1u);
-}
-
-TEST_P(CollisionTest, SilentWinnerIsClosedInTheEnd) {
-  bench_.Receive(bench_.Open(), loser_);
-  bench_.Receive(Bench::Keepalive(), loser_);
-  bench_.Advance(absl::Seconds(10));
-  EXPECT_THAT(bench_.closed, ElementsAre(winner_));
-  EXPECT_EQ(bench_.session->confirmed()->conn, loser_);
-  EXPECT_EQ(bench_.session->last_error(), "");
-}
-
-TEST_P(CollisionTest, EstablishedWinnerClosesTheOther) {
-  bench_.Receive(bench_.Open(), winner_);
-  bench_.Receive(Bench::Keepalive(), winner_);
-  EXPECT_THAT(bench_.closed, ElementsAre(loser_));
-  EXPECT_FALSE(bench_.Accept(3));
-}
-
-TEST(SessionCollisionTest, EqualIdentifiersGoByAs) {
-  for (uint32_t local_as : {64000u, 65500u}) {
-    Bench bench;
-    bench.config.peer.local_as = local_as;
-    bench.Make();
-    bench.peer_id = bench.config.router_id;
-    bench.Start();
-    bench.Accept();
-    bench.Connect();
-    const io::ConnId winner = local_as > 65001 ? kDialled : kAccepted;
-    bench.Receive(bench.Open(), winner);
-    bench.Receive(bench.Open(), winner == kDialled ? kAccepted : kDialled);
-    bench.Receive(Bench::Keepalive(), winner);
-    ASSERT_EQ(bench.session->state(), SessionState::kEstablished);
-    EXPECT_EQ(bench.session->confirmed()->conn, winner);
-    EXPECT_THAT(bench.notes, ElementsAre(HasSubstr("identifier clash")));
-  }
-}
-
-TEST(SessionCollisionTest, ANewInboundConnectionReplacesTheLast) {
-  Bench bench;
-  bench.config.peer.passive = true;
-  bench.Make();
-  bench.Start();
-  for (io::ConnId conn = 10; conn < 1010; ++conn) EXPECT_TRUE(bench.Accept(conn));
-  EXPECT_THAT(bench.session->connections(), ElementsAre(1009));
-  EXPECT_EQ(bench.closed.size(), 999u);
-}
-
-// ---- what is on the wire ----
-
-TEST(WireMarkTest, FollowsAcknowledgements) {
-  WireMark mark;
-  absl::Duration now = absl::Seconds(1);
-  EXPECT_FALSE(mark.waiting());
-  EXPECT_EQ(mark.NextPoll(), absl::InfiniteDuration());
-  mark.OnTaken({1, 1}, 100, now);
-  mark.OnTaken({1, 2}, 200, now);
-  mark.OnTaken({1, 3}, 300, now);
-  EXPECT_EQ(mark.NextPoll(), now + absl::Milliseconds(1));
-  EXPECT_FALSE(mark.OnAcknowledged(99, now));
-  EXPECT_TRUE(mark.OnAcknowledged(150, now));
-  EXPECT_EQ(mark.on_wire(), (plan::Generation{1, 1}));
-  // Generation 2 was never waited for by itself.
-  EXPECT_FALSE(mark.OnAcknowledged(200, now));
-  EXPECT_TRUE(mark.OnAcknowledged(300, now));
-  EXPECT_EQ(mark.on_wire(), (plan::Generation{1, 3}));
-  EXPECT_FALSE(mark.waiting());
-  // Nothing new, nothing to wait for.
-  mark.OnTaken({1, 3}, 300, now);
-  EXPECT_FALSE(mark.waiting());
-  mark.OnTaken({1, 4}, 400, now);
-  mark.OnAcknowledged(300, now + absl::Seconds(1));
-  EXPECT_EQ(mark.NextPoll(), now + absl::Seconds(1) + absl::Milliseconds(10));
 }
 
 }  // namespace
