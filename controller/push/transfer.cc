@@ -90,10 +90,11 @@ std::shared_ptr<plan::v1::Plan> Transfer::Next(const SpeakerPlan& plan, plan::Ge
     if (auto delta = Delta(plan)) {
       SetGeneration(planned, delta->mutable_generation());
       dirty_.clear();
-      under_way_.emplace();
-      under_way_->generation = planned;
-      under_way_->since = now;
-      under_way_->changed_at = std::exchange(dirty_since_, std::nullopt);
+      under_way_ = UnderWay{.generation = planned,
+                            .since = now,
+                            .changed_at = std::exchange(dirty_since_, std::nullopt),
+                            .snapshot = false,
+                            .parts = nullptr};
       ++counters_->deltas;
       return delta;
     }
@@ -139,12 +140,11 @@ void Transfer::BeginSnapshot(const SpeakerPlan& plan, plan::Generation planned,
   need_snapshot_ = false;
   held_ = planned;  // once it is acknowledged; until then nothing else is sent
   dirty_.clear();
-  under_way_.emplace();
-  under_way_->generation = planned;
-  under_way_->since = now;
-  under_way_->changed_at = std::exchange(dirty_since_, std::nullopt);
-  under_way_->parts = std::move(snapshot);
-  under_way_->snapshot = true;
+  under_way_ = UnderWay{.generation = planned,
+                        .since = now,
+                        .changed_at = std::exchange(dirty_since_, std::nullopt),
+                        .snapshot = true,
+                        .parts = std::move(snapshot)};
   ++counters_->snapshots;
 }
 

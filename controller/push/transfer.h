@@ -103,8 +103,8 @@ class Transfer {
     plan::Generation generation;
     absl::Duration since;                      // its last part was sent
     std::optional<absl::Duration> changed_at;  // of the oldest change it carries
-    std::unique_ptr<Snapshot> parts;           // what is left of a snapshot to send
-    bool snapshot = false;
+    bool snapshot;                             // rather than a delta
+    std::unique_ptr<Snapshot> parts;           // what is left of it to send
   };
   void BeginSnapshot(const SpeakerPlan& plan, plan::Generation planned, absl::Duration now);
   std::shared_ptr<plan::v1::Plan> NextPart(absl::Duration now);
