@@ -2,6 +2,7 @@
 // subcommands.
 
 #include <cstdio>
+#include <cstdlib>
 #include <future>
 #include <memory>
 #include <optional>
@@ -211,6 +212,8 @@ int Daemon(std::span<const char* const> args) {
     std::fputs(absl::StrCat(kProgram, ": ", wrong.message(), "\n").c_str(), stderr);
     return kExitUsage;
   }
+  // What gRPC would print the link reports once, in our words.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   const std::unique_ptr<LogSink> sink = MakeLogSink(options.common);
   return Run(options, &signals, sink.get(), flags);
 }

@@ -208,6 +208,8 @@ int Main(std::span<const char* const> args) {
   }
   // gRPC's own resolver takes seconds for names of the hosts file.
   setenv("GRPC_DNS_RESOLVER", "native", /*overwrite=*/0);
+  // What gRPC would print the link reports once, in our words.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   const std::unique_ptr<LogSink> sink = MakeLogSink(options.common);
   return Run(options, &signals, sink.get(), flags);
 }

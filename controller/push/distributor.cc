@@ -162,11 +162,6 @@ void Distributor::OnHello(StreamId id, Stream& stream, const plan::v1::Hello& he
   stream.transfer.OnHello(hello);
   log_->Recovered(absl::StrCat("hello ", hello.node()), "speaker no longer refused",
                   {{"node", hello.node()}});
-  log_->Info("speaker attached", {{"node", hello.node()},
-                                  {"instance", hello.instance()},
-                                  {"version", hello.version()},
-                                  {"epoch", hello.generation().epoch()},
-                                  {"counter", hello.generation().counter()}});
   if (!Pump(id, stream, now)) Heartbeat(id, stream, now);
   const uint64_t largest_epoch = stream.transfer.largest_epoch();
   owner_->OnSpeakerUp(hello.node(), hello);
@@ -225,7 +220,6 @@ void Distributor::Forget(StreamId id, const absl::Status& why) {
   if (!accepted) return;
   nodes_.at(name).stream.reset();
   ForgetIfUnused(name);
-  log_->Info("speaker detached", {{"node", name}, {"reason", why.ToString()}});
   owner_->OnSpeakerDown(name, why);
 }
 
