@@ -104,8 +104,23 @@ void Speaker::OnPlan(const plan::v1::Plan& plan) {
   bgp_.SetResetTurn(plan.reset_turn());
   if (outcome.save) plan_file_.MarkDirty(start);
   if (store_.state().generation == announced_ && outcome.changes.empty()) return;
+  LogApplied(outcome.changes);
   Announce(outcome.changes);
   if (seams_.observer != nullptr) seams_.observer->OnPlanApplied(Now() - start);
+}
+
+void Speaker::LogApplied(const link::PlanChanges& changes) {
+  const link::PlanState& plan = store_.state();
+  // Routes and next hops change all day; sessions do not.
+  const bool sessions = changes.instance || !changes.peers.empty();
+  seams_.log->Log(sessions ? LogLevel::kInfo : LogLevel::kDebug, "plan applied",
+                  {{"epoch", plan.generation.epoch},
+                   {"counter", plan.generation.counter},
+                   {"peers", plan.peers.size()},
+                   {"routes", plan.routes.size()},
+                   {"changed_peers", changes.peers.size()},
+                   {"changed_routes", changes.routes.size()},
+                   {"changed_groups", changes.groups.size()}});
 }
 
 void Speaker::OnDown(const absl::Status& why) { link_.OnDown(why, Now()); }

@@ -102,6 +102,7 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
 
   absl::Duration Now() const { return seams_.clock->Monotonic(); }
   void Announce(const link::PlanChanges& changes);
+  void LogApplied(const link::PlanChanges& changes);
   void ReportFacts();
   void ReportBy(absl::Duration when);
 

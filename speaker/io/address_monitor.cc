@@ -173,13 +173,12 @@ absl::StatusOr<std::unique_ptr<AddressMonitor>> AddressMonitor::Create() {
   return monitor;
 }
 
-bool AddressMonitor::Refresh() {
+absl::StatusOr<bool> AddressMonitor::Refresh() {
   std::array<uint8_t, kDatagram> dropped;
   while (recv(fd_.get(), dropped.data(), dropped.size(), 0) > 0 || errno == ENOBUFS) {
   }
   const absl::StatusOr<LinkTable> table = ReadTables();
-  // A reading that was disturbed has a notification waiting, so it is repeated at once.
-  if (!table.ok()) return false;
+  if (!table.ok()) return table.status();
   std::vector<InterfaceAddress> addresses = table->Addresses();
   if (addresses == addresses_) return false;
   addresses_ = std::move(addresses);

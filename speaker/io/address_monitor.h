@@ -41,8 +41,9 @@ class AddressMonitor {
   static absl::StatusOr<std::unique_ptr<AddressMonitor>> Create();
 
   int fd() const { return fd_.get(); }
-  // To be called when fd() is readable. Whether addresses() changed.
-  bool Refresh();
+  // To be called when fd() is readable. Whether addresses() changed; after an error it is what it
+  // was, and the caller tries again.
+  absl::StatusOr<bool> Refresh();
   const std::vector<InterfaceAddress>& addresses() const { return addresses_; }
 
  private:

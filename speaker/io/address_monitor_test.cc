@@ -155,9 +155,9 @@ TEST(AddressMonitorTest, ReadsAgainAfterLostNotifications) {
   ASSERT_EQ(setsockopt(monitor->fd(), SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
   RunShell("ip link add test0 type veth peer name test1 && ip link set test0 up");
   RunShell("for i in $(seq 100); do echo addr add 192.0.2.$i/24 dev test0; done | ip -batch -");
-  EXPECT_TRUE(monitor->Refresh());
+  EXPECT_TRUE(monitor->Refresh().value());
   EXPECT_EQ(monitor->addresses().size(), 100u);
-  EXPECT_FALSE(monitor->Refresh()) << "nothing changed since";
+  EXPECT_FALSE(monitor->Refresh().value()) << "nothing changed since";
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kReadBuffer = 64 * 1024;
 constexpr int kMaxEvents = 64;
+constexpr absl::Duration kRetry = absl::Seconds(1);
 
 int PollTimeout(absl::Duration timeout) {
   if (timeout <= absl::ZeroDuration()) return 0;
@@ -59,6 +60,7 @@ absl::StatusOr<std::unique_ptr<EpollIo>> EpollIo::Create(const Clock* clock) {
 
 void EpollIo::RunOnce(absl::Duration timeout) {
   if (!later_.empty()) timeout = absl::ZeroDuration();
+  timeout = std::min(timeout, refresh_at_ - clock_->Monotonic());
   for (const auto& [id, lingering] : lingering_) {
     timeout = std::min(timeout, lingering.until - clock_->Monotonic());
   }
@@ -66,6 +68,7 @@ void EpollIo::RunOnce(absl::Duration timeout) {
   const int count = epoll_wait(epoll_.get(), events.data(), kMaxEvents, PollTimeout(timeout));
   for (const std::function<void()>& call : std::exchange(later_, {})) call();
   for (int i = 0; i < count; ++i) OnEvent(events[i].data.u64, events[i].events);
+  if (refresh_at_ <= clock_->Monotonic()) OnInterfaces();
   std::erase_if(lingering_, [now = clock_->Monotonic()](const auto& entry) {
     return entry.second.until <= now;
   });
@@ -107,7 +110,9 @@ absl::Status EpollIo::Watch(int fd, std::function<void()> readable) {
 }
 
 void EpollIo::OnInterfaces() {
-  if (monitor_->Refresh()) handler_->OnInterfacesChanged();
+  const absl::StatusOr<bool> changed = monitor_->Refresh();
+  refresh_at_ = changed.ok() ? absl::InfiniteDuration() : clock_->Monotonic() + kRetry;
+  if (changed.ok() && *changed) handler_->OnInterfacesChanged();
 }
 
 absl::Status EpollIo::Add(int fd, uint64_t id, uint32_t interest) {
@@ -151,7 +156,7 @@ void EpollIo::Unlisten(const ListenOptions& options) {
 }
 
 absl::Status EpollIo::SetListenerMd5(const IpAddress& peer, const std::string& password) {
-  absl::Status result;
+  absl::Status result = CheckMd5(peer, password);
   for (const auto& [id, listener] : listeners_) {
     if (listener.options.address.family() != peer.family()) continue;
     result.Update(SetMd5(listener.fd.get(), peer, password));

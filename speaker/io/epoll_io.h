@@ -90,6 +90,7 @@ class EpollIo final : public Io {
   UniqueFd wakeup_;   // eventfd of the mailbox
   UniqueFd reserve_;  // given up for a moment to turn a connection away when descriptors run out
   std::unique_ptr<AddressMonitor> monitor_;
+  absl::Duration refresh_at_ = absl::InfiniteDuration();  // of the monitor, after it failed
 
   // Ids come from one counter and are what epoll reports, so an event of something closed earlier
   // in the same batch finds nothing.

@@ -115,20 +115,23 @@ void SetConnectionOptions(int fd, Family family) {
   }
 }
 
+absl::Status CheckMd5(const IpAddress& peer, const std::string& password) {
+  if (password.size() <= TCP_MD5SIG_MAXKEYLEN) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("TCP MD5 password for ", peer.ToString(), ": ",
+                                                 password.size(), " octets, at most ",
+                                                 TCP_MD5SIG_MAXKEYLEN, " are allowed"));
+}
+
 absl::Status SetMd5(int fd, const IpAddress& peer, const std::string& password) {
-  const std::string what = absl::StrCat("TCP MD5 password for ", peer.ToString());
+  if (absl::Status status = CheckMd5(peer, password); !status.ok()) return status;
   tcp_md5sig key{};
-  if (password.size() > sizeof(key.tcpm_key)) {
-    return absl::InvalidArgumentError(absl::StrCat(what, ": ", password.size(), " octets, at most ",
-                                                   sizeof(key.tcpm_key), " are allowed"));
-  }
   const SocketAddress address = ToSocketAddress(peer, 0);
   std::memcpy(&key.tcpm_addr, &address.storage, sizeof(key.tcpm_addr));
   key.tcpm_keylen = static_cast<uint16_t>(password.size());
   std::copy(password.begin(), password.end(), key.tcpm_key);
   if (setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key)) != 0) {
     if (password.empty() && errno == ENOENT) return absl::OkStatus();  // there was none
-    return ErrnoStatus(errno, what);
+    return ErrnoStatus(errno, absl::StrCat("TCP MD5 password for ", peer.ToString()));
   }
   return absl::OkStatus();
 }

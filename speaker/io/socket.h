@@ -42,6 +42,8 @@ absl::StatusOr<UniqueFd> StartListen(const ListenOptions& options);
 // What every connection gets, dialled or accepted: no Nagle delay, and network-control marking.
 void SetConnectionOptions(int fd, Family family);
 
+// InvalidArgument for a password that no key can hold.
+absl::Status CheckMd5(const IpAddress& peer, const std::string& password);
 // The TCP MD5 key for segments to and from `peer`; an empty password removes it.
 absl::Status SetMd5(int fd, const IpAddress& peer, const std::string& password);
 absl::Status SetTtl(int fd, Family family, int ttl);

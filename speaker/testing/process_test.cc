@@ -51,7 +51,6 @@ class SpeakerProcessTest : public testing::Test {
     folder = std::filesystem::temp_directory_path() / absl::StrCat("openelb-speaker-", getpid());
     std::filesystem::create_directories(folder);
     std::ofstream(folder / "bird.conf") << kBirdConf;
-    std::ofstream(folder / "token") << "token-of-n1\n";
     // BIRD waits in a namespace of its own for its end of the cable.
     bird = std::make_unique<ChildProcess>(
         std::vector<std::string>{
@@ -96,11 +95,13 @@ class SpeakerProcessTest : public testing::Test {
   std::string Routes() const { return Bird("show route all protocol speaker"); }
 
   void StartSpeaker(int port) {
+    std::ofstream(folder / "controllers") << "127.0.0.1:" << port << "\n";
     speaker = std::make_unique<ChildProcess>(
-        std::vector<std::string>{kSpeaker, absl::StrCat("--controller=127.0.0.1:", port),
-                                 "--node-name=n1", "--plan-insecure",
-                                 absl::StrCat("--state-dir=", (folder / "state").string()),
-                                 "--metrics-addr=127.0.0.1:50053"},
+        std::vector<std::string>{
+            kSpeaker, absl::StrCat("--controllers-file=", (folder / "controllers").string()),
+            "--node-name=n1", "--plan-insecure",
+            absl::StrCat("--state-dir=", (folder / "state").string()),
+            "--metrics-addr=127.0.0.1:50053"},
         folder / "speaker.log");
   }
 
@@ -204,6 +205,29 @@ TEST_F(SpeakerProcessTest, SigtermEndsInOrderWithinTwoSeconds) {
   Until("the end of the session", [&] { return Routes().find("172.22.0.2") == std::string::npos; });
   EXPECT_THAT(Bird("show protocols all speaker"), HasSubstr("Received: Administrative shutdown"));
   Until("the goodbye", [&] { return server.goodbyes() == 1; });
+}
+
+TEST_F(SpeakerProcessTest, APeerThatHangsHoldsTheEndUpForTwoSecondsAtMost) {
+  PlanServer server;
+  PutPlan(&server);
+  StartSpeaker(server.port());
+  Until("both next hops", [&] { return BothNextHops(); });
+  bird->Signal(SIGSTOP);
+  speaker->Signal(SIGTERM);
+  EXPECT_EQ(speaker->Wait(absl::Seconds(4)), 0);
+}
+
+TEST_F(SpeakerProcessTest, AControllerThatMovedIsFoundThroughTheFile) {
+  auto server = std::make_unique<PlanServer>();
+  PutPlan(server.get());
+  StartSpeaker(server->port());
+  Until("both next hops", [&] { return BothNextHops(); });
+  server.reset();
+  server = std::make_unique<PlanServer>();
+  std::ofstream(folder / "controllers") << "127.0.0.1:" << server->port() << " # moved\n";
+  PutPlan(server.get());
+  PutRoute(server.get(), "172.22.0.9/32");
+  Until("the new route", [&] { return absl::StrContains(Routes(), "172.22.0.9/32"); });
 }
 
 TEST_F(SpeakerProcessTest, AfterItsOwnCrashItAnnouncesWithoutAController) {
