@@ -253,6 +253,9 @@ class Trial {
     if (world_.controller() == nullptr) world_.StartController();
   }
   void CrashSpeaker(const std::string& node) {
+    // What a full disk did not take is gone with the process.
+    const Speaker* speaker = world_.speaker(node);
+    if (speaker != nullptr && speaker->plan_file().save_failing()) judge_.ForgiveLoss(node);
     world_.CrashSpeaker(node);
     if (without_ == Without::kSpeakerDisk) world_.DiskOf(node).files.clear();
   }

@@ -64,6 +64,8 @@ class PlanFile {
   absl::Duration NextWakeup() const { return confirmed_ && !dirty_ ? renew_at_ : due_; }
   // Saves at once if anything is unsaved: on an orderly stop.
   void Flush(absl::Duration now, absl::Time wall);
+  // The last save failed: what is on disk is older than the plan in force.
+  bool save_failing() const { return retry_at_ != -absl::InfiniteDuration(); }
   const Counters& counters() const { return counters_; }
 
  private:
