@@ -64,11 +64,7 @@ void Speaker::Turn() {
   if (waiting_) Announce({});
   bgp_.Tick();
   plan_file_.Tick(Now(), seams_.clock->Wall(), link_.confirmed());
-  if (report_at_ <= Now()) {
-    link_.SendObserved(bgp_.Observed(), Now());
-    reported_at_ = Now();
-    report_at_ = reported_at_ + options_.report_every;
-  }
+  if (report_at_ <= Now()) Report();
 }
 
 absl::Duration Speaker::NextWakeup() const {
@@ -92,6 +88,7 @@ void Speaker::Announce(const link::PlanChanges& changes) {
   waiting_ = false;
   bgp_.Apply(plan, announced_.has_value() ? changes : Everything(plan));
   announced_ = plan.generation;
+  ReportSoon();
 }
 
 // ---- from the controller ----
@@ -140,13 +137,28 @@ void Speaker::ReportFacts() {
   link_.SendFacts(std::move(facts), Now());
 }
 
+void Speaker::Report() {
+  plan::v1::Observed observed = bgp_.Observed();
+  const std::set<std::string> problems(observed.problems().begin(), observed.problems().end());
+  for (const std::string& problem : problems) {
+    if (!problems_.contains(problem)) seams_.log->Warning("BGP problem", {{"error", problem}});
+  }
+  for (const std::string& problem : problems_) {
+    if (!problems.contains(problem)) seams_.log->Info("BGP problem is over", {{"error", problem}});
+  }
+  problems_ = problems;
+  link_.SendObserved(std::move(observed), Now());
+  reported_at_ = Now();
+  report_at_ = reported_at_ + options_.report_every;
+}
+
 void Speaker::ReportBy(absl::Duration when) { report_at_ = std::min(report_at_, when); }
 
 void Speaker::OnSessionChanged(const IpAddress&) { ReportBy(Now()); }
 
-void Speaker::OnWireAdvanced(const IpAddress&) {
-  ReportBy(std::max(Now(), reported_at_ + options_.wire_report_every));
-}
+void Speaker::OnWireAdvanced(const IpAddress&) { ReportSoon(); }
+
+void Speaker::ReportSoon() { ReportBy(std::max(Now(), reported_at_ + options_.wire_report_every)); }
 
 // ---- from the kernel ----
 

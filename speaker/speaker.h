@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -104,7 +105,10 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
   void Announce(const link::PlanChanges& changes);
   void LogApplied(const link::PlanChanges& changes);
   void ReportFacts();
+  // Tells the controller of sessions and problems, and the log of problems that came or went.
+  void Report();
   void ReportBy(absl::Duration when);
+  void ReportSoon();  // as often as what is on the wire may be reported
 
   const SpeakerOptions options_;
   const Seams seams_;
@@ -117,6 +121,7 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
   bool stopped_ = false;
   std::optional<plan::Generation> announced_;  // of the plan last given to the protocol speakers
   absl::Duration report_at_ = absl::InfiniteDuration();
+  std::set<std::string> problems_;  // of the last report
   absl::Duration reported_at_ = -absl::InfiniteDuration();
 };
 

@@ -119,11 +119,11 @@ class SpeakerTest : public testing::Test {
     }
   }
 
-  void PutInstance(bool leave = false) {
+  void PutInstance(bool leave = false, int listen_port = -1) {
     ResourceBody body;
     body.mutable_instance()->set_local_as(65000);
     body.mutable_instance()->set_router_id("10.0.1.2");
-    body.mutable_instance()->set_listen_port(-1);
+    body.mutable_instance()->set_listen_port(listen_port);
     if (leave) body.mutable_instance()->set_on_stop(plan::v1::BgpInstance::LEAVE);
     controller.Put("instance", body);
   }
@@ -319,6 +319,22 @@ TEST_F(SpeakerTest, WhatCannotBeAppliedIsNamedCountedAndDisturbsNothing) {
   EXPECT_THAT(controller.ack->errors(), IsEmpty());
   EXPECT_EQ(Metric("openelb_speaker_resources_refused"), "0");
   EXPECT_EQ(Metric("openelb_speaker_resource_errors_total"), "1");
+}
+
+TEST_F(SpeakerTest, ATakenListenPortIsReportedUntilItIsFree) {
+  auto squatter = network.Start("n1");
+  ASSERT_TRUE(squatter->Listen({IpAddress::Parse("0.0.0.0").value(), 17900}).ok());
+  StartWithPlan();
+  PutInstance(false, 17900);
+  RunFor(absl::Seconds(1));
+  ASSERT_EQ(controller.observed->problems_size(), 1);
+  EXPECT_THAT(controller.observed->problems(0), HasSubstr("listenPort 17900"));
+  EXPECT_THAT(sink.lines, HasSubstr("listenPort 17900"));
+  EXPECT_THAT(leaves[1]->Prefixes(), ElementsAre(kRoute));
+  squatter.reset();
+  RunFor(absl::Minutes(1));
+  EXPECT_EQ(controller.observed->problems_size(), 0);
+  EXPECT_THAT(sink.lines, HasSubstr("BGP problem is over"));
 }
 
 TEST_F(SpeakerTest, OnePeersTroubleIsItsOwn) {

@@ -51,8 +51,12 @@ absl::Status SyncFolder(const std::string& folder) {
 
 }  // namespace
 
+std::string FileDisk::Describe(absl::string_view name) const {
+  return absl::StrCat(root_, "/", name);
+}
+
 absl::StatusOr<std::string> FileDisk::Read(absl::string_view name) {
-  const std::string path = absl::StrCat(root_, "/", name);
+  const std::string path = Describe(name);
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return Errno("open", path);
   absl::Cleanup close_fd = [fd] { close(fd); };
@@ -76,7 +80,7 @@ absl::Status FileDisk::WriteCached(absl::string_view name, absl::string_view con
 }
 
 absl::Status FileDisk::Replace(absl::string_view name, absl::string_view content, bool sync) {
-  const std::string path = absl::StrCat(root_, "/", name);
+  const std::string path = Describe(name);
   const std::string folder = std::filesystem::path(path).parent_path();
   std::error_code error;
   std::filesystem::create_directories(folder, error);
@@ -96,7 +100,7 @@ absl::Status FileDisk::Replace(absl::string_view name, absl::string_view content
 }
 
 absl::Status FileDisk::Remove(absl::string_view name) {
-  const std::string path = absl::StrCat(root_, "/", name);
+  const std::string path = Describe(name);
   if (unlink(path.c_str()) != 0 && errno != ENOENT) return Errno("remove", path);
   return absl::OkStatus();
 }

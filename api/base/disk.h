@@ -33,6 +33,8 @@ class Disk {
   // The names of all files below `folder` ("" for all), sorted. Files that a crash left half
   // written are not named.
   virtual absl::StatusOr<std::vector<std::string>> List(absl::string_view folder) = 0;
+  // What messages call the file.
+  virtual std::string Describe(absl::string_view name) const { return std::string(name); }
 };
 
 // Files below `root` with mode 0600: what is kept includes session passwords. Write = temporary
@@ -45,6 +47,7 @@ class FileDisk final : public Disk {
   absl::Status WriteCached(absl::string_view name, absl::string_view content) override;
   absl::Status Remove(absl::string_view name) override;
   absl::StatusOr<std::vector<std::string>> List(absl::string_view folder) override;
+  std::string Describe(absl::string_view name) const override;
 
  private:
   absl::Status Replace(absl::string_view name, absl::string_view content, bool sync);

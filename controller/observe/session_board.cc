@@ -72,6 +72,7 @@ std::vector<SessionChange> SessionBoard::Update(const std::string& node,
   if (before.router_id() != observed.router_id() || before.local_as() != observed.local_as()) {
     conf_due_ = true;
   }
+  if (!std::ranges::equal(before.problems(), observed.problems())) problems_changed_ = true;
   const PeersByKey old_peers = Index(before);
   const PeersByKey new_peers = Index(observed);
   for (const auto& [key, peer] : new_peers) {
@@ -98,6 +99,7 @@ void SessionBoard::Forget(const std::string& node) {
   const auto it = nodes_.find(node);
   if (it == nodes_.end()) return;
   for (const auto& peer : it->second.peers()) MarkDue(peer.name(), absl::ZeroDuration());
+  if (it->second.problems_size() > 0) problems_changed_ = true;
   nodes_.erase(it);
   conf_due_ = true;
 }
@@ -116,6 +118,8 @@ std::set<std::string> SessionBoard::TakeDuePeers(absl::Duration now) {
 }
 
 bool SessionBoard::TakeConfDue() { return std::exchange(conf_due_, false); }
+
+bool SessionBoard::TakeProblemsChanged() { return std::exchange(problems_changed_, false); }
 
 std::optional<absl::Duration> SessionBoard::NextDue() const {
   std::optional<absl::Duration> next;

@@ -39,6 +39,8 @@ class SessionBoard {
   // BgpPeers whose status is due to be written at `now`; asking clears them.
   std::set<std::string> TakeDuePeers(absl::Duration now);
   bool TakeConfDue();
+  // Whether Problems has changed since this was last asked.
+  bool TakeProblemsChanged();
   // When TakeDuePeers next has something to give, if ever.
   std::optional<absl::Duration> NextDue() const;
 
@@ -57,6 +59,7 @@ class SessionBoard {
   std::map<std::string, plan::v1::Observed, std::less<>> nodes_;
   std::map<std::string, absl::Duration> due_;  // BgpPeer -> when
   bool conf_due_ = false;
+  bool problems_changed_ = false;
 };
 
 }  // namespace openelb::observe

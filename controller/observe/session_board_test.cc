@@ -8,6 +8,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 
 plan::v1::Observed Report(const std::string& state, uint64_t updates) {
   plan::v1::Observed observed;
@@ -52,6 +53,22 @@ TEST(SessionBoardTest, ADownSessionSaysWhy) {
   ASSERT_EQ(changes.size(), 1U);
   EXPECT_FALSE(changes[0].established);
   EXPECT_EQ(changes[0].error, "connection refused");
+}
+
+TEST(SessionBoardTest, ChangesOfProblemsAreToldOnce) {
+  SessionBoard board;
+  plan::v1::Observed observed = Report("ESTABLISHED", 1);
+  board.Update("master1", observed, absl::ZeroDuration());
+  EXPECT_FALSE(board.TakeProblemsChanged());
+  observed.add_problems("port taken");
+  board.Update("master1", observed, absl::ZeroDuration());
+  EXPECT_TRUE(board.TakeProblemsChanged());
+  EXPECT_THAT(board.Problems(), ElementsAre(Pair("master1", ElementsAre("port taken"))));
+  board.Update("master1", observed, absl::ZeroDuration());
+  EXPECT_FALSE(board.TakeProblemsChanged());
+  board.Forget("master1");
+  EXPECT_TRUE(board.TakeProblemsChanged());
+  EXPECT_THAT(board.Problems(), IsEmpty());
 }
 
 TEST(SessionBoardTest, OnWireIsWhatTheSlowestEstablishedSessionHas) {

@@ -48,20 +48,34 @@ void Statuses::MarkDue(const ObjectKey& key) {
 }
 
 void Statuses::OnSession(const SessionChange& change) {
+  std::string message = absl::StrCat("the session of node ", change.node, " with ", change.address,
+                                     change.established ? " is established" : " is down");
+  if (!change.error.empty()) absl::StrAppend(&message, ": ", change.error);
   Record({.about = PeerKey(change.peer),
           .warning = !change.established,
           .reason = change.established ? "PeerUp" : "PeerDown",
-          .message = absl::StrCat(
-              "the session of node ", change.node, " with ", change.address,
-              change.established ? " is established" : absl::StrCat(" is down: ", change.error))});
+          .message = std::move(message)});
 }
 
 void Statuses::OnProblems(absl::Duration now) {
   problems_due_ = std::min(problems_due_, now + kLasting);
 }
 
+std::vector<plan::Problem> Statuses::FindProblems() const {
+  std::vector<plan::Problem> problems = planner_->Problems();
+  for (const auto& [node, sentences] : board_->Problems()) {
+    for (const std::string& sentence : sentences) {
+      problems.push_back({.about = ConfKey(network::kBgpConfName),
+                          .reason = "SpeakerProblem",
+                          .message = absl::StrCat("node ", node, ": ", sentence)});
+    }
+  }
+  std::sort(problems.begin(), problems.end());
+  return problems;
+}
+
 void Statuses::ReadProblems() {
-  std::vector<plan::Problem> now = planner_->Problems();
+  std::vector<plan::Problem> now = FindProblems();
   std::vector<plan::Problem> added;
   std::vector<plan::Problem> gone;
   std::set_difference(now.begin(), now.end(), problems_.begin(), problems_.end(),
@@ -168,6 +182,7 @@ void Statuses::Record(const ClusterEvent& event) {
 }
 
 void Statuses::WriteDue(absl::Duration now) {
+  if (board_->TakeProblemsChanged()) OnProblems(now);
   if (problems_due_ <= now) {
     problems_due_ = absl::InfiniteDuration();
     ReadProblems();

@@ -30,7 +30,8 @@ class Statuses {
   void OnDeleted(const ObjectKey& key);
   // A session came up or went down.
   void OnSession(const SessionChange& change);
-  // Planner::Problems may have changed. What lasts becomes conditions, events and log lines.
+  // Planner::Problems may have changed. What lasts of it and of what speakers report becomes
+  // conditions, events and log lines.
   void OnProblems(absl::Duration now);
 
   // As ipam has it now.
@@ -56,6 +57,7 @@ class Statuses {
   // nodes.
   std::vector<kube::Condition> Conditions(const ObjectKey& key) const;
   void MarkDue(const ObjectKey& key);
+  std::vector<plan::Problem> FindProblems() const;
   void ReadProblems();
   void WriteBgpPeer(const std::string& name);
   void WriteBgpConf(const std::string& name);

@@ -77,8 +77,7 @@ absl::StatusOr<std::string> TokenFileAuthenticator::Authenticate(absl::string_vi
     log_->Recovered("token-file", "token file is good again", {{"file", path_}});
   } else {
     ++file_errors_;
-    log_->Damped("token-file", "token file not read; the last good tokens stand", status.message(),
-                 {{"error", status.message()}});
+    log_->Damped("token-file", "token file not read; the last good tokens stand", status.message());
   }
   // Every token is compared in full: how long it takes tells nothing about any of them.
   const std::string* node = nullptr;

@@ -89,7 +89,7 @@ PlanFile::Loaded PlanFile::Load(absl::Time wall) {
   if (!plan.ok()) {
     ++counters_.damaged;
     log_->Error("saved plan ignored",
-                {{"file", options_.name}, {"error", plan.status().message()}});
+                {{"file", disk_->Describe(options_.name)}, {"error", plan.status().message()}});
     return {};
   }
   confirmed_at_ = plan->confirmed_at;
@@ -134,13 +134,13 @@ void PlanFile::Save(absl::Duration now, absl::Time wall) {
   if (!status.ok()) {
     ++counters_.save_errors;
     log_->Damped("save plan", "plan not saved; it stays in force", status.message(),
-                 {{"file", options_.name}, {"error", status.message()}});
+                 {{"file", disk_->Describe(options_.name)}});
     retry_at_ = now + kRetry;
     due_ = retry_at_;
     return;
   }
   ++counters_.saves;
-  log_->Recovered("save plan", "plan saved again", {{"file", options_.name}});
+  log_->Recovered("save plan", "plan saved again", {{"file", disk_->Describe(options_.name)}});
   dirty_ = false;
   due_ = absl::InfiniteDuration();
   retry_at_ = -absl::InfiniteDuration();
