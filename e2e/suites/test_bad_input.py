@@ -73,6 +73,7 @@ def test_peer_with_the_speakers_own_identifier(lab, rogue):
 
 def test_wrong_manifest_keeps_the_last_good_state(lab):
     cluster = lab.cluster
+    service = (cluster.manifests / "service.yaml").read_text()
     with routes_unchanged(lab):
         cluster.write("eip.yaml", "apiVersion: network.kubesphere.io/v1alpha2\nkind: Eip\n"
                                   "metadata:\n  name: bgp-eip\nspec:\n  address: 172.22.0.300\n")
@@ -80,8 +81,10 @@ def test_wrong_manifest_keeps_the_last_good_state(lab):
         assert "address" in line
         cluster.write("service.yaml", "kind: Service\n  metadata: [broken\n")
         says(lab.controller, "service.yaml:2")
-        assert lab.controller.metric("openelb_object_errors_total") >= 2
-    # The rest goes on.
+        assert lab.controller.metric("openelb_manifest_objects_total", outcome="refused") >= 1
+        assert lab.controller.metric("openelb_manifest_files_total", outcome="refused") >= 1
+    # With the Eip still wrong, the rest goes on.
+    cluster.write("service.yaml", service)
     cluster.set_ready("worker1", "False")
     lab.wait_next_hops(DOCUMENTED | {"leaf1": {"192.168.0.3"}})
 

@@ -105,10 +105,12 @@ def test_leaf_link_cut_and_back(lab):
         since = time.time()
         lab["leaf1"].cut("uplink")
         client.wait_flow({"worker-p002"})
+        mended = time.time()
         lab["leaf1"].mend("uplink")
         client.wait_flow(ALL, timeout=15)
         client.settle()
-        assert client.count(since).outage() < 2.0
+        assert client.count(since, mended).outage() < 2.0
+        assert client.count(mended).outage() < 2.0
         assert withdrawals(lab, "leaf1", since) == []
 
 

@@ -65,3 +65,11 @@ def says(program, *words, timeout=5.0):
 
 def peer_status(lab, peer, node):
     return (lab.cluster.status("BgpPeer", peer).get("nodesPeerStatus") or {}).get(node, {}).get("peerState", {})
+
+
+def condition(lab, kind, name, what):
+    """The condition of type `what` that the controller wrote for an object, while it is true."""
+    for found in lab.cluster.status(kind, name).get("conditions") or []:
+        if found["type"] == what and found["status"] == "True":
+            return found
+    return None

@@ -22,9 +22,11 @@ class Frr(Router):
             shutil.chown(path, "frr", "frr")
         (Path("/etc/frr") / space / "vtysh.conf").touch()
         for daemon in ("zebra", "bgpd"):
+            socket = Path("/run/frr") / space / f"{daemon}.vty"
+            socket.unlink(missing_ok=True)  # left by one that was killed
             self.host.spawn(daemon, [f"/usr/lib/frr/{daemon}", "-N", space, "-A", "127.0.0.1", "-P", "0",
                                      "-f", "/dev/null", "--log", "stdout"])
-            wait_until((Path("/run/frr") / space / f"{daemon}.vty").exists, what=f"{space}: {daemon}")
+            wait_until(socket.exists, what=f"{space}: {daemon}")
         self._applied = {}
         self._load(self._base())
         self.apply()
