@@ -14,10 +14,11 @@ inline absl::Duration Jittered(absl::Duration time, Random* random) {
   return time * (0.75 + 0.25 * random->Uniform());
 }
 
-// Waits of 0.25 s, 0.5 s, 1 s ... up to a ceiling.
+// Waits of 50 ms, 100 ms, 200 ms ... up to a ceiling. The first is short because a peer that has
+// just closed a session is often ready for the next one moments later.
 class Backoff {
  public:
-  static constexpr absl::Duration kFirst = absl::Milliseconds(250);
+  static constexpr absl::Duration kFirst = absl::Milliseconds(50);
 
   absl::Duration Next(absl::Duration ceiling, Random* random) {
     const absl::Duration wait = std::min(next_, ceiling);

@@ -35,7 +35,7 @@ Instance::Instance(io::Io* io, const Clock* clock, Random* random, Logger* logge
       random_(random),
       logger_(logger),
       observer_(observer),
-      listeners_(io, random) {}
+      listeners_(io, random, logger) {}
 
 Instance::~Instance() = default;
 
@@ -121,6 +121,11 @@ void Instance::SetMd5(const IpAddress& address, const std::string& password) {
     md5_.erase(address);
   } else {
     md5_[address] = {password, status.ok() ? "" : std::string(status.message())};
+    if (!status.ok()) {
+      logger_->Damped(absl::StrCat("bgp password ", address.ToString()),
+                      "BGP password for inbound connections refused", status.message(),
+                      {{"address", address.ToString()}});
+    }
   }
 }
 
@@ -209,6 +214,12 @@ void Instance::Flush(Peer* peer) {
       const size_t taken = io_->Write(conn, pending);
       session.OnTaken(conn, taken);
       if (taken < size) break;
+    }
+  }
+  if (session.rib() != nullptr) {
+    for (const auto& [group, problem] : session.rib()->problems()) {
+      logger_->Damped(absl::StrCat("bgp ", peer->address().ToString(), " group ", group),
+                      "BGP routes cannot be announced", session.Sentence(problem));
     }
   }
   if (const std::optional<io::ConnId> conn = session.AwaitsAcknowledgement()) {

@@ -14,6 +14,7 @@
 namespace openelb::bgp {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -27,6 +28,14 @@ class CountingObserver final : public Observer {
   void OnWireAdvanced(const IpAddress& peer) override { ++advances[peer]; }
   std::map<IpAddress, int> changes;
   std::map<IpAddress, int> advances;
+};
+
+class LinesSink final : public LogSink {
+ public:
+  void Write(const LogRecord& record) override {
+    if (record.level >= LogLevel::kInfo) lines.push_back(FormatText(record));
+  }
+  std::vector<std::string> lines;
 };
 
 class InstanceTest : public ::testing::Test {
@@ -124,7 +133,7 @@ class InstanceTest : public ::testing::Test {
   Scheduler scheduler_;
   io::SimNetwork network_{&scheduler_, 1};
   SeededRandom random_{1};
-  NullLogSink sink_;
+  LinesSink sink_;
   Logger logger_{&sink_, &scheduler_};
   CountingObserver observer_;
   link::PlanState plan_;
@@ -281,6 +290,7 @@ TEST_F(InstanceTest, ATakenPortCostsOnlyWhatPeersWouldOpen) {
   EXPECT_EQ(Peer().session_state(), "ESTABLISHED");
   EXPECT_THAT(speaker_->Observed().problems(),
               ElementsAre(HasSubstr("BgpConf listenPort 179: peers cannot connect")));
+  EXPECT_THAT(sink_.lines, Contains(HasSubstr("BGP does not listen")).Times(1));
   other.reset();
   Run(absl::Seconds(30));
   EXPECT_THAT(speaker_->Observed().problems(), IsEmpty());
@@ -423,6 +433,9 @@ TEST_F(InstanceTest, NamesWhatKeepsASessionDown) {
   EXPECT_THAT(leaf2_->notifications(), testing::Each("OPEN Message Error/Bad Peer AS: AS 65002"));
   EXPECT_THAT(Peer(2).last_error(), HasSubstr("BgpPeer nobody (10.0.0.9): "));
   EXPECT_GT(observer_.changes[Ip("10.0.0.9")], 0);
+  // However often it is tried, each says so once.
+  EXPECT_THAT(sink_.lines, Contains(HasSubstr("AS mismatch")).Times(1));
+  EXPECT_THAT(sink_.lines, Contains(HasSubstr("has sent no OPEN")).Times(1));
 }
 
 TEST_F(InstanceTest, MalformedMessagesCostOneSessionAndAreCounted) {

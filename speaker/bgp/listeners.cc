@@ -36,9 +36,15 @@ void Listeners::Open(Socket* socket, absl::Duration now) {
   const absl::Status status = io_->Listen(socket->options);
   socket->problem.clear();
   socket->retry_at = absl::InfiniteDuration();
-  if (status.ok()) return;
+  const std::string key =
+      absl::StrCat("bgp listen ", socket->options.address.ToString(), " ", socket->options.port);
+  if (status.ok()) {
+    logger_->Recovered(key, "BGP listens", {{"port", socket->options.port}});
+    return;
+  }
   socket->problem = absl::StrCat("BgpConf listenPort ", socket->options.port,
                                  ": peers cannot connect: ", status.message());
+  logger_->Damped(key, "BGP does not listen", socket->problem);
   socket->retry_at = now + socket->backoff.Next(kLongestRetry, random_);
 }
 

@@ -2,10 +2,12 @@
 // The listening sockets of the speaker. A port that is taken, or an address that is not there yet,
 // is a problem to report and to try again; it costs the sessions that peers would open, no others.
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "api/base/log.h"
 #include "api/base/random.h"
 #include "speaker/bgp/backoff.h"
 #include "speaker/io/io.h"
@@ -15,7 +17,8 @@ namespace openelb::bgp {
 
 class Listeners {
  public:
-  Listeners(io::Io* io, Random* random) : io_(io), random_(random) {}
+  Listeners(io::Io* io, Random* random, Logger* logger)
+      : io_(io), random_(random), logger_(logger) {}
 
   // Opens and closes what differs; established connections do not notice. No instance: none.
   void Configure(const std::optional<link::BgpInstance>& instance, absl::Duration now);
@@ -35,6 +38,7 @@ class Listeners {
 
   io::Io* io_;
   Random* random_;
+  Logger* logger_;
   std::vector<Socket> sockets_;
 };
 

@@ -244,14 +244,14 @@ TEST(SessionTest, BacksOffUnderItsCeiling) {
   bench.Make();
   bench.Start();
   std::vector<absl::Duration> waits;
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < 10; ++i) {
     bench.session->OnClosed(kDialled, absl::UnavailableError("connection refused"), bench.now);
     bench.Pump();
     waits.push_back(bench.session->NextWakeup() - bench.now);
     bench.Advance(waits.back());
     ASSERT_EQ(bench.session->state(), SessionState::kConnect);
   }
-  absl::Duration base = absl::Milliseconds(250);
+  absl::Duration base = Backoff::kFirst;
   for (absl::Duration wait : waits) {
     EXPECT_GE(wait, base * 0.75);
     EXPECT_LE(wait, base);
@@ -276,7 +276,7 @@ TEST(SessionTest, ForgetsBackOffOnceStable) {
     bench.Advance(up);
     bench.Lose();
     const absl::Duration wait = bench.session->NextWakeup() - bench.now;
-    EXPECT_EQ(wait <= absl::Milliseconds(250), up > absl::Seconds(10));
+    EXPECT_EQ(wait <= Backoff::kFirst, up > absl::Seconds(10));
   }
 }
 
