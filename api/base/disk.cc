@@ -99,6 +99,14 @@ absl::Status FileDisk::Replace(absl::string_view name, absl::string_view content
   return sync ? SyncFolder(folder) : absl::OkStatus();
 }
 
+absl::Status FileDisk::Sync() {
+  const int fd = open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return Errno("open", root_);
+  absl::Cleanup close_fd = [fd] { close(fd); };
+  if (syncfs(fd) != 0) return Errno("sync", root_);
+  return absl::OkStatus();
+}
+
 absl::Status FileDisk::Remove(absl::string_view name) {
   const std::string path = Describe(name);
   if (unlink(path.c_str()) != 0 && errno != ENOENT) return Errno("remove", path);

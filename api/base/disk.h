@@ -23,11 +23,13 @@ class Disk {
   // content is there, whole. Missing folders are made. On an error (full disk: ResourceExhausted)
   // the old content stays.
   virtual absl::Status Write(absl::string_view name, absl::string_view content) = 0;
-  // As Write, but only a crash of the process is survived for certain; one of the machine may undo
-  // it. Waits for no disk, so that it may be called often.
+  // As Write, but until the next Sync only a crash of the process is survived for certain; one of
+  // the machine may undo it. Waits for no disk, so that it may be called often.
   virtual absl::Status WriteCached(absl::string_view name, absl::string_view content) {
     return Write(name, content);
   }
+  // Makes durable what WriteCached and Remove did. Waits for the disk.
+  virtual absl::Status Sync() { return absl::OkStatus(); }
   // No error when there is no such file.
   virtual absl::Status Remove(absl::string_view name) = 0;
   // The names of all files below `folder` ("" for all), sorted. Files that a crash left half
@@ -45,6 +47,7 @@ class FileDisk final : public Disk {
   absl::StatusOr<std::string> Read(absl::string_view name) override;
   absl::Status Write(absl::string_view name, absl::string_view content) override;
   absl::Status WriteCached(absl::string_view name, absl::string_view content) override;
+  absl::Status Sync() override;
   absl::Status Remove(absl::string_view name) override;
   absl::StatusOr<std::vector<std::string>> List(absl::string_view folder) override;
   std::string Describe(absl::string_view name) const override;

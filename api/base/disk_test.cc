@@ -37,6 +37,15 @@ TEST_F(FileDiskTest, ReplacesWholeFiles) {
   EXPECT_THAT(disk.List("").value(), ElementsAre());
 }
 
+TEST_F(FileDiskTest, CachedWritesReplaceToo) {
+  FileDisk disk(root_);
+  ASSERT_TRUE(disk.WriteCached("a/status", "one").ok());
+  ASSERT_TRUE(disk.WriteCached("a/status", "two").ok());
+  EXPECT_TRUE(disk.Sync().ok());
+  EXPECT_EQ(disk.Read("a/status").value(), "two");
+  EXPECT_TRUE(absl::IsNotFound(FileDisk(root_ + "/none").Sync()));
+}
+
 TEST_F(FileDiskTest, FilesAreForTheOwnerOnly) {
   FileDisk disk(root_);
   ASSERT_TRUE(disk.Write("plan", "secret").ok());

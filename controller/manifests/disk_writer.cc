@@ -10,6 +10,8 @@ namespace {
 
 constexpr absl::Duration kFirstRetry = absl::Milliseconds(200);
 constexpr absl::Duration kLongestRetry = absl::Seconds(30);
+// Of quiet before a sync: its journal commit would delay the user's own edits.
+constexpr absl::Duration kQuiet = absl::Seconds(1);
 constexpr const char* kProblem = "status folder";
 
 }  // namespace
@@ -57,24 +59,43 @@ void DiskWriter::Run() {
   absl::Duration retry = kFirstRetry;
   absl::Duration not_before = clock_->Monotonic();
   for (bool last = false; !last;) {
-    Batch batch;
-    {
-      MutexLock lock(&mutex_);
-      while (!stopping_ && waiting_.empty()) changed_.Wait(&mutex_);
-      while (!stopping_ && clock_->Monotonic() < not_before) {
-        changed_.WaitFor(&mutex_, absl::ToChronoNanoseconds(not_before - clock_->Monotonic()));
-      }
-      last = stopping_;
-      batch = std::exchange(waiting_, {});
-      busy_ = true;
-    }
+    Batch batch = Wait(not_before, &last);
+    const bool wrote = !batch.empty();
     Batch failed = Write(std::move(batch));
     retry = failed.empty() ? kFirstRetry : std::min(retry * 2, kLongestRetry);
     not_before = clock_->Monotonic() + (failed.empty() ? absl::ZeroDuration() : retry);
+    if (wrote) sync_at_ = clock_->Monotonic() + kQuiet;
+    const bool written = sync_at_ < absl::InfiniteDuration();
+    if (written && (last || sync_at_ <= clock_->Monotonic())) Sync();
     MutexLock lock(&mutex_);
     waiting_.merge(failed);  // newer content of the same name stays
     busy_ = false;
     changed_.NotifyAll();
+  }
+}
+
+DiskWriter::Batch DiskWriter::Wait(absl::Duration not_before, bool* stop) {
+  MutexLock lock(&mutex_);
+  while (!stopping_) {
+    const absl::Duration now = clock_->Monotonic();
+    const absl::Duration next = waiting_.empty() ? sync_at_ : std::min(not_before, sync_at_);
+    if (next <= now) break;
+    if (next == absl::InfiniteDuration()) {
+      changed_.Wait(&mutex_);
+    } else {
+      changed_.WaitFor(&mutex_, absl::ToChronoNanoseconds(next - now));
+    }
+  }
+  *stop = stopping_;
+  busy_ = true;
+  const bool too_early = !stopping_ && clock_->Monotonic() < not_before;
+  return too_early ? Batch() : std::exchange(waiting_, {});
+}
+
+void DiskWriter::Sync() {
+  sync_at_ = absl::InfiniteDuration();
+  if (const absl::Status status = disk_->Sync(); !status.ok() && !absl::IsNotFound(status)) {
+    log_.Damped("sync", "the status folder cannot be synced", status.message());
   }
 }
 

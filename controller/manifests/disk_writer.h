@@ -1,6 +1,7 @@
 #pragma once
 // Writes small files without making anybody wait for the disk: the newest content of each file
-// wins, what fails is tried again, what has not changed is not written.
+// wins, what fails is tried again, what has not changed is not written. What is written outlives
+// the process at once, and the machine after a second of quiet.
 
 #include <cstdint>
 #include <functional>
@@ -49,8 +50,11 @@ class DiskWriter {
   using Batch = std::map<std::string, std::function<std::string()>>;
 
   void Run();
+  // Waits until there is something to write, to sync or to stop for; takes what is to be written.
+  Batch Wait(absl::Duration not_before, bool* stop);
   // Returns what could not be written.
   Batch Write(Batch batch);
+  void Sync();
   // Whether anything had to be written.
   absl::StatusOr<bool> WriteOne(const std::string& name,
                                 const std::function<std::string()>& content);
@@ -59,6 +63,8 @@ class DiskWriter {
   const Clock* clock_;
   Logger log_;                             // of the writer's thread
   std::map<std::string, size_t> written_;  // name -> hash of the content; of the writer's thread
+  // When to sync what was written since the last time; of the writer's thread.
+  absl::Duration sync_at_ = absl::InfiniteDuration();
 
   mutable Mutex mutex_;
   CondVar changed_;

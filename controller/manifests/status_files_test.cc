@@ -33,6 +33,10 @@ class TestDisk final : public Disk {
     ++writes;
     return disk_.Write(name, content);
   }
+  absl::Status Sync() override {
+    ++syncs;
+    return absl::OkStatus();
+  }
   absl::Status Remove(absl::string_view name) override {
     MutexLock lock(&mutex_);
     return disk_.Remove(name);
@@ -44,6 +48,7 @@ class TestDisk final : public Disk {
 
   std::atomic<bool> full = false;
   std::atomic<int> writes = 0;
+  std::atomic<int> syncs = 0;
 
  private:
   Mutex mutex_;
@@ -132,6 +137,13 @@ TEST_F(StatusFilesTest, StopWritesWhatWaits) {
   EXPECT_EQ(disk_.writes, 100);
   files_.WriteService(kWeb, {});
   EXPECT_TRUE(writer_.WaitUntilWritten(absl::ZeroDuration()));  // dropped
+}
+
+TEST_F(StatusFilesTest, WhatWasWrittenIsSyncedOnce) {
+  statuses_.WriteService(kWeb, {.ips = {"172.22.0.2"}, .pool = "pool"});
+  writer_.Stop();
+  writer_.Stop();
+  EXPECT_EQ(disk_.syncs, 1);
 }
 
 TEST_F(StatusFilesTest, FailuresAreCounted) {
