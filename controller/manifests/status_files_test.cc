@@ -140,7 +140,7 @@ TEST_F(StatusFilesTest, StopWritesWhatWaits) {
 }
 
 TEST_F(StatusFilesTest, WhatWasWrittenIsSyncedOnce) {
-  statuses_.WriteService(kWeb, {.ips = {"172.22.0.2"}, .pool = "pool"});
+  files_.WriteService(kWeb, {{"172.22.0.2"}, "pool", {}});
   writer_.Stop();
   writer_.Stop();
   EXPECT_EQ(disk_.syncs, 1);
