@@ -1,6 +1,7 @@
 """Wrong input to running programs: one clear line, counted, and nothing that worked is disturbed."""
 
 import shutil
+import signal
 import subprocess
 import time
 
@@ -89,6 +90,31 @@ def test_wrong_manifest_keeps_the_last_good_state(lab):
     lab.wait_next_hops(DOCUMENTED | {"leaf1": {"192.168.0.3"}})
 
 
+# Per kind: what is done to a right object, and what the line must name.
+WRONG = {
+    "Eip": ("bgp-eip", lambda o: o["spec"].update(address="172.22.0.9-172.22.0.2"), "spec.address"),
+    "BgpConf": ("default", lambda o: o["spec"].update({"as": -5}), "spec.as"),
+    "BgpPeer": ("leaf1", lambda o: o["spec"]["conf"].update(neighborAddress="leaf1.example"),
+                "spec.conf.neighborAddress"),
+    "Service": ("bgp-svc", lambda o: o["spec"]["ports"][0].update(port=70000), "spec.ports"),
+    "Node": ("worker1", lambda o: o["status"]["addresses"][0].update(address="192.168.0"), "status.addresses"),
+    "EndpointSlice": ("bgp-svc-7xk2p", lambda o: o["endpoints"][0].update(addresses=["10.233.65"]), "endpoints"),
+    "Namespace": ("default", lambda o: o["metadata"].update(labels=["no", "map"]), "metadata.labels"),
+    "DaemonSet": ("openelb-speaker", lambda o: o["spec"]["template"]["spec"].update(nodeSelector="all"),
+                  "spec.template.spec.nodeSelector"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_wrong_object_of_every_kind_is_named_and_counted(lab, kind):
+    name, change, field = WRONG[kind]
+    before = lab.controller.metric("openelb_manifest_objects_total", outcome="refused")
+    with routes_unchanged(lab):
+        lab.cluster.edit(kind, name, change)
+        says(lab.controller, f"{kind}/", name, field)
+        assert lab.controller.metric("openelb_manifest_objects_total", outcome="refused") > before
+
+
 def test_manifest_broken_at_start_keeps_the_last_good_state(lab):
     with routes_unchanged(lab):
         lab.controller.kill()
@@ -106,6 +132,20 @@ def test_second_speaker_with_the_same_node_name_is_refused(lab):
         time.sleep(1)
         twin.kill()
     assert lab.speakers["master1"].running()
+
+
+def test_new_speaker_replaces_one_that_is_silent(lab):
+    """A speaker that hangs keeps its sessions for their hold time; one started in its place gets the plan."""
+    lab.speakers["master1"].process.signal(signal.SIGSTOP)
+    try:
+        with routes_unchanged(lab):
+            twin = programs.speaker(lab["worker1"], "master1", CONTROLLER, lab.run_dir.path / "state" / "heir",
+                                    lab.credentials, role="speaker-heir").start()
+            wait_until(lambda: twin.metric("openelb_speaker_plan_routes") == 1)
+            twin.kill()
+    finally:
+        lab.speakers["master1"].process.signal(signal.SIGCONT)
+    says(lab.speakers["master1"], "controller is back")
 
 
 def test_token_of_another_node_is_refused(lab):

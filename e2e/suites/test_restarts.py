@@ -74,7 +74,7 @@ def test_speaker_comes_back_from_disk_with_the_controller_dead(lab):
         pass
 
 
-@pytest.mark.parametrize("attempt", range(3))
+@pytest.mark.parametrize("attempt", range(10))
 def test_all_speakers_started_at_once_announce_everything(lab, attempt):
     for speaker in lab.speakers.values():
         speaker.process.signal(15)

@@ -84,7 +84,7 @@ class Program:
         """One HTTP GET on the metrics address; empty when nobody answers."""
         return self.host.exec("curl", "-s", "--max-time", "2", f"http://{METRICS}{path}", check=False)
 
-    def metric(self, name, **labels):
+    def metric(self, name, /, **labels):
         """The sum of a metric's samples that carry `labels`; None when there is none."""
         found = None
         for line in self.get("/metrics").splitlines():
