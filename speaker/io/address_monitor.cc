@@ -17,7 +17,7 @@ namespace openelb::io {
 namespace {
 
 // The kernel fills datagrams of a dump up to 32 kB.
-constexpr size_t kDatagram = 32 * 1024;
+constexpr size_t kDatagram = size_t{32} * 1024;
 constexpr int kReadings = 5;
 
 // A fixed header copied out of `bytes` (which need not be aligned), or nothing when it is too
@@ -175,8 +175,10 @@ absl::StatusOr<std::unique_ptr<AddressMonitor>> AddressMonitor::Create() {
 
 absl::StatusOr<bool> AddressMonitor::Refresh() {
   std::array<uint8_t, kDatagram> dropped;
-  while (recv(fd_.get(), dropped.data(), dropped.size(), 0) > 0 || errno == ENOBUFS) {
-  }
+  ssize_t size = 0;
+  do {
+    size = recv(fd_.get(), dropped.data(), dropped.size(), 0);
+  } while (size >= 0 || errno == ENOBUFS);
   const absl::StatusOr<LinkTable> table = ReadTables();
   if (!table.ok()) return table.status();
   std::vector<InterfaceAddress> addresses = table->Addresses();

@@ -15,7 +15,7 @@
 namespace openelb::io {
 namespace {
 
-constexpr size_t kReadBuffer = 64 * 1024;
+constexpr size_t kReadBuffer = size_t{64} * 1024;
 constexpr int kMaxEvents = 64;
 constexpr absl::Duration kRetry = absl::Seconds(1);
 

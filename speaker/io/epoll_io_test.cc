@@ -239,18 +239,18 @@ TEST_F(EpollIoTest, ThePasswordOfAPeerHasALimit) {
 }
 
 TEST_F(EpollIoTest, OtherThreadsPostInOrder) {
-  constexpr int kEach = 1000;
-  std::vector<int> seen[2];
+  constexpr size_t kEach = 1000;
+  std::vector<size_t> seen[2];
   std::vector<std::thread> threads;
-  for (int t = 0; t < 2; ++t) {
-    threads.emplace_back([&, t] {
-      for (int i = 0; i < kEach; ++i) client->Post([&seen, t, i] { seen[t].push_back(i); });
+  for (std::vector<size_t>& numbers : seen) {
+    threads.emplace_back([&] {
+      for (size_t i = 0; i < kEach; ++i) client->Post([&numbers, i] { numbers.push_back(i); });
     });
   }
   RunUntil([&] { return seen[0].size() + seen[1].size() == 2 * kEach; });
   for (std::thread& thread : threads) thread.join();
-  for (const std::vector<int>& numbers : seen) {
-    ASSERT_EQ(numbers.size(), size_t{kEach});
+  for (const std::vector<size_t>& numbers : seen) {
+    ASSERT_EQ(numbers.size(), kEach);
     EXPECT_TRUE(std::is_sorted(numbers.begin(), numbers.end()));
   }
 }
@@ -267,6 +267,7 @@ TEST_F(EpollIoTest, APostFromWithinATaskRunsLater) {
 TEST_F(EpollIoTest, InterfacesAreReadAgainWhenTheyCouldNotBe) {
   rlimit saved{};
   getrlimit(RLIMIT_NOFILE, &saved);
+  client->RunOnce(absl::ZeroDuration());
   RunShell("ip link add test0 type veth peer name test1 && ip link set test0 up");
   RunShell("ip addr add 192.0.2.3/24 dev test0");
   const UniqueFd probe(socket(AF_INET, SOCK_STREAM, 0));

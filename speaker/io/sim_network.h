@@ -25,7 +25,7 @@ namespace openelb::io {
 class SimNetwork {
  public:
   // Send buffer and receive buffer of each connection, in octets.
-  static constexpr size_t kBuffer = 64 * 1024;
+  static constexpr size_t kBuffer = size_t{64} * 1024;
 
   SimNetwork(Scheduler* scheduler, uint64_t seed) : scheduler_(scheduler), random_(seed) {}
   // Every process must be gone before.

@@ -72,7 +72,7 @@ class SpeakerProcessTest : public testing::Test {
   }
   void TearDown() override {
     if (HasFailure()) {
-      std::cerr << Output(absl::StrCat("tail -n 50 ", (folder / "speaker.log").string(), " ",
+      std::cerr << Output(absl::StrCat("tail -n 200 ", (folder / "speaker.log").string(), " ",
                                        (folder / "bird.log").string()));
     }
     speaker.reset();
@@ -238,7 +238,10 @@ TEST_F(SpeakerProcessTest, AfterItsOwnCrashItAnnouncesWithoutAController) {
     PutPlan(&server);
     StartSpeaker(port);
     Until("both next hops", [&] { return BothNextHops(); });
-    Until("the saved plan", [&] { return std::filesystem::exists(folder / "state" / "plan"); });
+    Until("the saved plan", [&] {
+      return Output(absl::StrCat("grep -ac route/172.22.0.2/32 ",
+                                 (folder / "state" / "plan").string())) == "1\n";
+    });
   }
   // The controller is gone: nothing is withdrawn.
   Until("the controller's end",
