@@ -3,8 +3,12 @@
 import time
 from dataclasses import replace
 
+import pytest
 from lab.net import wait_until
 from watch import ALL, DOCUMENTED, PREFIX, condition, peer_status, routes_unchanged, says, traffic
+
+pytestmark = pytest.mark.parametrize("shared_lab", [("bird", "multi-router"), ("frr", "multi-router")],
+                                     indirect=True)
 
 MASTER = "192.168.0.3"
 
@@ -15,13 +19,6 @@ def conf(**fields):
 
 def peer_conf(**fields):
     return lambda obj: obj["spec"]["conf"].update(fields)
-
-
-def remote_id(lab, leaf, address):
-    """The router id that a leaf (BIRD) sees in a neighbour."""
-    text = lab.routers[leaf].run("show protocols all")
-    block = text.partition(f"Neighbor address: {address}\n")[2].partition("Session:")[0]
-    return next((line.split()[-1] for line in block.splitlines() if "Neighbor ID" in line), None)
 
 
 def test_bgpconf_edit_that_concerns_no_session_touches_none(lab):
@@ -37,9 +34,9 @@ def test_bgpconf_edit_that_resets_sessions_loses_no_route(lab):
     with traffic(lab) as client:
         with routes_unchanged(lab, "leaf2"):
             lab.cluster.edit("BgpConf", "default", conf(routerId="10.9.9.9"))
-            wait_until(lambda: remote_id(lab, "leaf1", MASTER) == "10.9.9.9")
+            wait_until(lambda: lab.routers["leaf1"].sessions()[MASTER].router_id == "10.9.9.9")
             lab.wait_documented()
-        assert remote_id(lab, "leaf2", "192.168.1.2") == "192.168.1.2"
+        assert lab.routers["leaf2"].sessions()["192.168.1.2"].router_id == "192.168.1.2"
         wait_until(lambda: condition(lab, "BgpConf", "default", "RouterIdOnce"))
         client.wait_flow(ALL)
         client.settle()
@@ -61,8 +58,7 @@ def test_hold_time_of_a_peer_resets_that_session_only(lab):
     with routes_unchanged(lab, "leaf2"):
         lab.cluster.edit("BgpPeer", "leaf1", lambda o: o["spec"].update(
             timers={"config": {"holdTime": "6", "keepaliveInterval": "2"}}))
-        wait_until(lambda: "/6" in lab.routers["leaf1"].run("show protocols all peer_192_168_0_3")
-                   .partition("Hold timer:")[2].splitlines()[0])
+        wait_until(lambda: lab.routers["leaf1"].sessions()[MASTER].hold_s == 6)
         lab.wait_documented()
 
 
@@ -126,12 +122,29 @@ def test_written_send_max_is_enforced(lab):
 
 
 def test_leaf_that_dials_the_listen_port(lab):
-    """As the BGP page has it: BIRD dials port 17900 of the node."""
+    """The router dials port 17900 of the node, which waits."""
     leaf1 = lab.routers["leaf1"]
     lab.cluster.edit("BgpPeer", "leaf1", lambda o: o["spec"].update(transport={"passiveMode": True}))
     leaf1.set_neighbor(replace(leaf1.config.neighbors[MASTER], passive=False, port=17900))
     lab.wait_documented()
     wait_until(lambda: leaf1.established(MASTER))
+
+
+def test_router_with_one_neighbour_is_served_by_it_and_unharmed_by_the_others(lab):
+    """The BGP quick start: every speaker has the peer, the router knows one of them and dials it."""
+    leaf1 = lab.routers["leaf1"]
+    with routes_unchanged(lab, "leaf2"):
+        leaf1.set_neighbor(replace(leaf1.config.neighbors[MASTER], passive=False, port=17900))
+        lab.cluster.edit("BgpPeer", "leaf1", lambda o: o["spec"].pop("nodeSelector"))
+        lab.cluster.label("Node", "worker1", "lb.kubesphere.io/v1alpha1", "openelb")
+        lab.start_speaker("worker1")
+        lab.wait_documented()
+        wait_until(lambda: leaf1.established(MASTER))
+        for node in ("worker1", "worker-p002"):
+            wait_until(lambda: peer_status(lab, "leaf1", node).get("sessionState") not in (None, "ESTABLISHED"))
+        with routes_unchanged(lab), traffic(lab):
+            time.sleep(1)
+    assert peer_status(lab, "leaf1", "master1")["sessionState"] == "ESTABLISHED"
 
 
 def test_taken_listen_port_costs_only_passive_sessions(lab):

@@ -2,7 +2,7 @@
 
 import pytest
 from lab.net import wait_until
-from lab.topology import VIP
+from lab.topology import LEAVES, VIP
 from lab.traffic import ask
 from watch import ALL, PREFIX, peer_status
 
@@ -39,6 +39,19 @@ def test_statuses_say_what_the_routers_show(lab):
         state = wait_until(lambda: peer_status(lab, peer, node).get("sessionState"))
         assert state == "ESTABLISHED"
         assert set(cluster.status("BgpPeer", peer)["nodesPeerStatus"]) == {node}
+
+
+def test_a_leaf_that_takes_any_next_hop_still_holds_its_racks_only(lab):
+    """Nothing is left to the router to throw away."""
+    for speaker in lab.speakers.values():
+        speaker.kill()
+    for leaf in LEAVES:
+        wait_until(lambda: not lab.routers[leaf].next_hops(PREFIX))
+        lab.routers[leaf].accept_any_next_hop()
+    lab.start_speakers()
+    lab.wait_documented()
+    assert lab.routers["leaf1"].sessions()["192.168.0.3"].prefixes == 2
+    assert lab.routers["leaf2"].sessions()["192.168.1.2"].prefixes == 1
 
 
 def test_leaves_negotiated_add_path(lab):

@@ -12,6 +12,8 @@ class Bird(Router):
     def roles(self):
         return ["bird"]
 
+    _gateway = ""
+
     def start(self):
         self._write()
         self.host.spawn("bird", ["bird", "-f", "-c", self._path("conf"), "-s", self._path("ctl")])
@@ -37,13 +39,21 @@ class Bird(Router):
                 continue
             counts = [re.search(rf"{name}:\s+(\d+)", block) for name in ("Import updates", "Import withdraws")]
             imported = re.search(r"Routes:\s+(\d+) imported", block)
+            identifier = re.search(r"Neighbor ID:\s+(\S+)", block)
+            hold = re.search(r"Hold timer:\s+\S+/(\d+)", block)
             ours, _, theirs = block.partition("Neighbor capabilities")
             found[address[1]] = Session(
                 established="BGP state:          Established" in block,
                 add_path="RX: ipv4" in ours and "TX: ipv4" in theirs,
+                router_id=identifier[1] if identifier else "",
+                hold_s=int(hold[1]) if hold else 0,
                 prefixes=int(imported[1]) if imported else 0,
                 updates=sum(int(count[1]) for count in counts if count))
         return found
+
+    def accept_any_next_hop(self):
+        self._gateway = "gateway recursive;"
+        self.apply()
 
     def run(self, command):
         return run("birdc", "-s", self._path("ctl"), command, check=False)
@@ -87,6 +97,6 @@ class Bird(Router):
                 f"  local as {c.asn}; neighbor {n.address} port {n.port} as {n.asn};",
                 f"  hold time {n.hold_s}; connect delay time 1; connect retry time 1; error wait time 1, 2;",
                 f"  {'passive;' if n.passive else ''} {f'password {chr(34)}{n.password}{chr(34)};' if n.password else ''}",
-                f"  ipv4 {{ import all; export where source ~ {sources}; {add_paths} }};",
+                f"  ipv4 {{ import all; export where source ~ {sources}; {add_paths} {self._gateway} }};",
                 "}"]
         self._path("conf").write_text("\n".join(lines) + "\n")

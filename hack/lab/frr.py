@@ -61,9 +61,14 @@ class Frr(Router):
             found[address] = Session(
                 established=peer.get("bgpState") == "Established",
                 add_path="rxAdvertised" in add_path and "txReceived" in add_path,
+                router_id=peer.get("remoteRouterId", ""),
+                hold_s=peer.get("bgpTimerHoldTimeMsecs", 0) // 1000,
                 prefixes=family.get("acceptedPrefixCounter", 0),
                 updates=peer.get("messageStats", {}).get("updatesRecv", 0))
         return found
+
+    def accept_any_next_hop(self):
+        self._load([f"router bgp {self.config.asn}", "bgp disable-ebgp-connected-route-check"])
 
     def run(self, command):
         return run("vtysh", "-N", self.host.netns, "-c", command)

@@ -22,6 +22,8 @@ class Session:
     established: bool
     add_path: bool = False  # negotiated towards us
     prefixes: int = 0
+    router_id: str = ""  # the neighbour's
+    hold_s: int = 0  # negotiated
     updates: int = 0  # UPDATEs or, with BIRD, announced and withdrawn prefixes received since start
 
 
@@ -65,6 +67,10 @@ class Router:
 
     def sessions(self):
         """{neighbour's address: Session}"""
+        raise NotImplementedError
+
+    def accept_any_next_hop(self):
+        """New paths may have next hops that are not on a connected network."""
         raise NotImplementedError
 
     def run(self, command):
