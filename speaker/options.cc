@@ -13,8 +13,7 @@ absl::Status Wrong(absl::string_view flag, absl::string_view why) {
 
 void DeclareSpeakerFlags(FlagSet* flags, SpeakerFlags* options) {
   flags->Group("Controller");
-  flags->Addresses("controller", &options->controllers,
-                   "where a controller listens");
+  flags->Addresses("controller", &options->controllers, "where a controller listens");
   flags->String("controllers-file", &options->controllers_file,
                 "file with one HOST:PORT a line, read again before each round of attempts");
   flags->String("node-name", &options->node_name,
