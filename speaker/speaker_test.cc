@@ -211,6 +211,20 @@ TEST_F(SpeakerTest, APlanReachesEveryPeerAndIsReportedBack) {
   }
 }
 
+TEST_F(SpeakerTest, ReportsASessionsChangeAtOnceAndCountersNowAndThen) {
+  StartWithPlan();
+  const uint64_t keepalives = controller.observed->peers(0).sent().keepalive();
+  RunFor(absl::Minutes(1));
+  EXPECT_GT(controller.observed->peers(0).sent().keepalive(), keepalives);
+
+  controller.observed.reset();
+  network.Reset("n1", "leaf1");
+  RunFor(absl::Milliseconds(10));
+  ASSERT_TRUE(controller.observed.has_value());
+  EXPECT_NE(controller.observed->peers(0).session_state(), "ESTABLISHED");
+  EXPECT_EQ(controller.observed->peers(1).session_state(), "ESTABLISHED");
+}
+
 TEST_F(SpeakerTest, ReportsItsNetworksNowAndWhenTheyChange) {
   StartSpeaker();
   RunFor(absl::Seconds(1));

@@ -87,6 +87,8 @@ bool ParseAddress(std::span<const uint8_t> body, LinkTable* table) {
   return true;
 }
 
+absl::Status Malformed() { return absl::InternalError("rtnetlink: malformed answer"); }
+
 // Asks for one table and reads the whole answer.
 absl::Status Dump(int fd, uint16_t type, LinkTable* table) {
   struct {
@@ -138,11 +140,10 @@ std::vector<InterfaceAddress> LinkTable::Addresses() const {
 }
 
 absl::StatusOr<bool> ParseDump(std::span<const uint8_t> datagram, LinkTable* table) {
-  const absl::Status malformed = absl::InternalError("rtnetlink: malformed answer");
   while (datagram.size() >= sizeof(nlmsghdr)) {
     nlmsghdr header;
     std::memcpy(&header, datagram.data(), sizeof(header));
-    if (header.nlmsg_len < sizeof(header) || header.nlmsg_len > datagram.size()) return malformed;
+    if (header.nlmsg_len < sizeof(header) || header.nlmsg_len > datagram.size()) return Malformed();
     const std::span<const uint8_t> body =
         datagram.subspan(sizeof(header), header.nlmsg_len - sizeof(header));
     datagram = datagram.subspan(std::min<size_t>(NLMSG_ALIGN(header.nlmsg_len), datagram.size()));
@@ -151,8 +152,8 @@ absl::StatusOr<bool> ParseDump(std::span<const uint8_t> datagram, LinkTable* tab
     }
     if (header.nlmsg_type == NLMSG_DONE) return true;
     if (header.nlmsg_type == NLMSG_ERROR) return absl::InternalError("rtnetlink: refused");
-    if (header.nlmsg_type == RTM_NEWLINK && !ParseLink(body, table)) return malformed;
-    if (header.nlmsg_type == RTM_NEWADDR && !ParseAddress(body, table)) return malformed;
+    if (header.nlmsg_type == RTM_NEWLINK && !ParseLink(body, table)) return Malformed();
+    if (header.nlmsg_type == RTM_NEWADDR && !ParseAddress(body, table)) return Malformed();
   }
   return false;
 }
