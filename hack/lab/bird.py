@@ -78,9 +78,10 @@ class Bird(Router):
         c = self.config
         lines = [f"router id {c.router_id};",
                  "protocol device { scan time 1; }",
-                 "protocol direct { ipv4; }"]
+                 "protocol direct { ipv4; ipv6; }"]
         if c.kernel:
-            lines.append("protocol kernel { ipv4 { export where source = RTS_BGP; }; merge paths on; }")
+            lines += [f"protocol kernel {{ {family} {{ export where source = RTS_BGP; }}; merge paths on; }}"
+                      for family in ("ipv4", "ipv6")]
         sources = "[RTS_DEVICE, RTS_BGP]"
         if c.announce:
             sources = "[RTS_STATIC]"
@@ -91,12 +92,14 @@ class Bird(Router):
                                  for prefix, hops in c.announce.items() if rank < len(hops))
                 lines.append(f"protocol static announce{rank} {{ ipv4;{routes} }}")
         for n in c.neighbors.values():
+            families = ["ipv4", "ipv6"] if n.ipv6 else ["ipv4"]
             add_paths = "add paths tx;" if c.announce else "add paths rx;" if n.add_path else ""
             lines += [
                 f"protocol bgp peer_{re.sub('[^0-9a-f]', '_', n.address)} {{",
                 f"  local as {c.asn}; neighbor {n.address} port {n.port} as {n.asn};",
                 f"  hold time {n.hold_s}; connect delay time 1; connect retry time 1; error wait time 1, 2;",
                 f"  {'passive;' if n.passive else ''} {f'password {chr(34)}{n.password}{chr(34)};' if n.password else ''}",
-                f"  ipv4 {{ import all; export where source ~ {sources}; {add_paths} {self._gateway} }};",
+                *(f"  {family} {{ import all; export where source ~ {sources}; {add_paths} {self._gateway} }};"
+                  for family in families),
                 "}"]
         self._path("conf").write_text("\n".join(lines) + "\n")

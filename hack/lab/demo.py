@@ -37,7 +37,7 @@ class Demo:
         self.screen = Screen(self.table)
         self.traffic = None
         self.results = []  # (what was done, route changes, requests lost, what followed, as it should be)
-        self.sessions, self.sessions_at = {}, 0.0
+        self.sessions = {}
 
     def run(self):
         lab, screen = self.lab, self.screen
@@ -140,9 +140,8 @@ class Demo:
 
     def table(self):
         """The lines of the live table."""
-        if time.monotonic() - self.sessions_at > 1 and len(self.lab.routers) == 3:
+        if len(self.lab.routers) == 3:
             self.sessions = {leaf: self.session(leaf) for leaf in LEAVES}
-            self.sessions_at = time.monotonic()
         lines = [f"{'router':8}{'session':22}next hops of {PREFIX}"]
         for name in ("spine", *LEAVES):
             if name in self.lab.routers:

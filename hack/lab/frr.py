@@ -45,7 +45,8 @@ class Frr(Router):
         self._applied = dict(self.config.neighbors)
 
     def routes(self):
-        return {prefix: {hop["ip"] for path in paths if path.get("valid") for hop in path.get("nexthops", [])}
+        return {prefix: {hop["ip"] for path in paths if path.get("valid") for hop in path.get("nexthops", [])
+                         if hop.get("scope") != "link-local"}
                 for prefix, paths in self._table().items()}
 
     def path_count(self, prefix):
@@ -74,22 +75,25 @@ class Frr(Router):
         return run("vtysh", "-N", self.host.netns, "-c", command)
 
     def _table(self):
-        return json.loads(self.run("show bgp ipv4 unicast json") or "{}").get("routes", {})
+        return {prefix: paths for family in ("ipv4", "ipv6")
+                for prefix, paths in json.loads(self.run(f"show bgp {family} unicast json") or "{}")
+                .get("routes", {}).items()}
 
     def _base(self):
         return ["frr defaults datacenter",
                 # With next-hop objects zebra 8.4 takes a group for installed whose member the kernel has dropped
                 # with a link, and the route stays without it after the link is back.
                 "no zebra nexthop kernel enable",
+                "route-map global permit 10",  # next hops as the topology names them, not link-local ones
+                "set ipv6 next-hop prefer-global",
                 f"router bgp {self.config.asn}",
                 f"bgp router-id {self.config.router_id}",
                 "no bgp ebgp-requires-policy",
                 "bgp bestpath as-path multipath-relax",
                 "coalesce-time 100",
-                "address-family ipv4 unicast",
-                "redistribute connected",
-                "maximum-paths 16",
-                "exit-address-family"]
+                *(line for family in ("ipv4", "ipv6") for line in (
+                    f"address-family {family} unicast", "redistribute connected", "maximum-paths 16",
+                    "exit-address-family"))]
 
     @staticmethod
     def _neighbor(n):
@@ -103,9 +107,13 @@ class Frr(Router):
             yield f"{line} passive"
         if n.password:
             yield f"{line} password {n.password}"
-        if not n.add_path:
-            yield "address-family ipv4 unicast"
-            yield f"{line} disable-addpath-rx"
+        for family in ("ipv4", "ipv6") if n.ipv6 else ("ipv4",):
+            yield f"address-family {family} unicast"
+            yield f"{line} activate"
+            if family == "ipv6":
+                yield f"{line} route-map global in"
+            if not n.add_path:
+                yield f"{line} disable-addpath-rx"
             yield "exit-address-family"
 
     def _load(self, lines):

@@ -77,7 +77,8 @@ class Host:
     def kernel_next_hops(self, prefix):
         """The next hops of the kernel's BGP route to exactly `prefix`; empty without such a route."""
         found = set()
-        for route in json.loads(run("ip", "-n", self.netns, "-j", "route", "show", "exact", prefix) or "[]"):
+        for route in json.loads(run("ip", "-n", self.netns, "-6" if ":" in prefix else "-4", "-j", "route",
+                                     "show", "exact", prefix) or "[]"):
             if route.get("protocol") not in ("bgp", "bird"):
                 continue
             found |= {hop["gateway"] for hop in route.get("nexthops", [route]) if "gateway" in hop}

@@ -20,12 +20,14 @@ from lab.run_dir import RunDir  # noqa: E402
 POLL_S = 0.02
 
 
-def endpoints(slices, service):
-    """[(node, address, {port name: port})] of the endpoints that traffic may go to: the ready ones, else those
+def endpoints(slices, service, family):
+    """[(node, address, {port name: port})] of the endpoints of a family that traffic may go to: the ready ones, else those
     that still serve while they terminate."""
     ready, serving = [], []
     for obj in slices:
         if obj["metadata"].get("labels", {}).get("kubernetes.io/service-name") != service:
+            continue
+        if obj.get("addressType") != family:
             continue
         ports = {port.get("name", ""): port["port"] for port in obj.get("ports") or []}
         for endpoint in obj.get("endpoints") or []:
@@ -40,28 +42,30 @@ def endpoints(slices, service):
 
 def rules(node, cluster):
     """The nftables table of one node, as `nft -f` takes it."""
-    forward, addresses = [], set()
+    forward, addresses = [], {"ip": set(), "ip6": set()}
     slices = list(cluster.objects("EndpointSlice"))
     for service in cluster.objects("Service"):
         name = service["metadata"]["name"]
         local = service["spec"].get("externalTrafficPolicy") == "Local"
-        backends = [e for e in endpoints(slices, name) if not local or e[0] == node]
         for ip in cluster.service_ips(name):
-            addresses.add(ip)
+            protocol, family = ("ip6", "IPv6") if ":" in ip else ("ip", "IPv4")
+            backends = [e for e in endpoints(slices, name, family) if not local or e[0] == node]
+            addresses[protocol].add(ip)
             for port in service["spec"]["ports"]:
                 targets = [f"{address} . {ports[port.get('name', '')]}"
                            for _, address, ports in backends if port.get("name", "") in ports]
                 if targets:
                     choices = ", ".join(f"{i} : {target}" for i, target in enumerate(targets))
-                    forward.append(f"ip daddr {ip} tcp dport {port['port']} "
-                                   f"dnat to numgen random mod {len(targets)} map {{ {choices} }}")
-    unserved = f"ip daddr {{ {', '.join(sorted(addresses))} }} reject" if addresses else ""
+                    forward.append(f"{protocol} daddr {ip} tcp dport {port['port']} "
+                                   f"dnat {protocol} to numgen random mod {len(targets)} map {{ {choices} }}")
+    unserved = [f"{protocol} daddr {{ {', '.join(sorted(those))} }} reject"
+                for protocol, those in addresses.items() if those]
     return "\n".join([
-        "table ip services", "delete table ip services", "table ip services {",
+        "table inet services", "delete table inet services", "table inet services {",
         "chain in { type nat hook prerouting priority dstnat;", *forward, "}",
         "chain out { type nat hook postrouting priority srcnat; ct status dnat masquerade; }",
         # Else a connection that no Pod takes would go round between node and leaf.
-        f"chain unserved {{ type filter hook forward priority filter; {unserved}; }}", "}"]) + "\n"
+        "chain unserved { type filter hook forward priority filter;", *unserved, "}", "}"]) + "\n"
 
 
 def stamp(*folders):
@@ -84,7 +88,7 @@ def main(run_path, manifests, status):
                         subprocess.run(["ip", "netns", "exec", run_dir.namespace(node), "nft", "-f", "-"],
                                        input=text, text=True, check=True)
                         applied[node] = text
-                        print(f"{time.time():.3f} {node}: {text.count('dnat to')} rules", flush=True)
+                        print(f"{time.time():.3f} {node}: {text.count(' dnat ')} rules", flush=True)
                 seen = now
         except (OSError, ValueError, KeyError, IndexError, TypeError, subprocess.SubprocessError) as error:
             print(f"{time.time():.3f} waits: {error!r}", flush=True)  # a file in the middle of a test's mischief

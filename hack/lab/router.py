@@ -12,6 +12,7 @@ class Neighbor:
     port: int = 179  # that the router dials
     passive: bool = True  # waits for the neighbour to dial
     add_path: bool = True  # offers to receive several paths (RFC 7911)
+    ipv6: bool = False  # the session carries IPv6 as well
     password: str = ""  # TCP MD5
     hold_s: int = 9
 
