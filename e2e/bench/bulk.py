@@ -82,6 +82,7 @@ def main():
     lab = MultiRouter(f"bench-bulk-{os.getpid()}", router="bird")
     try:
         lab.up()
+        lab.run_dir.process("proxy").kill()  # no client here, and it would read all manifests over and over
         write_services(lab.cluster, args.routes)
         for name, host in (*ADDRESSES.items(), ("receiver", RECEIVER)):
             if name != "speaker":
@@ -93,7 +94,7 @@ def main():
         began = time.time()
         lab.start_controller()
         speaker = lab.start_speaker("master1")
-        wait_until(lambda: lab.cluster.service_ips(f"s{args.routes - 1}"), 120, interval=1)
+        wait_until(lambda: lab.controller.metric("openelb_eip_addresses_used") == args.routes, 120, interval=0.1)
         print(f"{args.routes} Services have addresses {time.time() - began:.1f} s after the controller's start; "
               f"controller {rss_mib(lab.controller.process.pid):.0f} MiB")
         bird = Bird(lab["bird"], RouterConfig(

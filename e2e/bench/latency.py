@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """From a changed manifest to the route in BIRD's kernel table, 200 times in a row, beside a bare sender.
 
-A Service appears and goes; leaf1 (BIRD) must hold both of its next hops, then none. Times are taken outside our
+A Service of a file appears and goes; leaf1 (BIRD) must hold both of its next hops, then none. Times are taken outside our
 programs: the rename of the file, packets as the kernel stamps them, netlink events. Between two of ours the
 bare sender does the same with a file of its own: what is left when nothing but inotify, TCP, BIRD and the
 kernel take part.
@@ -24,7 +24,7 @@ from lab.topology import NODE_AS, MultiRouter
 BARE = "192.168.0.10"
 BARE_ROUTE = "10.64.0.1"
 SERVICE_IP = "172.22.0.3"
-MANIFEST = """\
+SERVICE = """\
 apiVersion: v1
 kind: Service
 metadata:
@@ -33,6 +33,8 @@ metadata:
   annotations: {lb.kubesphere.io/v1alpha1: openelb, eip.openelb.kubesphere.io/v1alpha2: bgp-eip}
 spec: {type: LoadBalancer, externalTrafficPolicy: Cluster, ports: [{name: http, port: 80}]}
 ---
+"""
+ENDPOINTS = """\
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: {name: probe-1, namespace: default, labels: {kubernetes.io/service-name: probe}}
@@ -113,15 +115,15 @@ def main():
         spans = {"announce": [], "withdraw": [], "bare announce": [], "bare withdraw": []}
         moments = []
         for _ in range(args.changes):
-            for what, file, text, prefix, hops in (("", probe, MANIFEST, SERVICE_IP, 2),
-                                                   ("bare ", route, "", BARE_ROUTE, 1)):
-                at = place(file, text)
+            for what, file, prefix, hops in (("", probe, SERVICE_IP, 2), ("bare ", route, BARE_ROUTE, 1)):
+                at = place(file, "" if what else SERVICE + ENDPOINTS)
                 done = kernel.wait(prefix, hops)
                 spans[what + "announce"].append(done - at)
                 if not what:
                     moments.append((at, done))
                 time.sleep(0.02)
-                at = remove(file)
+                # A manifest stays a file: one that is gone counts only a little later, since editors replace files.
+                at = remove(file) if what else place(file, ENDPOINTS)
                 spans[what + "withdraw"].append(kernel.wait(prefix, 0) - at)
                 time.sleep(0.02)
         time.sleep(0.2)

@@ -16,7 +16,7 @@ from lab import programs  # noqa: E402
 from lab.net import RouteRecorder  # noqa: E402
 from lab.screen import Screen, bold, verdict  # noqa: E402
 from lab.topology import LEAVES, VIP, MultiRouter  # noqa: E402
-from lab.traffic import TIMEOUT_S, Traffic  # noqa: E402
+from lab.traffic import TIMEOUT_S, Traffic, ask  # noqa: E402
 
 NAME = "demo"
 PREFIX = f"{VIP}/32"
@@ -54,6 +54,7 @@ class Demo:
         self.until(lambda: lab.kernels_hold(DOCUMENTED), "the documented next hops on leaf1, leaf2 and spine")
         screen.say(f"{VIP} has its next hops on every router after {time.time() - began:.1f} s. "
                    f"A client sends {RATE} requests a second, each on a connection of its own.")
+        self.until(lambda: not ask(lab["client"], VIP, 20).lost, "answers to a client")  # the nodes forward
         self.traffic = Traffic(lab["client"], VIP, rate=RATE)
         self.until(lambda: self.flows(ALL), "answers through all three nodes")
         self.linger(1.5)

@@ -1,6 +1,7 @@
 """A table that stays below what is said: redrawn in place on a terminal, a line per change elsewhere."""
 
 import os
+import shutil
 import sys
 import time
 
@@ -40,7 +41,7 @@ class Screen:
         lines = self._table()
         if _TERMINAL:
             self._erase()
-            width = os.get_terminal_size().columns
+            width = shutil.get_terminal_size().columns
             for line in lines:
                 print(line[:width - 1])
             self._drawn = len(lines)
