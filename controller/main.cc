@@ -3,7 +3,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <future>
 #include <memory>
 #include <optional>
 #include <span>
@@ -16,6 +15,7 @@
 #include "api/base/http_server.h"
 #include "api/base/log.h"
 #include "api/base/metrics.h"
+#include "api/base/post.h"
 #include "api/base/program.h"
 #include "api/base/signals.h"
 #include "api/base/version.h"
@@ -34,8 +34,6 @@ namespace openelb {
 namespace {
 
 constexpr char kProgram[] = "openelb-controller";
-// A thread that asks the owner thread waits so long.
-constexpr std::chrono::seconds kAnswer{1};
 
 // Carries a source's calls to the owner thread.
 class PostedHandler final : public EventSource::Handler {
@@ -70,33 +68,23 @@ class Turns final : public EventLoopWork {
   Controller* controller_;
 };
 
-// The answer of `question` from the owner thread; nothing when it does not answer in time.
-template <typename Answer>
-std::optional<Answer> Ask(EventLoop* loop, std::function<Answer()> question) {
-  auto promise = std::make_shared<std::promise<Answer>>();
-  std::future<Answer> answer = promise->get_future();
-  loop->Post([promise, question = std::move(question)] { promise->set_value(question()); });
-  if (answer.wait_for(kAnswer) != std::future_status::ready) return std::nullopt;
-  return answer.get();
-}
-
 HttpReply Busy() { return {503, "the owner thread does not answer\n"}; }
 
-HttpHandlers MakeHandlers(EventLoop* loop, const Controller* controller, Metrics* metrics,
+HttpHandlers MakeHandlers(Post post, const Controller* controller, Metrics* metrics,
                           std::function<void()> update) {
   HttpHandlers handlers;
   handlers["/metrics"] = [=] {
-    Ask<bool>(loop, [=] {
+    Ask<bool>(post, [=] {
       update();
       return true;
     });
     return HttpReply{200, metrics->Expose()};
   };
   handlers["/healthz"] = [=] {
-    return Ask<bool>(loop, [] { return true; }) ? HttpReply{200, "ok\n"} : Busy();
+    return Ask<bool>(post, [] { return true; }) ? HttpReply{200, "ok\n"} : Busy();
   };
   handlers["/readyz"] = [=] {
-    const auto ready = Ask<bool>(loop, [=] { return controller->synced(); });
+    const auto ready = Ask<bool>(post, [=] { return controller->synced(); });
     if (!ready) return Busy();
     return *ready ? HttpReply{200, "ok\n"} : HttpReply{503, "cluster state is not complete yet\n"};
   };
@@ -131,6 +119,7 @@ int Run(const ControllerFlags& flags, StopSignals* signals, LogSink* sink,
   }
 
   EventLoop loop(&clock);
+  const Post post = [&loop](std::function<void()> task) { loop.Post(std::move(task)); };
   Metrics metrics(observe::ControllerMetricsTable());
   observe::ControllerMetrics exporter(&metrics, Version());
   manifests::DiskWriter writer(&disk, &clock, sink);
@@ -147,9 +136,7 @@ int Run(const ControllerFlags& flags, StopSignals* signals, LogSink* sink,
                                                            .key = flags.plan_tls_key,
                                                            .ca = flags.plan_tls_ca,
                                                            .insecure = flags.plan_insecure},
-                                   tokens.get(), handler, [&loop](std::function<void()> task) {
-                                     loop.Post(std::move(task));
-                                   });
+                                   tokens.get(), handler, post);
                                server = link.get();
                                return link;
                              },
@@ -166,7 +153,7 @@ int Run(const ControllerFlags& flags, StopSignals* signals, LogSink* sink,
   std::unique_ptr<HttpServer> http;
   if (flags.common.metrics_addr) {
     auto started = HttpServer::Start(
-        *flags.common.metrics_addr, MakeHandlers(&loop, &controller, &metrics, [&] {
+        *flags.common.metrics_addr, MakeHandlers(post, &controller, &metrics, [&] {
           exporter.Update(controller, {.source = source->counters(), .writer = writer.counters()});
         }));
     if (started.ok()) {

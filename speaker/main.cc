@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <future>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -18,6 +17,7 @@
 #include "api/base/http_server.h"
 #include "api/base/log.h"
 #include "api/base/metrics.h"
+#include "api/base/post.h"
 #include "api/base/program.h"
 #include "api/base/random.h"
 #include "api/base/signals.h"
@@ -37,8 +37,6 @@ constexpr char kProgram[] = "openelb-speaker";
 // their last message.
 constexpr absl::Duration kGoodbye = absl::Milliseconds(100);
 constexpr absl::Duration kMaxStop = absl::Seconds(2);
-// A thread that asks the owner thread waits so long.
-constexpr std::chrono::seconds kAnswer{1};
 
 std::string Env(const char* name, const char* otherwise) {
   const char* value = std::getenv(name);
@@ -87,35 +85,25 @@ link::GrpcClientOptions MakeGrpcOptions(const SpeakerFlags& flags) {
   return options;
 }
 
-// The answer of `question` from the owner thread; nothing when it does not answer in time.
-template <typename Answer>
-std::optional<Answer> Ask(io::EpollIo* io, std::function<Answer()> question) {
-  auto promise = std::make_shared<std::promise<Answer>>();
-  std::future<Answer> answer = promise->get_future();
-  io->Post([promise, question = std::move(question)] { promise->set_value(question()); });
-  if (answer.wait_for(kAnswer) != std::future_status::ready) return std::nullopt;
-  return answer.get();
-}
-
 HttpReply Busy() { return {503, "the owner thread does not answer\n"}; }
 
 // What --metrics-addr serves, on a thread of its own.
-HttpHandlers MakeHandlers(io::EpollIo* io, const Speaker* speaker, Metrics* metrics,
+HttpHandlers MakeHandlers(Post post, const Speaker* speaker, Metrics* metrics,
                           SpeakerMetrics* exporter) {
   HttpHandlers handlers;
   handlers["/metrics"] = [=] {
     // An owner that does not answer leaves the last values; /healthz tells.
-    Ask<bool>(io, [=] {
+    Ask<bool>(post, [=] {
       exporter->Export(*speaker);
       return true;
     });
     return HttpReply{200, metrics->Expose()};
   };
   handlers["/healthz"] = [=] {
-    return Ask<bool>(io, [] { return true; }) ? HttpReply{200, "ok\n"} : Busy();
+    return Ask<bool>(post, [] { return true; }) ? HttpReply{200, "ok\n"} : Busy();
   };
   handlers["/readyz"] = [=] {
-    const std::optional<bool> ready = Ask<bool>(io, [=] {
+    const std::optional<bool> ready = Ask<bool>(post, [=] {
       return (speaker->store().has_plan() && !speaker->waiting()) || speaker->link().connected();
     });
     if (!ready.has_value()) return Busy();
@@ -144,10 +132,9 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
   }
   Metrics metrics(SpeakerMetricTable());
   SpeakerMetrics exporter(Version(), &metrics);
+  const Post post = [io = io->get()](std::function<void()> task) { io->Post(std::move(task)); };
   const auto open_link = [&](link::PlanLink::Handler* handler) {
-    return std::make_unique<link::GrpcClient>(
-        MakeGrpcOptions(flags), handler,
-        [io = io->get()](std::function<void()> task) { io->Post(std::move(task)); });
+    return std::make_unique<link::GrpcClient>(MakeGrpcOptions(flags), handler, post);
   };
   Speaker speaker({.link = MakeLinkOptions(flags, &random), .plan_max_age = flags.plan_max_age},
                   {.clock = &clock,
@@ -161,7 +148,7 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
   std::unique_ptr<HttpServer> server;
   if (flags.common.metrics_addr.has_value()) {
     absl::StatusOr<std::unique_ptr<HttpServer>> started = HttpServer::Start(
-        *flags.common.metrics_addr, MakeHandlers(io->get(), &speaker, &metrics, &exporter));
+        *flags.common.metrics_addr, MakeHandlers(post, &speaker, &metrics, &exporter));
     if (started.ok()) {
       server = std::move(*started);
     } else {
