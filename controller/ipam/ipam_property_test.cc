@@ -18,7 +18,12 @@
 namespace openelb::ipam {
 namespace {
 
-constexpr int kSteps = 10000;  // per seed
+// Per seed.
+#if defined(OPENELB_SANITIZED)
+constexpr int kSteps = 1000;
+#else
+constexpr int kSteps = 10000;
+#endif
 constexpr int kServices = 28;
 constexpr int kEips = 7;
 

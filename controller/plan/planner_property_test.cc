@@ -24,8 +24,8 @@
 namespace openelb::plan {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kSteps = 10000;
+#if defined(OPENELB_SANITIZED)
+constexpr int kSteps = 5000;
 #else
 constexpr int kSteps = 100000;
 #endif
