@@ -20,8 +20,6 @@ if(OPENELB_FUZZ)
 elseif(OPENELB_SANITIZE)
   # Compiling instrumented code costs more than running it: -O0 halves the whole.
   set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O0 -g1")
-  # Random tests take fewer steps then.
-  add_compile_definitions(OPENELB_SANITIZED)
 endif()
 if(OPENELB_SANITIZE STREQUAL "address")
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
@@ -69,10 +67,11 @@ endfunction()
 # All unit tests and corpus replays, without the programs.
 add_custom_target(unit_tests)
 
-# openelb_test(NAME SOURCES ... DEPS ... [THREADED] [TIMEOUT seconds]): GoogleTest program, one ctest entry
-# per test. THREADED marks tests that run threads: the thread sanitizer build runs just those.
+# openelb_test(NAME SOURCES ... DEPS ... [THREADED] [RANDOM] [TIMEOUT seconds]): GoogleTest program, one ctest
+# entry per test. THREADED marks tests that run threads: the thread sanitizer build runs just those. RANDOM marks
+# those of many random steps: OPENELB_SANITIZED tells them to take fewer.
 function(openelb_test name)
-  cmake_parse_arguments(arg "THREADED" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(arg "THREADED;RANDOM" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
   if(OPENELB_FUZZ)
     return()
   endif()
@@ -83,6 +82,9 @@ function(openelb_test name)
   target_link_libraries(${name} PRIVATE openelb_flags GTest::gmock_main ${arg_DEPS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
   add_dependencies(unit_tests ${name})
+  if(arg_RANDOM AND OPENELB_SANITIZE)
+    target_compile_definitions(${name} PRIVATE OPENELB_SANITIZED)
+  endif()
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
