@@ -34,6 +34,12 @@ constexpr Machine kNodes[] = {{"master1", "192.168.0.3", "leaf1", true},
 constexpr Machine kLeaves[] = {{"leaf1", "192.168.0.2", nullptr, false},
                                {"leaf2", "192.168.1.1", nullptr, false}};
 
+#if defined(OPENELB_SANITIZED)
+constexpr uint64_t kSeeds = 4;
+#else
+constexpr uint64_t kSeeds = 20;
+#endif
+
 // What keeps something from being lost; a run without it has to fail.
 enum class Without { kNothing, kSpeakerDisk, kServiceStatuses };
 
@@ -331,7 +337,7 @@ TEST(SimulationTest, OneSeedOneEventLog) {
 }
 
 TEST(SimulationTest, ManySeeds) {
-  for (uint64_t seed = 100; seed < 120; ++seed) {
+  for (uint64_t seed = 100; seed < 100 + kSeeds; ++seed) {
     Trial run(seed, Without::kNothing);
     run.Go(absl::Minutes(5));
     ASSERT_THAT(run.judge().violations(), IsEmpty()) << "seed " << seed << "\n" << Story(run);
