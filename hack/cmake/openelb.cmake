@@ -15,7 +15,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   # Only clang checks locks against their annotations. What it takes for deprecated is libstdc++'s own stable_sort.
   target_compile_options(openelb_flags INTERFACE -Wthread-safety -Wno-deprecated-declarations)
 endif()
-if(OPENELB_FUZZ)
+if(OPENELB_FUZZ OR OPENELB_SANITIZE STREQUAL "thread")
   set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
 elseif(OPENELB_SANITIZE)
   # Compiling instrumented code costs more than running it: -O0 halves the whole.
