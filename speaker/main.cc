@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -123,6 +125,8 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
   if (flags.state_dir.empty()) {
     log.Warning("no --state-dir: a restart withdraws everything until a controller answers");
   } else {
+    std::error_code failed;  // said by the first write
+    std::filesystem::create_directories(flags.state_dir, failed);
     disk = std::make_unique<FileDisk>(flags.state_dir);
   }
   absl::StatusOr<std::unique_ptr<io::EpollIo>> io = io::EpollIo::Create(&clock);

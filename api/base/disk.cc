@@ -41,6 +41,24 @@ absl::Status WriteFile(const std::string& path, absl::string_view content, bool 
   return absl::OkStatus();
 }
 
+// Makes `root` and the folders below it down to `folder`, and none above: what was moved away or
+// unmounted is not made anew for what is kept inside it.
+absl::Status MakeFolders(const std::filesystem::path& root, const std::filesystem::path& folder) {
+  std::filesystem::path next = root;
+  std::error_code error;
+  std::filesystem::create_directory(next, error);
+  for (const auto& part : folder.lexically_relative(root)) {
+    if (error) break;
+    if (part == ".") continue;
+    next /= part;
+    std::filesystem::create_directory(next, error);
+  }
+  if (!error) return absl::OkStatus();
+  const std::string text = absl::StrCat("create folder ", next.string(), ": ", error.message());
+  return error == std::errc::no_such_file_or_directory ? absl::NotFoundError(text)
+                                                       : absl::InternalError(text);
+}
+
 absl::Status SyncFolder(const std::string& folder) {
   const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return Errno("open", folder);
@@ -81,11 +99,8 @@ absl::Status FileDisk::WriteCached(absl::string_view name, absl::string_view con
 
 absl::Status FileDisk::Replace(absl::string_view name, absl::string_view content, bool sync) {
   const std::string path = Describe(name);
-  const std::string folder = std::filesystem::path(path).parent_path();
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error)
-    return absl::InternalError(absl::StrCat("create folder ", folder, ": ", error.message()));
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  if (absl::Status status = MakeFolders(root_, folder); !status.ok()) return status;
   const std::string temporary = absl::StrCat(path, kTemporarySuffix);
   if (absl::Status status = WriteFile(temporary, content, sync); !status.ok()) {
     unlink(temporary.c_str());

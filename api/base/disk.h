@@ -40,7 +40,8 @@ class Disk {
 };
 
 // Files below `root` with mode 0600: what is kept includes session passwords. Write = temporary
-// file, fsync, rename, fsync of the folder.
+// file, fsync, rename, fsync of the folder. A missing `root` is made by the first write; without
+// the folder above it writing is NotFound.
 class FileDisk final : public Disk {
  public:
   explicit FileDisk(std::string root) : root_(std::move(root)) {}

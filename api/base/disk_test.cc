@@ -70,6 +70,15 @@ TEST_F(FileDiskTest, AFailedWriteKeepsTheOldContent) {
   EXPECT_EQ(disk.Read("plan").value(), "old");
 }
 
+TEST_F(FileDiskTest, AFolderThatWentAwayIsNotMadeAnew) {
+  std::filesystem::create_directory(root_ + "/above");
+  FileDisk disk(root_ + "/above/kept");
+  ASSERT_TRUE(disk.Write("a", "1").ok());
+  std::filesystem::rename(root_ + "/above", root_ + "/moved");
+  EXPECT_TRUE(absl::IsNotFound(disk.Write("a", "2")));
+  EXPECT_FALSE(std::filesystem::exists(root_ + "/above"));
+}
+
 TEST_F(FileDiskTest, AMissingFolderIsEmpty) {
   FileDisk disk(root_ + "/none");
   EXPECT_THAT(disk.List("").value(), ElementsAre());
