@@ -48,13 +48,9 @@ bool Folder::IsManifest(absl::string_view name) {
 
 absl::StatusOr<FolderListing> Folder::List(
     const std::function<void(const std::string& path)>& on_folder) const {
-  struct stat info;
-  if (stat(root_.c_str(), &info) != 0) {
-    return absl::UnavailableError(absl::StrCat(root_, ": ", Reason()));
-  }
   FolderListing listing;
-  listing.root = {info.st_dev, info.st_ino};
   Inode excluded{};
+  struct stat info;
   if (stat(excluded_.c_str(), &info) == 0) excluded = {info.st_dev, info.st_ino};
   absl::Status status;
   ListBelow("", excluded, on_folder, &listing, &status);
@@ -76,10 +72,12 @@ void Folder::ListBelow(const std::string& path, const Inode& excluded,
     return;
   }
   absl::Cleanup close_dir = [dir] { closedir(dir); };
+  struct stat info;
+  // Of what is listed: another folder may take this one's name at any moment.
+  if (path.empty() && fstat(dirfd(dir), &info) == 0) listing->root = {info.st_dev, info.st_ino};
   while (const dirent* entry = readdir(dir)) {
     const absl::string_view name = entry->d_name;
     if (IsHidden(name)) continue;
-    struct stat info;
     if (fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
     if (S_ISDIR(info.st_mode)) {
       if (Inode{info.st_dev, info.st_ino} == excluded) continue;

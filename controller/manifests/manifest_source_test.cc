@@ -14,6 +14,7 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "controller/manifests/load.h"
 #include "controller/manifests/status_files.h"
 
@@ -59,7 +60,8 @@ class Recorder final : public EventSource::Handler {
       }
       const absl::Duration left = deadline - clock_.Monotonic();
       if (left <= absl::ZeroDuration()) {
-        ADD_FAILURE() << "no " << prefix;
+        ADD_FAILURE() << "no " << prefix << " from line " << from << " on of\n"
+                      << absl::StrJoin(lines_, "\n");
         return lines_.size();
       }
       changed_.WaitFor(&mutex_, absl::ToChronoNanoseconds(left));

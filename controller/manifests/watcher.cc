@@ -16,8 +16,11 @@ namespace {
 
 using Kind = WatchEvent::Kind;
 
+// IN_MASK_ADD: to watch a folder once more loses no event; without it the kernel clears the mask
+// for an instant.
 constexpr uint32_t kMask = IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE |
-                           IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+                           IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF |
+                           IN_ONLYDIR | IN_MASK_ADD;
 
 // A Kubernetes volume changes all its files at once by renaming a link of this name.
 constexpr absl::string_view kVolumeLink = "..";
