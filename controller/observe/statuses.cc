@@ -34,8 +34,8 @@ void Statuses::OnObject(const Object& object) {
 
 void Statuses::OnDeleted(const ObjectKey& key) {
   if (known_.erase(key) == 0) return;
-  due_peers_.erase(key.name);
-  due_confs_.erase(key.name);
+  if (key.kind == network::BgpPeer::kKind) due_peers_.erase(key.name);
+  if (key.kind == network::BgpConf::kKind) due_confs_.erase(key.name);
   stamps_.Forget(key);
   sink_->Forget(key);
 }

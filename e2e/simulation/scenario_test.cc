@@ -154,6 +154,21 @@ TEST_F(ScenarioTest, ANodeWithoutARackIsNamedOnceItLasts) {
               Contains(Field(&ClusterEvent::about, ObjectKey{"Node", "", "stray"})));
 }
 
+TEST_F(ScenarioTest, ADeletedObjectTakesNoOthersStatusAlong) {
+  network::Eip eip;
+  eip.meta.name = "leaf1";  // as the BgpPeer
+  eip.address = "10.0.0.1";
+  world_.cluster().Apply(eip);
+  StartAll();
+  // One batch: the peer's new field makes its status due, the Eip of the same name goes.
+  peer_.fields_ignored = {"spec.conf.vrf"};
+  world_.cluster().Apply(peer_);
+  world_.cluster().Delete({network::Eip::kKind, "", "leaf1"});
+  world_.RunFor(absl::Seconds(1));
+  EXPECT_THAT(world_.cluster().peers().at("leaf1").conditions,
+              Contains(Field(&kube::Condition::type, "FieldsIgnored")));
+}
+
 TEST_F(ScenarioTest, AnEditOfTheAsResetsOneSpeakerOfARackAtATime) {
   world_.AddSpeakerHost("master2", "192.168.0.5");
   world_.cluster().Apply(Node("master2", "192.168.0.5", "leaf1"));
