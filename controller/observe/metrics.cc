@@ -36,6 +36,9 @@ constexpr MetricDef kProblems{"openelb_problems", kGauge,
 constexpr MetricDef kPoolSize{"openelb_eip_addresses", kGauge, "Addresses of an Eip.", "eip"};
 constexpr MetricDef kPoolUsed{"openelb_eip_addresses_used", kGauge,
                               "Addresses of an Eip that Services hold.", "eip"};
+constexpr MetricDef kPoolsRefused{"openelb_eips_refused_total", kCounter,
+                                  "Times an Eip's address was unreadable or overlapped another's.",
+                                  ""};
 constexpr MetricDef kAllocations{"openelb_allocations_total", kCounter,
                                  "What allocation did, by outcome: assigned, released, failed.",
                                  "outcome"};
@@ -68,10 +71,10 @@ constexpr MetricDef kSaveFailures{"openelb_save_failures_total", kCounter,
                                   "Times facts and assignments could not be saved.", ""};
 
 constexpr std::array kTable = {
-    kBuildInfo,       kSourceUp,   kObjectEvents, kFiles,          kManifests,    kStatusWrites,
-    kClusterEvents,   kProblems,   kPoolSize,     kPoolUsed,       kAllocations,  kWaiting,
-    kPlanSteps,       kPlanVisits, kPlanEpoch,    kPlanGeneration, kChangeToPlan, kPlanToAck,
-    kSpeakerAttached, kStreams,    kPlanMessages, kPlanRefusals,   kSaveFailures,
+    kBuildInfo,     kSourceUp,        kObjectEvents, kFiles,        kManifests,      kStatusWrites,
+    kClusterEvents, kProblems,        kPoolSize,     kPoolUsed,     kPoolsRefused,   kAllocations,
+    kWaiting,       kPlanSteps,       kPlanVisits,   kPlanEpoch,    kPlanGeneration, kChangeToPlan,
+    kPlanToAck,     kSpeakerAttached, kStreams,      kPlanMessages, kPlanRefusals,   kSaveFailures,
 };
 
 }  // namespace
@@ -120,6 +123,7 @@ void ControllerMetrics::Update(const Controller& controller, const SourceCounter
   Total(kAllocations, {"assigned"}, allocations.assigned);
   Total(kAllocations, {"released"}, allocations.released);
   Total(kAllocations, {"failed"}, allocations.failed);
+  Total(kPoolsRefused, {}, allocations.refused);
   metrics_->GaugeOf(kWaiting).Set(static_cast<double>(controller.ipam().WaitingCount()));
 
   const plan::Visits& visits = controller.planner().visits();
