@@ -10,8 +10,6 @@
 namespace openelb::codec {
 namespace {
 
-using ::testing::IsEmpty;
-
 // Lines 1 to 3 of an object of ours.
 std::string Ours(const char* kind, absl::string_view rest) {
   return absl::StrCat("apiVersion: network.kubesphere.io/v1alpha2\nkind: ", kind,

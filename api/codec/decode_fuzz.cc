@@ -9,12 +9,13 @@
 #include "api/codec/parse.h"
 #include "api/codec/write.h"
 
+namespace openelb::codec {
 namespace {
 
 // YAML gives up on keys whose text, escapes included, is longer than 1024 characters.
 constexpr size_t kLongestKey = 160;
 
-bool HasLongKey(const openelb::codec::Value& value) {
+bool HasLongKey(const Value& value) {
   if (value.list() != nullptr) {
     return std::any_of(value.list()->begin(), value.list()->end(), HasLongKey);
   }
@@ -27,7 +28,6 @@ bool HasLongKey(const openelb::codec::Value& value) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace openelb::codec;
   const absl::string_view text(reinterpret_cast<const char*>(data), size);
   for (const Decoded& decoded : DecodeText(text, "f").objects) {
     if (decoded.object.has_value() != (decoded.errors.empty() && !decoded.skipped)) abort();
@@ -46,3 +46,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   return 0;
 }
+
+}  // namespace openelb::codec

@@ -28,6 +28,8 @@ class Value {
   Value& operator=(const Value&);
   Value& operator=(Value&&) noexcept;
   ~Value();
+  // Documents are built from what they hold: conversions are the point.
+  // NOLINTBEGIN(google-explicit-constructor)
   Value(bool v) : data_(v) {}
   template <std::integral Integer>
   Value(Integer v) : data_(absl::int128(v)) {}
@@ -37,6 +39,7 @@ class Value {
   Value(absl::string_view v) : data_(std::string(v)) {}
   Value(List v) : data_(std::move(v)) {}
   Value(Map v) : data_(std::move(v)) {}
+  // NOLINTEND(google-explicit-constructor)
 
   // What an unquoted YAML scalar or a bare JSON literal stands for: null, true, an integer, a
   // number, or a string. The words are those of YAML 1.1, which kubectl reads: "yes" and "on" are

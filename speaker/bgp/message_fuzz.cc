@@ -69,10 +69,8 @@ void Decode(const Message& message, const UpdateFormat& format) {
 }
 
 }  // namespace
-}  // namespace openelb::bgp
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace openelb::bgp;
   if (size == 0) return 0;
   const uint8_t choice = data[0];
   std::span<const uint8_t> stream(data + 1, size - 1);
@@ -89,3 +87,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   return 0;
 }
+
+}  // namespace openelb::bgp
