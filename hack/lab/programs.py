@@ -5,7 +5,8 @@ import re
 import secrets
 from pathlib import Path
 
-from lab.net import run, wait_until
+from lab.net import wait_until
+from lab.pki import Authority
 
 BIN = Path(os.environ.get("OPENELB_BIN", Path(__file__).resolve().parents[2] / "build" / "bin"))
 SERVER_NAME = "openelb-controller.openelb-system.svc"
@@ -18,7 +19,8 @@ class Credentials:
 
     def __init__(self, path):
         self.path = path
-        self.ca, self.ca_key = path / "ca.crt", path / "ca.key"
+        self._authority = Authority(path)
+        self.ca = self._authority.cert
         self.cert, self.key = path / "tls.crt", path / "tls.key"
         self.tokens = path / "tokens"
 
@@ -31,12 +33,8 @@ class Credentials:
 
     def issue(self):
         """A new authority and a certificate from it."""
-        request = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                   "-days", "2"]
-        run(*request, "-keyout", self.ca_key, "-out", self.ca, "-subj", "/CN=openelb-lab-ca")
-        run(*request, "-keyout", self.key, "-out", self.cert, "-subj", f"/CN={SERVER_NAME}",
-            "-CA", self.ca, "-CAkey", self.ca_key, "-addext", f"subjectAltName=DNS:{SERVER_NAME}",
-            "-addext", "basicConstraints=critical,CA:FALSE")
+        self._authority.create("openelb-lab-ca")
+        self._authority.issue("tls", f"/CN={SERVER_NAME}", f"DNS:{SERVER_NAME}")
 
     def token(self, node):
         """The file that holds the token of a node's speaker."""
