@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -26,6 +27,7 @@ struct ApiCall {
   std::string path;          // with the query
   std::string content_type;  // of `body`; empty without one
   codec::Value body;
+  absl::Duration timeout = absl::Seconds(10);  // as HttpRequest's
 };
 
 struct ClientCounters {
@@ -39,12 +41,13 @@ struct ClientCounters {
 // call goes first.
 class Client {
  public:
-  // Unavailable: no answer, or 5xx. DeadlineExceeded: silence. Unauthenticated 401,
-  // PermissionDenied 403, NotFound 404, AlreadyExists and Aborted (conflict) 409, OutOfRange 410,
-  // InvalidArgument 400 and 422. The message is the server's own.
+  // The body of the answer (null: it was empty), or the error: those of ErrorOfAnswer and of
+  // ResponseSink::OnDone. Unavailable also: the answer is not JSON, as when something that is not
+  // an API server answers. ResourceExhausted: it is larger than kMaxAnswerBytes.
   using Done = std::function<void(absl::StatusOr<codec::Value>)>;
 
   static constexpr int kInFlight = 16;
+  static constexpr size_t kMaxAnswerBytes = size_t{64} << 20;
 
   // Both outlive it.
   Client(Transport* transport, const Clock* clock, int in_flight = kInFlight);
@@ -54,7 +57,7 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   // `done` is called once, later. `urgent` calls (a Lease's renewal) wait for no others and not for
-  // Retry-After.
+  // Retry-After; when they are themselves answered 429, `done` gets ResourceExhausted.
   void Call(ApiCall call, Done done, bool urgent = false);
 
   // Sends what waited for Retry-After. Call at NextWakeup (monotonic; InfiniteDuration: never).
@@ -70,7 +73,7 @@ class Client {
     Done done;
   };
   void Send(Waiting waiting, bool urgent);
-  void SendWaiting();
+  void Finish(const Collector& collector, absl::StatusOr<codec::Value> answer);
 
   Transport* const transport_;
   const Clock* const clock_;

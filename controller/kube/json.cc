@@ -114,7 +114,7 @@ class Converter {
       return true;
     }
     if (!std::isfinite(from.to_double())) return Fail("the number is too large");
-    *to = from.to_double();
+    *to = from.to_double() + 0.0;  // makes -0 the 0 that it is as an integer
     return true;
   }
 
