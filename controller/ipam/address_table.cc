@@ -20,7 +20,8 @@ std::optional<AddressTable::Clash> AddressTable::FindClash(const IpAddress& addr
 void AddressTable::Hold(const IpAddress& address, const std::string& service,
                         const std::vector<Port>& ports) {
   Entry& entry = entries_[address];
-  if (entry.holders.empty()) used_.Insert(address);
+  resting_.erase(address);
+  used_.Insert(address);
   for (const Port& port : ports) {
     [[maybe_unused]] const bool added = entry.ports.emplace(port, service).second;
     assert(added);
@@ -38,6 +39,34 @@ void AddressTable::Drop(const IpAddress& address, const std::string& service) {
   if (!entry->second.holders.empty()) return;
   entries_.erase(entry);
   used_.Erase(address);
+}
+
+void AddressTable::Rest(const IpAddress& address, const std::string& service) {
+  assert(!entries_.contains(address));
+  resting_[address] = service;
+  used_.Insert(address);
+}
+
+void AddressTable::EndRest(const IpAddress& address) {
+  if (resting_.erase(address) > 0) used_.Erase(address);
+}
+
+const std::string* AddressTable::RestsFor(const IpAddress& address) const {
+  const auto it = resting_.find(address);
+  return it == resting_.end() ? nullptr : &it->second;
+}
+
+std::optional<IpAddress> AddressTable::RestingFor(absl::string_view service) const {
+  for (const auto& [address, owner] : resting_) {
+    if (owner == service) return address;
+  }
+  return std::nullopt;
+}
+
+bool AddressTable::IsFree(const IpAddress& address, absl::string_view service) const {
+  if (!used_.Contains(address)) return true;
+  const std::string* owner = RestsFor(address);
+  return owner != nullptr && *owner == service;
 }
 
 std::vector<std::string> AddressTable::HoldersOf(const IpAddress& address) const {

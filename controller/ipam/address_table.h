@@ -28,8 +28,17 @@ class AddressTable {
   void Hold(const IpAddress& address, const std::string& service, const std::vector<Port>& ports);
   void Drop(const IpAddress& address, const std::string& service);
 
-  bool IsFree(const IpAddress& address) const { return !used_.Contains(address); }
-  // The lowest address of `range` that nobody holds.
+  // Nobody holds `address` any more, and only `service` may have it before EndRest.
+  void Rest(const IpAddress& address, const std::string& service);
+  void EndRest(const IpAddress& address);
+  // For whom `address` rests; null pointer: it does not.
+  const std::string* RestsFor(const IpAddress& address) const;
+  // The lowest address that rests for `service`.
+  std::optional<IpAddress> RestingFor(absl::string_view service) const;
+
+  // Whether `service` may take `address` as its only holder.
+  bool IsFree(const IpAddress& address, absl::string_view service) const;
+  // The lowest address of `range` that nobody holds and that does not rest.
   std::optional<IpAddress> FirstFree(const IpRange& range) const {
     return used_.FirstMissing(range);
   }
@@ -42,7 +51,8 @@ class AddressTable {
     std::map<Port, std::string> ports;
   };
   std::map<IpAddress, Entry> entries_;
-  AddressSet used_;  // the keys of entries_
+  std::map<IpAddress, std::string> resting_;
+  AddressSet used_;  // the keys of entries_ and resting_
 };
 
 }  // namespace openelb::ipam

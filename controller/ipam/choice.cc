@@ -26,7 +26,8 @@ Choice Unknown(absl::string_view pool) {
 std::optional<IpAddress> Pick(const Record& record, const AddressTable& addresses,
                               const Pool& pool) {
   const auto& had = record.state.allocation ? record.state.allocation->addresses[0] : record.last;
-  if (had && pool.range->Contains(*had) && (record.Holds(*had) || addresses.IsFree(*had)))
+  if (had && pool.range->Contains(*had) &&
+      (record.Holds(*had) || addresses.IsFree(*had, record.key())))
     return had;
   return addresses.FirstFree(*pool.range);
 }
@@ -49,6 +50,13 @@ Choice ChooseRequested(const Record& record, const AddressTable& addresses,
     return Refuse(absl::StrCat("the requested address ", address.ToString(), " is not in Eip \"",
                                named, "\" (", pool->eip.address,
                                "): ask for one of its addresses, or name another Eip"));
+  }
+  if (const std::string* owner = addresses.RestsFor(address);
+      owner != nullptr && *owner != record.key()) {
+    return Refuse(absl::StrCat("the requested address ", address.ToString(),
+                               " rests for some minutes because Service ", *owner,
+                               ", which had it, was missing from the cluster's list: ask for "
+                               "another address, or wait"));
   }
   if (const auto clash = addresses.FindClash(address, record.request.ports, record.key())) {
     return Refuse(absl::StrCat("the requested address ", address.ToString(),

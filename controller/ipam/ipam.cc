@@ -18,6 +18,8 @@ class Ipam::Impl {
   std::map<std::string, std::optional<network::Eip>> noted_eips;
   std::map<std::string, std::optional<kube::Service>> noted_services;
   std::map<std::string, std::optional<kube::Namespace>> noted_namespaces;
+  std::set<std::string> missing_services;  // of the deleted ones in noted_services
+  std::map<std::string, IpAddress> announced;
   bool started = false;
   Ledger ledger;
 
@@ -27,7 +29,8 @@ class Ipam::Impl {
   void Rehome(Record* record);
   void ApplyServices();
   Record* Read(const std::string& key, const kube::Service& service);
-  void Adopt(const Queue& services);
+  void AdoptAll(const Queue& services);
+  void Adopt(Record* record);
   void Reconsider(Record* record);
   void ServeWaiting();
 
@@ -102,7 +105,11 @@ void Ipam::Impl::ApplyServices() {
     Record* record = ledger.Find(key);
     const bool served = service && IsServed(*service);
     if (record != nullptr && (!served || record->uid != service->meta.uid)) {
-      ledger.Forget(record);
+      if (!service && missing_services.contains(key)) {
+        ledger.ForgetMissing(record);
+      } else {
+        ledger.Forget(record);
+      }
       record = nullptr;
     }
     if (!served) {
@@ -116,8 +123,9 @@ void Ipam::Impl::ApplyServices() {
     if (record->state.allocation && record->request.ports != ports_before)
       edited_ports.insert(record);
   }
+  missing_services.clear();
   ledger.ReplacePorts(edited_ports);
-  if (!std::exchange(adopted_, true)) Adopt(changed);
+  if (!std::exchange(adopted_, true)) AdoptAll(changed);
   for (Record* record : changed) Reconsider(record);
 }
 
@@ -142,25 +150,38 @@ Record* Ipam::Impl::Read(const std::string& key, const kube::Service& service) {
   return record;
 }
 
-// Once, when every list is complete: addresses found in status are what their Services hold. The
-// label, or else the request, says from which Eip; otherwise it is the one that covers the address.
-void Ipam::Impl::Adopt(const Queue& services) {
-  const PoolTable& pools = ledger.pools();
+// Once, when every list is complete: what speakers announce, else what is found in status, is what
+// the Services hold. Announced ones come first: they carry traffic, and a status may be older.
+void Ipam::Impl::AdoptAll(const Queue& services) {
   for (Record* record : services) {
-    if (!record->last || record->request.node_proxy) continue;
-    const IpAddress address = *record->last;
-    const Pool* pool = pools.Covering(address);
-    for (const std::string& named : {record->request.pool, record->marked_pool}) {
-      if (pools.Keeps(named, address)) pool = pools.Find(named);
-    }
-    const auto clash = ledger.addresses().FindClash(address, record->request.ports, record->key());
-    if (pool == nullptr) {
-      record->released_because = "no Eip contains it";
-    } else if (clash) {
-      record->released_because = Describe(*clash);
-    } else {
-      ledger.Hold(record, *pool, address);
-    }
+    const auto address = announced.find(record->key());
+    if (address == announced.end()) continue;
+    record->last = address->second;
+    Adopt(record);
+  }
+  for (Record* record : services) {
+    if (!announced.contains(record->key())) Adopt(record);
+  }
+  announced.clear();
+}
+
+// The label, or else the request, says from which Eip; otherwise it is the one that covers the
+// address.
+void Ipam::Impl::Adopt(Record* record) {
+  if (!record->last || record->request.node_proxy) return;
+  const PoolTable& pools = ledger.pools();
+  const IpAddress address = *record->last;
+  const Pool* pool = pools.Covering(address);
+  for (const std::string& named : {record->request.pool, record->marked_pool}) {
+    if (pools.Keeps(named, address)) pool = pools.Find(named);
+  }
+  const auto clash = ledger.addresses().FindClash(address, record->request.ports, record->key());
+  if (pool == nullptr) {
+    record->released_because = "no Eip contains it";
+  } else if (clash) {
+    record->released_because = Describe(*clash);
+  } else {
+    ledger.Hold(record, *pool, address);
   }
 }
 
@@ -189,16 +210,27 @@ Ipam::Ipam() : impl_(std::make_unique<Impl>()) {}
 Ipam::~Ipam() = default;
 
 void Ipam::Upsert(const network::Eip& eip) { impl_->noted_eips[eip.meta.name] = eip; }
-void Ipam::Upsert(const kube::Service& service) { impl_->noted_services[service.Key()] = service; }
+void Ipam::Upsert(const kube::Service& service) {
+  impl_->noted_services[service.Key()] = service;
+  impl_->missing_services.erase(service.Key());
+}
 void Ipam::Upsert(const kube::Namespace& object) {
   impl_->noted_namespaces[object.meta.name] = object;
 }
 
-void Ipam::Remove(const ObjectKey& key) {
+void Ipam::Remove(const ObjectKey& key, bool missing) {
   if (key.kind == network::Eip::kKind) impl_->noted_eips[key.name] = std::nullopt;
   if (key.kind == kube::Namespace::kKind) impl_->noted_namespaces[key.name] = std::nullopt;
-  if (key.kind == kube::Service::kKind)
-    impl_->noted_services[absl::StrCat(key.namespace_, "/", key.name)] = std::nullopt;
+  if (key.kind != kube::Service::kKind) return;
+  const std::string service = absl::StrCat(key.namespace_, "/", key.name);
+  impl_->noted_services[service] = std::nullopt;
+  if (missing) impl_->missing_services.insert(service);
+}
+
+void Ipam::EndRest(const IpAddress& address) { impl_->ledger.EndRest(address); }
+
+void Ipam::SetAnnounced(const std::string& service, const IpAddress& address) {
+  impl_->announced[service] = address;
 }
 
 void Ipam::Start() { impl_->started = true; }

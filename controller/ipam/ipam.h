@@ -49,8 +49,13 @@ struct Changes {
   // By Service, those about one in the order of what happened; reasons AssignIP, ReleaseIP,
   // AssignIPFailed and SharedIPWithLocalPolicy.
   std::vector<ClusterEvent> events;
+  // Addresses that now rest, because their Service was missing from a complete list: the caller
+  // ends that after a while.
+  std::vector<IpAddress> rested;
 
-  bool empty() const { return services.empty() && pools.empty() && events.empty(); }
+  bool empty() const {
+    return services.empty() && pools.empty() && events.empty() && rested.empty();
+  }
 };
 
 // Totals since the start of the process.
@@ -77,8 +82,14 @@ class Ipam {
   void Upsert(const network::Eip& eip);
   void Upsert(const kube::Service& service);
   void Upsert(const kube::Namespace& object);
-  // Kinds other than Eip, Service and Namespace, and unknown objects, are ignored.
-  void Remove(const ObjectKey& key);
+  // Kinds other than Eip, Service and Namespace, and unknown objects, are ignored. `missing`: no
+  // deletion was seen, but a complete list no longer has the object.
+  void Remove(const ObjectKey& key, bool missing = false);
+  // Others may have `address` again.
+  void EndRest(const IpAddress& address);
+  // Speakers announce `address` for `service`: whatever its status says, the Service has it. Before
+  // the first TakeChanges only.
+  void SetAnnounced(const std::string& service, const IpAddress& address);
 
   // Every object that exists has been upserted. Before this, nothing is allocated and TakeChanges
   // returns nothing. The first TakeChanges after it adopts the addresses found in Services' status

@@ -1,5 +1,5 @@
-// What happens to an allocation over time: start, edits, Eips that go or turn bad, waiting (README
-// rules 1, 2 and 6 to 9).
+// What happens to an allocation over time: edits, Eips that go or turn bad, waiting (README
+// rules 1 and 6 to 9).
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
-#include "controller/ipam/ipam_testing.h"
+#include "controller/ipam/ipam_test_fixture.h"
 
 namespace openelb::ipam {
 namespace {
@@ -19,131 +19,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
-class LifecycleTest : public ::testing::Test {
- protected:
-  template <typename... Objects>
-  Changes Put(const Objects&... objects) {
-    (ipam_.Upsert(objects), ...);
-    return ipam_.TakeChanges();
-  }
-  Changes Delete(const ObjectKey& key) {
-    ipam_.Remove(key);
-    return ipam_.TakeChanges();
-  }
-  Changes Start() {
-    ipam_.Start();
-    return ipam_.TakeChanges();
-  }
-  std::string Address(const std::string& service) { return AddressOf(ipam_, service); }
-  std::string Pool(const std::string& service) { return PoolOf(ipam_, service); }
-  std::string Pending(const std::string& service) { return PendingOf(ipam_, service); }
-  const kube::Condition& Ready(const std::string& pool) {
-    return ipam_.PoolStatus(pool)->conditions.at(0);
-  }
-  static std::vector<std::string> Messages(const Changes& changes) {
-    std::vector<std::string> messages;
-    for (const ClusterEvent& event : changes.events)
-      messages.push_back(event.about.name + " " + event.reason + ": " + event.message);
-    return messages;
-  }
-
-  Ipam ipam_;
-};
-
-// --- Start ---
-
-TEST_F(LifecycleTest, NothingHappensBeforeStart) {
-  const Changes before = Put(Default(MakeEip("p", "10.0.0.0/24")), MakeService("ns/s"));
-  EXPECT_TRUE(before.empty());
-  EXPECT_EQ(ipam_.Find("ns/s"), nullptr);
-  EXPECT_EQ(ipam_.PoolStatus("p"), nullptr);
-  const Changes after = Start();
-  EXPECT_THAT(after.services, ElementsAre("ns/s"));
-  EXPECT_THAT(after.pools, ElementsAre("p"));
-  EXPECT_EQ(Address("ns/s"), "10.0.0.0");
-}
-
-TEST_F(LifecycleTest, StartAdoptsWhatStatusesHold) {
-  network::Eip disabled = MakeEip("disabled", "10.0.1.0/24");
-  disabled.disable = true;
-  network::Eip deleting = MakeEip("deleting", "10.0.2.0/24");
-  deleting.meta.deletion_timestamp = absl::UnixEpoch();
-  Put(Default(MakeEip("p", "10.0.0.0/31")), disabled, deleting,
-      MakeService("ns/a-waits", 1),  // older than who holds
-      WithStatus(MakeService("ns/b", 2), "10.0.0.1"),
-      WithStatus(MakeService("ns/c-disabled", 3), "10.0.1.9"),
-      WithStatus(MakeService("ns/d-deleting", 4), "10.0.2.9"),
-      WithStatus(MakeService("ns/e-same-port", 5), "10.0.0.1"),
-      WithStatus(OnPort(MakeService("ns/f-other-port", 6), 81), "10.0.0.1"),
-      WithStatus(MakeService("ns/g-nowhere", 7), "9.9.9.9"));
-  const Changes changes = Start();
-  EXPECT_EQ(Address("ns/a-waits"), "10.0.0.0");
-  EXPECT_EQ(Address("ns/b"), "10.0.0.1");
-  EXPECT_EQ(Address("ns/c-disabled"), "10.0.1.9");
-  EXPECT_EQ(Pool("ns/c-disabled"), "disabled");
-  EXPECT_EQ(Address("ns/d-deleting"), "10.0.2.9");
-  EXPECT_EQ(Address("ns/e-same-port"), "") << "the older Service keeps it";
-  EXPECT_EQ(Address("ns/f-other-port"), "10.0.0.1");
-  EXPECT_EQ(changes.services.size(), 7u);
-  const std::vector<std::string> messages = Messages(changes);
-  ASSERT_EQ(messages.size(), 5u) << "adopting is no event";
-  EXPECT_EQ(messages[0], "a-waits AssignIP: success to assign ip: 10.0.0.0");
-  EXPECT_EQ(messages[1],
-            "e-same-port ReleaseIP: success to release ip: 10.0.0.1 (Service ns/b already has port "
-            "80/TCP there)");
-  EXPECT_THAT(messages[2], HasSubstr("e-same-port AssignIPFailed"));
-  EXPECT_EQ(messages[3],
-            "g-nowhere ReleaseIP: success to release ip: 9.9.9.9 (no Eip contains it)");
-  EXPECT_THAT(messages[4], HasSubstr("g-nowhere AssignIPFailed"));
-}
-
-TEST_F(LifecycleTest, TheLabelSaysFromWhichEipAnAddressCame) {
-  // "b" is refused, or cannot be read: what it gave is still its own.
-  for (const char* address : {"10.0.0.0/24", "10.0.0.0/99"}) {
-    Ipam ipam;
-    kube::Service service = WithStatus(MakeService("ns/s"), "10.0.0.9");
-    service.meta.labels["eip.openelb.kubesphere.io/v1alpha2"] = "b";
-    ipam.Upsert(MakeEip("a", "10.0.0.0/25"));
-    ipam.Upsert(MakeEip("b", address));
-    ipam.Upsert(service);
-    ipam.Start();
-    ipam.TakeChanges();
-    EXPECT_EQ(AddressOf(ipam, "ns/s"), "10.0.0.9");
-    EXPECT_EQ(PoolOf(ipam, "ns/s"), "b");
-  }
-}
-
-TEST_F(LifecycleTest, TheResultOfStartDoesNotDependOnTheOrderOfArrival) {
-  std::vector<std::function<void(Ipam&)>> arrivals;
-  const auto add = [&](auto object) { arrivals.push_back([=](Ipam& i) { i.Upsert(object); }); };
-  add(Bound(MakeEip("a", "10.0.0.0/30", 3), {"ns"}));
-  add(Bound(MakeEip("b", "10.0.0.2-10.0.0.9", 2), {"ns"}));  // overlaps a and is older
-  add(Default(MakeEip("c", "10.0.1.0/31", 2)));
-  add(Default(MakeEip("d", "10.0.2.0/24", 1)));
-  for (int i = 0; i < 12; ++i) {
-    kube::Service service = MakeService(absl::StrCat("ns/s", i), i % 5);
-    if (i % 3 == 0) service = WithStatus(service, absl::StrCat("10.0.0.", i % 4 + 2));
-    if (i % 4 == 1) service = WithIp(service, "10.0.2.7");
-    add(service);
-  }
-  std::mt19937 random(11);
-  std::string expected;
-  for (int run = 0; run < 50; ++run) {
-    Ipam ipam;
-    std::shuffle(arrivals.begin(), arrivals.end(), random);
-    for (const auto& arrive : arrivals) arrive(ipam);
-    ipam.Start();
-    ipam.TakeChanges();
-    std::string result;
-    for (int i = 0; i < 12; ++i) {
-      const std::string key = absl::StrCat("ns/s", i);
-      absl::StrAppend(&result, key, " ", PoolOf(ipam, key), " ", AddressOf(ipam, key), " ",
-                      PendingOf(ipam, key), "\n");
-    }
-    if (run == 0) expected = result;
-    ASSERT_EQ(result, expected);
-  }
-}
+using LifecycleTest = IpamTest;
 
 // --- What ends being ours ---
 

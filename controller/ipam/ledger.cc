@@ -33,6 +33,7 @@ const Record* Ledger::Find(absl::string_view service) const {
 Record* Ledger::Add(const std::string& service, const std::optional<IpAddress>& address) {
   Record& record = services_[service];
   record.last = address;
+  if (!address) record.last = addresses_.RestingFor(service);
   touched_.try_emplace(service, Before{.state = std::nullopt, .address = address});
   return &record;
 }
@@ -42,6 +43,25 @@ void Ledger::Forget(Record* record) {
   waiting_.Remove(record);
   if (record->state.allocation) Release(record, "");
   services_.erase(record->key());
+}
+
+void Ledger::ForgetMissing(Record* record) {
+  const std::string service = record->key();
+  const auto held = record->state.allocation;
+  Forget(record);
+  if (!held) return;
+  const IpAddress address = held->addresses[0];
+  touched_.at(service).missing = true;
+  if (!addresses_.HoldersOf(address).empty()) return;
+  addresses_.Rest(address, service);
+  rested_.push_back(address);
+}
+
+void Ledger::EndRest(const IpAddress& address) {
+  if (addresses_.RestsFor(address) == nullptr) return;
+  addresses_.EndRest(address);
+  waiting_.WakeRange(IpRange(address, address));
+  if (const Pool* covering = pools_.Covering(address)) WakeCandidatesOf(*covering);
 }
 
 std::set<std::string> Ledger::HoldersOf(const std::string& pool) const {
@@ -71,7 +91,7 @@ void Ledger::Release(Record* record, std::string because) {
   if (holders->second.empty()) holders_.erase(holders);
   AddressChanged(held.pool, address);
   const Pool* covering = pools_.Covering(address);
-  if (covering != nullptr && addresses_.IsFree(address)) WakeCandidatesOf(*covering);
+  if (covering != nullptr && addresses_.IsFree(address, "")) WakeCandidatesOf(*covering);
 }
 
 void Ledger::ReplacePorts(const Queue& edited) {
@@ -123,6 +143,7 @@ Changes Ledger::Report() {
     DescribeService(key, before, &changes);
   WarnOfSharing(&changes);
   DescribePools(&changes);
+  changes.rested = std::exchange(rested_, {});
   return changes;
 }
 
@@ -144,6 +165,11 @@ void Ledger::DescribeService(const std::string& key, const Before& before, Chang
     std::string message = absl::StrCat("success to release ip: ", before.address->ToString());
     if (record != nullptr && !record->released_because.empty())
       absl::StrAppend(&message, " (", record->released_because, ")");
+    if (before.missing) {
+      absl::StrAppend(&message,
+                      " (the Service is missing from the cluster's complete list; nobody else gets "
+                      "the address for some minutes, so create the Service again if it was lost)");
+    }
     event(false, "ReleaseIP", std::move(message));
   }
   if (record != nullptr) record->released_because.clear();
@@ -190,8 +216,11 @@ void Ledger::DescribePools(Changes* changes) {
     if (status == nullptr) continue;
     changes->pools.insert(name);
     std::vector<std::string> holders = addresses_.HoldersOf(address);
-    std::erase_if(
-        holders, [&](const std::string& key) { return Find(key)->state.allocation->pool != name; });
+    const std::string& pool = name;
+    std::erase_if(holders, [&](const std::string& key) {
+      const auto& allocation = Find(key)->state.allocation;
+      return !allocation || allocation->pool != pool;
+    });
     if (holders.empty()) {
       status->used.erase(address.ToString());
     } else {

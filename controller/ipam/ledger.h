@@ -37,6 +37,10 @@ class Ledger {
   Record* Add(const std::string& service, const std::optional<IpAddress>& address);
   // Releases what it holds, if anything.
   void Forget(Record* record);
+  // The same for a Service that a complete list no longer has: maybe a store was restored from an
+  // old copy, so its address rests until EndRest, unless the Service comes back.
+  void ForgetMissing(Record* record);
+  void EndRest(const IpAddress& address);
   // "namespace/name" of those that hold an address from Eip `pool`.
   std::set<std::string> HoldersOf(const std::string& pool) const;
 
@@ -63,6 +67,7 @@ class Ledger {
   struct Before {
     std::optional<ServiceState> state;  // nullopt: it was not ours
     std::optional<IpAddress> address;   // held, or found in its status
+    bool missing = false;               // from a complete list
   };
 
   void AddressChanged(const std::string& pool, const IpAddress& address);
@@ -84,6 +89,7 @@ class Ledger {
   std::set<std::string> unowned_;  // not ours, but bear our marks
   std::set<std::string> changed_pools_;
   std::set<std::pair<std::string, IpAddress>> changed_uses_;  // Eip and address
+  std::vector<IpAddress> rested_;
 };
 
 // "Service ns/name already has port 80/TCP there".
