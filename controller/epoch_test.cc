@@ -1,9 +1,8 @@
 #include "controller/epoch.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <filesystem>
+#include "api/base/temp_folder.h"
 
 namespace openelb {
 namespace {
@@ -32,15 +31,13 @@ TEST(EpochTest, ADamagedFileIsSaidAndAFullDiskDoesNotStopIt) {
 }
 
 TEST(FolderLockTest, OneHolderAtATime) {
-  char name[] = "/tmp/openelb-lock-XXXXXX";
-  const std::string folder = mkdtemp(name);
+  const TempFolder folder;
   {
-    const auto first = FolderLock::Acquire(folder);
+    const auto first = FolderLock::Acquire(folder.path());
     ASSERT_TRUE(first.ok());
-    EXPECT_TRUE(absl::IsFailedPrecondition(FolderLock::Acquire(folder).status()));
+    EXPECT_TRUE(absl::IsFailedPrecondition(FolderLock::Acquire(folder.path()).status()));
   }
-  EXPECT_TRUE(FolderLock::Acquire(folder).ok());
-  std::filesystem::remove_all(folder);
+  EXPECT_TRUE(FolderLock::Acquire(folder.path()).ok());
 }
 
 }  // namespace

@@ -70,8 +70,8 @@ class Turns final : public EventLoopWork {
 
 HttpReply Busy() { return {503, "the owner thread does not answer\n"}; }
 
-HttpHandlers MakeHandlers(Post post, const Controller* controller, Metrics* metrics,
-                          std::function<void()> update) {
+HttpHandlers MakeHandlers(const Post& post, const Controller* controller, Metrics* metrics,
+                          const std::function<void()>& update) {
   HttpHandlers handlers;
   handlers["/metrics"] = [=] {
     Ask<bool>(post, [=] {

@@ -8,7 +8,6 @@
 namespace openelb::ipam {
 namespace {
 
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class SharingTest : public ::testing::Test {

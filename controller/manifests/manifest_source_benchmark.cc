@@ -1,13 +1,13 @@
 // From the write of a manifest to its event, and what reading a large folder costs.
 
 #include <benchmark/benchmark.h>
-#include <stdlib.h>
 
 #include <atomic>
 #include <filesystem>
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "api/base/temp_folder.h"
 #include "controller/manifests/manifest_source.h"
 
 namespace openelb::manifests {
@@ -42,8 +42,8 @@ class Counter final : public EventSource::Handler {
 };
 
 void BM_RenameToEvent(benchmark::State& state) {
-  std::string pattern = "/tmp/manifests-XXXXXX";
-  const fs::path base = mkdtemp(pattern.data());
+  const TempFolder temp;
+  const fs::path base = temp.path();
   fs::create_directory(base / "dir");
   SystemClock clock;
   NullLogSink log;
@@ -68,7 +68,6 @@ void BM_RenameToEvent(benchmark::State& state) {
     }
   }
   writer.Stop();
-  fs::remove_all(base);
 }
 BENCHMARK(BM_RenameToEvent)->UseRealTime();
 

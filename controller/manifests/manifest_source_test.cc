@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "api/base/temp_folder.h"
 #include "controller/manifests/load.h"
 #include "controller/manifests/status_files.h"
 
@@ -93,18 +94,13 @@ class Recorder final : public EventSource::Handler {
 class ManifestSourceTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = fs::temp_directory_path() / "manifests-XXXXXX";
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    base_ = pattern;
+    base_ = temp_.path();
     folder_ = base_ / "dir";
     status_ = folder_ / ".status";
     fs::create_directory(folder_);
     StartProcess();
   }
-  void TearDown() override {
-    StopProcess();
-    fs::remove_all(base_);
-  }
+  void TearDown() override { StopProcess(); }
 
   // What one controller process has.
   void StartProcess() {
@@ -139,6 +135,7 @@ class ManifestSourceTest : public ::testing::Test {
 
   SystemClock clock_;
   NullLogSink log_;
+  TempFolder temp_;
   fs::path base_;
   fs::path folder_;
   fs::path status_;
