@@ -8,8 +8,6 @@
 #include <filesystem>
 #include <fstream>
 
-#include "api/base/temp_folder.h"
-
 namespace openelb {
 namespace {
 
@@ -17,8 +15,12 @@ using ::testing::ElementsAre;
 
 class FileDiskTest : public ::testing::Test {
  protected:
-  TempFolder folder_;
-  std::string root_ = folder_.path();
+  FileDiskTest() {
+    char name[] = "/tmp/openelb-disk-XXXXXX";
+    root_ = mkdtemp(name);
+  }
+  ~FileDiskTest() override { std::filesystem::remove_all(root_); }
+  std::string root_;
 };
 
 TEST_F(FileDiskTest, ReplacesWholeFiles) {

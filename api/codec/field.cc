@@ -37,6 +37,11 @@ void Findings::NoteKnown(const Value* parent, absl::string_view key) {
   if (parent != nullptr) known_[parent].insert(std::string(key));
 }
 
+const std::set<std::string>* Findings::Known(const Value* parent) const {
+  const auto it = known_.find(parent);
+  return it == known_.end() ? nullptr : &it->second;
+}
+
 std::vector<Finding> Findings::UnknownFields(const Value& root) const {
   std::vector<Finding> unknown;
   CollectUnknown(root, "", &unknown);
@@ -50,17 +55,17 @@ void Findings::CollectUnknown(const Value& value, const std::string& path,
       CollectUnknown((*list)[i], absl::StrCat(path, "[", i, "]"), out);
     }
   }
-  const auto known = known_.find(&value);
-  if (known == known_.end() || value.map() == nullptr) return;
+  const std::set<std::string>* known = Known(&value);
+  if (known == nullptr || value.map() == nullptr) return;
   for (const auto& [key, member] : *value.map()) {
     const std::string member_path = JoinPath(path, key);
-    if (known->second.contains(key)) {
+    if (known->contains(key)) {
       CollectUnknown(member, member_path, out);
       continue;
     }
     if (open_.contains(&value)) continue;
     std::string message = "unknown field, ignored";
-    for (const std::string& name : known->second) {
+    for (const std::string& name : *known) {
       if (absl::EqualsIgnoreCase(name, key)) absl::StrAppend(&message, "; did you mean ", name);
     }
     out->push_back({member.line(), member_path, std::move(message)});

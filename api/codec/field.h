@@ -42,6 +42,8 @@ class Findings {
   void NoteKnown(const Value* parent, absl::string_view key);
   // Members of `parent` that nobody asks for are fine.
   void AllowOthers(const Value* parent) { open_.insert(parent); }
+  // The members of `parent` that were asked for. Null pointer: none was.
+  const std::set<std::string>* Known(const Value* parent) const;
   // A finding for each member that stands in a map whose members were asked for, and is not among
   // those.
   std::vector<Finding> UnknownFields(const Value& root) const;
