@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "api/base/temp_folder.h"
+
 namespace openelb {
 namespace {
 
@@ -15,12 +17,8 @@ using ::testing::ElementsAre;
 
 class FileDiskTest : public ::testing::Test {
  protected:
-  FileDiskTest() {
-    char name[] = "/tmp/openelb-disk-XXXXXX";
-    root_ = mkdtemp(name);
-  }
-  ~FileDiskTest() override { std::filesystem::remove_all(root_); }
-  std::string root_;
+  TempFolder folder_;
+  std::string root_ = folder_.path();
 };
 
 TEST_F(FileDiskTest, ReplacesWholeFiles) {
