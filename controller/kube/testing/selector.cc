@@ -1,0 +1,61 @@
+#include "controller/kube/testing/selector.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+
+namespace openelb::kube::fake {
+namespace {
+
+// The text at metadata.`key`, or at metadata.labels.`key`; null pointer when there is none.
+const std::string* TextOf(const codec::Value& object, absl::string_view key, bool label) {
+  const codec::Value* value = object.Find("metadata");
+  if (value != nullptr && label) value = value->Find("labels");
+  if (value != nullptr) value = value->Find(key);
+  return value == nullptr ? nullptr : value->string();
+}
+
+}  // namespace
+
+absl::StatusOr<Selector> Selector::Parse(absl::string_view labels, absl::string_view fields) {
+  Selector selector;
+  for (const auto& [text, label] : {std::pair(labels, true), std::pair(fields, false)}) {
+    for (absl::string_view part : absl::StrSplit(text, ',', absl::SkipWhitespace())) {
+      Term term;
+      term.label = label;
+      const size_t equals = part.find('=');
+      if (equals != absl::string_view::npos) {
+        term.value = std::string(absl::StripPrefix(part.substr(equals + 1), "="));
+        part = part.substr(0, equals);
+        term.negated = absl::ConsumeSuffix(&part, "!");
+      } else {
+        term.has_value = false;
+        term.negated = absl::ConsumePrefix(&part, "!");
+      }
+      if (!label && (!term.has_value || !absl::ConsumePrefix(&part, "metadata.") ||
+                     (part != "name" && part != "namespace"))) {
+        return absl::InvalidArgumentError(absl::StrCat("field label not supported: ", part));
+      }
+      if (part.empty() || absl::StrContains(part, ' ')) {
+        return absl::InvalidArgumentError(absl::StrCat("unable to parse requirement: ", part));
+      }
+      term.key = std::string(part);
+      selector.terms_.push_back(std::move(term));
+    }
+  }
+  return selector;
+}
+
+bool Selector::Matches(const codec::Value& object) const {
+  return std::all_of(terms_.begin(), terms_.end(), [&](const Term& term) {
+    const std::string* text = TextOf(object, term.key, term.label);
+    const bool hit = text != nullptr && (!term.has_value || *text == term.value);
+    return hit != term.negated;
+  });
+}
+
+}  // namespace openelb::kube::fake
