@@ -61,14 +61,14 @@ class ControlPlane:
     """`up` in a RunDir that exists; ended by that RunDir's `remove`. An object made later for the same RunDir, by
     another process too, finds what `up` left.
 
-    flags: more flags of a component, by its name: {API_SERVER: ["--v=4"]}.
+    flags: more flags of components, by name: FAST_NODES, {API_SERVER: ["--v=4"]}.
     """
 
     server = SERVER_URL
 
-    def __init__(self, run_dir, flags=None):
+    def __init__(self, run_dir, *flags):
         self.run_dir = run_dir
-        self.flags = flags or {}
+        self.flags = flags
         self.binaries = binaries()
         self.path = run_dir.path / "control-plane"
         self.audit_log = self.path / "audit.log"
@@ -132,7 +132,8 @@ class ControlPlane:
 
     def start(self, component):
         """Returns when it serves."""
-        argv = [self.binaries / component, *self._arguments(component), *self.flags.get(component, ())]
+        argv = [self.binaries / component, *self._arguments(component)]
+        argv += [flag for flags in self.flags for flag in flags.get(component, ())]
         process = self.host.spawn(component, argv)
         if url := {ETCD: f"{ETCD_URL}/readyz", API_SERVER: f"{self.server}/readyz"}.get(component):
             ask = ["curl", "-sf", "--max-time", "2", "--cacert", self.ca, url]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from lab.control_plane import API_SERVER, CONTROLLER_MANAGER, ControlPlane
+from lab.control_plane import API_SERVER, CONTROLLER_MANAGER, FAST_ENDPOINTS, FAST_NODES, ControlPlane
 from lab.net import Host, wait_until
 from lab.run_dir import RunDir, remove_orphans, start_time
 
@@ -123,12 +123,14 @@ def test_killed_programs_come_back_with_their_data(control_plane):
 def test_several_side_by_side_keep_apart_and_leave_nothing(control_plane, lab_name):
     other = RunDir(lab_name)
     other.create(topology="control-plane")
-    second = ControlPlane(other).up()
+    second = ControlPlane(other, FAST_NODES, FAST_ENDPOINTS).up()
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda one: one.kubectl("create", "-f", "-", input=config_map("mine", of=one.run_dir.name)),
                       (control_plane, second)))
     assert data_of(control_plane, "mine") == {"of": control_plane.run_dir.name}
     assert data_of(second, "mine") == {"of": lab_name}
+    arguments = Path(f"/proc/{second.host.process(CONTROLLER_MANAGER).pid}/cmdline").read_text().split("\0")
+    assert {"--node-monitor-period=500ms", "--kube-api-qps=1000"} <= set(arguments)
     pids = [process.pid for process in other.processes()]
     assert len(pids) == 4
     other.remove()
