@@ -1,0 +1,112 @@
+#include "controller/kube/informer.h"
+
+#include "absl/hash/hash.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "api/codec/decode.h"
+#include "controller/ipam/request.h"
+#include "controller/kube/prune.h"
+
+namespace openelb::kube {
+namespace {
+
+using codec::Value;
+
+std::string MetaText(const Value& object, absl::string_view key) {
+  const Value* metadata = object.Find("metadata");
+  const Value* member = metadata == nullptr ? nullptr : metadata->Find(key);
+  return member == nullptr || member->string() == nullptr ? std::string() : *member->string();
+}
+
+// Most Services of a cluster are none of ours and never will be.
+bool IsOfInterest(const Object& object) {
+  const auto* service = std::get_if<Service>(&object);
+  return service == nullptr || service->type == "LoadBalancer" || ipam::BearsOurMarks(*service);
+}
+
+std::string LogKey(const ObjectKey& key) { return absl::StrCat("refused ", key.ToString()); }
+
+}  // namespace
+
+Informer::Informer(Resource resource, Logger* log, OnRefused on_refused)
+    : resource_(std::move(resource)), log_(log), on_refused_(std::move(on_refused)) {}
+
+void Informer::BeginList() { ++list_; }
+
+void Informer::EndList() {
+  for (auto it = known_.begin(); it != known_.end();) {
+    if (it->second.list != list_) {
+      SendDeletion(it->first, it->second);
+      it = known_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+}
+
+bool Informer::Upsert(Value object) {
+  const Name name(MetaText(object, "namespace"), MetaText(object, "name"));
+  Prune(resource_.kind, &object);
+  const uint64_t digest = Digest(resource_.kind, object);
+  const uint64_t uid = absl::HashOf(MetaText(object, "uid"));
+  const auto [it, added] = known_.try_emplace(name);
+  Known& known = it->second;
+  const bool replaced = !added && known.uid != uid;
+  if (replaced) {
+    SendDeletion(name, known);
+    known = {};
+  }
+  known.list = list_;
+  if (!added && !replaced && known.digest == digest) {
+    ++counters_.unchanged;
+    return true;
+  }
+  known.digest = digest;
+  known.uid = uid;
+  Decode(name, std::move(object), &known);
+  return !replaced;
+}
+
+void Informer::Decode(const Name& name, Value object, Known* known) {
+  if (object.map() != nullptr) {  // items of a list leave these out
+    object["kind"] = resource_.kind;
+    object["apiVersion"] = resource_.api_version;
+  }
+  codec::Decoded decoded = codec::DecodeObject(object, "");
+  if (!decoded.object.has_value()) {
+    return Refuse(name, object, absl::StrJoin(decoded.errors, "; "), known);
+  }
+  const ObjectKey key = KeyOf(name);
+  if (std::exchange(known->refused, false)) log_->Recovered(LogKey(key), "object is right again");
+  if (!known->sent && !IsOfInterest(*decoded.object)) return;
+  known->sent = true;
+  ++counters_.upserts;
+  events_.push_back({key, *std::move(decoded.object)});
+}
+
+void Informer::Refuse(const Name& name, const Value& object, const std::string& error,
+                      Known* known) {
+  const ObjectKey key = KeyOf(name);
+  ++counters_.refused;
+  known->refused = true;
+  log_->Damped(LogKey(key), "object refused, its last good state stays", error,
+               {{"object", key.ToString()}});
+  if (on_refused_) on_refused_({.key = key, .uid = MetaText(object, "uid"), .error = error});
+}
+
+void Informer::Remove(const Value& object) {
+  const auto it = known_.find({MetaText(object, "namespace"), MetaText(object, "name")});
+  if (it == known_.end()) return;
+  SendDeletion(it->first, it->second);
+  known_.erase(it);
+}
+
+void Informer::SendDeletion(const Name& name, const Known& known) {
+  const ObjectKey key = KeyOf(name);
+  if (known.refused) log_->Recovered(LogKey(key), "refused object is deleted");
+  if (!known.sent) return;
+  ++counters_.deletions;
+  events_.push_back({key, std::nullopt});
+}
+
+}  // namespace openelb::kube

@@ -1,0 +1,38 @@
+#include "controller/kube/resource.h"
+
+#include "absl/strings/str_cat.h"
+#include "api/network/v1alpha2/names.h"
+
+namespace openelb::kube {
+
+std::vector<Resource> ResourcesToRead(absl::string_view ns) {
+  std::vector<Resource> resources = {
+      {.kind = "Service", .api_version = "v1", .name = "services", .path = "/api/v1/services"},
+      {.kind = "Node", .api_version = "v1", .name = "nodes", .path = "/api/v1/nodes"},
+      {.kind = "Namespace",
+       .api_version = "v1",
+       .name = "namespaces",
+       .path = "/api/v1/namespaces"},
+      {.kind = "EndpointSlice",
+       .api_version = "discovery.k8s.io/v1",
+       .name = "endpointslices.discovery.k8s.io",
+       .path = "/apis/discovery.k8s.io/v1/endpointslices"},
+      {.kind = "DaemonSet",
+       .api_version = "apps/v1",
+       .name = "daemonsets.apps",
+       .path = absl::StrCat("/apis/apps/v1/namespaces/", ns, "/daemonsets"),
+       .field_selector = absl::StrCat("metadata.name%3D", network::kSpeakerDaemonSet)},
+  };
+  const auto add_ours = [&](const char* kind, absl::string_view plural) {
+    resources.push_back({.kind = kind,
+                         .api_version = "network.kubesphere.io/v1alpha2",
+                         .name = absl::StrCat(plural, ".network.kubesphere.io"),
+                         .path = absl::StrCat("/apis/network.kubesphere.io/v1alpha2/", plural)});
+  };
+  add_ours("Eip", "eips");
+  add_ours("BgpConf", "bgpconfs");
+  add_ours("BgpPeer", "bgppeers");
+  return resources;
+}
+
+}  // namespace openelb::kube

@@ -1,0 +1,66 @@
+#pragma once
+// A KubeSource before the API server in memory, in virtual time, and what its handler was told.
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "api/base/log.h"
+#include "api/base/random.h"
+#include "api/base/scheduler.h"
+#include "controller/kube/kube_source.h"
+#include "controller/kube/testing/fake_transport.h"
+#include "controller/kube/testing/server.h"
+
+namespace openelb::kube {
+
+// Keeps what it was told as a controller would.
+class Told final : public EventSource::Handler {
+ public:
+  void OnEvents(std::vector<ObjectEvent> events) override;
+  void OnSynced() override { ++synced; }
+  void OnAway(std::string reason) override { away.push_back(std::move(reason)); }
+  void OnBack() override { ++back; }
+
+  std::vector<std::string> Keys() const;
+  const Service* FindService(const std::string& name) const;
+
+  std::map<ObjectKey, Object> objects;
+  size_t events = 0;
+  std::vector<std::string> deleted;
+  int synced = 0;
+  std::vector<std::string> away;
+  int back = 0;
+};
+
+class SourceRig {
+ public:
+  explicit SourceRig(uint64_t seed = 1);
+
+  // Starts the source and gives it a second.
+  void Start();
+  void RunFor(absl::Duration time);
+  // False: it did not within `limit`.
+  bool RunUntil(const std::function<bool()>& done, absl::Duration limit);
+
+  void PutService(const std::string& name, const std::string& type = "LoadBalancer");
+  void Inject(fake::Fault fault) { transport.Inject(std::move(fault)); }
+  // Of the resource, such as "services".
+  ResourceCounters Counters(const std::string& resource) const;
+  // Completed lists of all resources.
+  uint64_t Lists() const;
+  // Requests that reached the server.
+  size_t Requests(const std::string& verb, const std::string& resource) const;
+
+  Scheduler scheduler;
+  fake::Server server{&scheduler};
+  FakeTransport transport{&server, &scheduler};
+  SeededRandom random;
+  NullLogSink log;
+  std::vector<Refusal> refused;
+  Told told;
+  KubeSource source;
+};
+
+}  // namespace openelb::kube
