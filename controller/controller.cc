@@ -27,10 +27,23 @@ Controller::Controller(ControllerOptions options, Seams seams)
       link_(seams_.open_link(this)),
       distributor_(&planner_, link_.get(), this, seams_.log),
       statuses_(&ipam_, &planner_, &board_, seams_.status, seams_.clock, seams_.log) {
-  LoadSaved();
+  TakeLead();
 }
 
 Controller::~Controller() = default;
+
+// What an earlier leader saved is read at the last moment: while this controller stood by, that
+// leader went on saving.
+void Controller::TakeLead() {
+  if (!leads_ && seams_.epoch->leads().ok()) {
+    leads_ = true;
+    LoadSaved();
+  }
+  if (leads_ && synced_ && !std::exchange(started_, true)) {
+    ipam_.Start();
+    gate_deadline_ = seams_.clock->Monotonic() + options_.settle;
+  }
+}
 
 void Controller::LoadSaved() {
   const auto text = seams_.disk->Read(kSavedStateFile);
@@ -78,8 +91,6 @@ void Controller::Apply(const ObjectEvent& event) {
 void Controller::OnSynced() {
   if (std::exchange(synced_, true)) return;
   seams_.log->Info("cluster state is complete");
-  ipam_.Start();
-  gate_deadline_ = seams_.clock->Monotonic() + options_.settle;
 }
 
 void Controller::OnAway(std::string reason) {
@@ -179,26 +190,31 @@ void Controller::OnAcked(const std::string&, plan::Generation,
 }
 
 void Controller::OnLargerEpoch(const std::string& node, uint64_t epoch) {
+  if (epoch < seams_.epoch->current()) return;
   seams_.log->Warning("a speaker has seen a larger epoch; raising ours",
                       {{"node", node}, {"theirs", epoch}, {"ours", seams_.epoch->current()}});
   if (absl::Status status = seams_.epoch->RaiseAbove(epoch); !status.ok()) {
     seams_.log->Damped("epoch", "the epoch cannot be saved", status.message());
   }
-  if (gate_open_) distributor_.SetEpoch(seams_.epoch->current(), seams_.clock->Monotonic());
 }
+
+void Controller::SetEndpoints(std::vector<std::string> endpoints) {
+  distributor_.SetEndpoints(std::move(endpoints), seams_.clock->Monotonic());
+}
+
+void Controller::SendSpeakersAway(const absl::Status& why) { distributor_.SendAway(why); }
 
 // Without saved facts a plan could leave out what only speakers know (such as which subnets a rack
 // has). So a controller that lost them waits for the speakers that run on a plan to report theirs,
 // `settle` at most.
 void Controller::OpenGateWhenSafe() {
-  if (gate_open_ || !synced_) return;
+  if (gate_open_ || !started_) return;
   if (facts_missing_ && seams_.clock->Monotonic() < gate_deadline_) {
     const bool all_new = fresh_speaker_ && holders_.empty();
     if (!all_new) return;
   }
   gate_open_ = true;
   statuses_.OnProblems(seams_.clock->Monotonic());
-  distributor_.SetEpoch(seams_.epoch->current(), seams_.clock->Monotonic());
   seams_.log->Info("serving plans", {{"epoch", seams_.epoch->current()}});
 }
 
@@ -208,12 +224,15 @@ void Controller::Turn() {
     settle_until_.reset();
     planner_.Hold(false);
   }
-  if (synced_) {
+  TakeLead();
+  distributor_.SetRefusal(seams_.epoch->leads());
+  if (started_) {
     // The status comes first, so that forwarding on the nodes can know an address before traffic
     // reaches them.
     Allocate();
     Plan();
     OpenGateWhenSafe();
+    if (gate_open_) distributor_.SetEpoch(seams_.epoch->current(), now);
     statuses_.WriteDue(now);
   }
   distributor_.SetResetTurns(reset_turns_.Holders(now));
@@ -269,14 +288,14 @@ void Controller::Save() {
 absl::Duration Controller::NextWakeup() const {
   absl::Duration next = std::min(distributor_.NextWakeup(), reset_turns_.NextDue());
   if (settle_until_) next = std::min(next, *settle_until_);
-  if (synced_ && !gate_open_) next = std::min(next, gate_deadline_);
+  if (started_ && !gate_open_) next = std::min(next, gate_deadline_);
   if (save_due_) next = std::min(next, next_save_);
-  if (synced_) next = std::min(next, statuses_.NextDue());
+  if (started_) next = std::min(next, statuses_.NextDue());
   return next;
 }
 
 void Controller::Stop() {
-  if (synced_) Save();
+  if (started_) Save();
 }
 
 }  // namespace openelb

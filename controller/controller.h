@@ -91,6 +91,10 @@ class Controller final : public EventSource::Handler,
   // calls above and at NextWakeup (monotonic; InfiniteDuration: only after calls).
   void Turn();
   absl::Duration NextWakeup() const;
+  // HOST:PORT of every controller, for speakers to keep.
+  void SetEndpoints(std::vector<std::string> endpoints);
+  // Ends the streams to speakers with `why`; they look for another controller and may come back.
+  void SendSpeakersAway(const absl::Status& why);
   // Saves what a later start needs. Nothing is withdrawn.
   void Stop();
 
@@ -113,6 +117,7 @@ class Controller final : public EventSource::Handler,
                std::optional<absl::Duration> since_change) override;
   void OnLargerEpoch(const std::string& node, uint64_t epoch) override;
 
+  void TakeLead();
   void LoadSaved();
   void Apply(const ObjectEvent& event);
   void SetFact(plan::Fact fact);
@@ -133,7 +138,9 @@ class Controller final : public EventSource::Handler,
   observe::Statuses statuses_;
   ControllerCounters counters_;
 
+  bool leads_ = false;  // or has led: what was decided since stays decided
   bool synced_ = false;
+  bool started_ = false;  // leads_ and synced_: decides
   bool away_ = false;
   std::optional<absl::Duration> settle_until_;
   std::optional<absl::Duration> change_since_;  // arrival of the oldest event not planned yet

@@ -12,17 +12,23 @@
 
 namespace openelb {
 
-// The seam to where the epoch is kept: the status folder here, the Lease behind the same calls.
+// The seam to leadership and its epoch: a file of the status folder here, a Lease behind the same
+// calls (controller/kube/lease_epoch.h). The owner asks anew at each turn.
 class Epoch {
  public:
   virtual ~Epoch() = default;
+  // Of the plans that may be sent. 0: none may be, because this controller does not lead or the
+  // epoch is not kept yet.
   virtual uint64_t current() const = 0;
-  // Makes current() larger than `seen`. An error says that the new value could not be kept; it is
-  // in force all the same, because speakers tell a later start of theirs.
+  // Makes current() larger than `seen`, at once or later. An error says that the new value could
+  // not be kept.
   virtual absl::Status RaiseAbove(uint64_t seen) = 0;
+  // OK: this controller leads, so it decides and serves speakers. Else what they are told instead.
+  virtual absl::Status leads() const { return absl::OkStatus(); }
 };
 
-// Kept in the file "epoch" of a Disk.
+// Kept in the file "epoch" of a Disk. A value that could not be kept is in force all the same,
+// because speakers tell a later start of theirs.
 class DiskEpoch final : public Epoch {
  public:
   // Takes 1 + the kept value. A missing or damaged file counts as 0: the speakers' own numbers

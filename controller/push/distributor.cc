@@ -18,6 +18,18 @@ void Distributor::SetEpoch(uint64_t epoch, absl::Duration now) {
   for (auto& [id, stream] : streams_) Pump(id, stream, now);
 }
 
+void Distributor::SetRefusal(absl::Status refusal) {
+  if (refusal == refusal_) return;
+  refusal_ = std::move(refusal);
+  if (!refusal_.ok()) SendAway(refusal_);
+}
+
+void Distributor::SendAway(const absl::Status& why) {
+  std::vector<StreamId> all;
+  for (const auto& [id, stream] : streams_) all.push_back(id);
+  for (const StreamId id : all) Drop(id, why);
+}
+
 void Distributor::SetEndpoints(std::vector<std::string> endpoints, absl::Duration now) {
   if (endpoints == endpoints_) return;
   endpoints_ = std::move(endpoints);
@@ -58,6 +70,11 @@ void Distributor::OnPlanChange(const plan::PlanChange& change, absl::Duration no
 }
 
 void Distributor::OnAttached(StreamId id, const std::string& node, absl::Duration now) {
+  if (!refusal_.ok()) {
+    ++counters_.refused;
+    link_->Close(id, refusal_);
+    return;
+  }
   Stream stream{.node = node,
                 .endpoints_due = !endpoints_.empty(),
                 .last_heard = now,

@@ -44,7 +44,7 @@ struct SpeakerStatus {
 // Since the start.
 struct DistributorCounters : TransferCounters {
   uint64_t attached = 0;         // Hellos accepted
-  uint64_t refused = 0;          // Hellos refused
+  uint64_t refused = 0;          // Hellos refused, and speakers turned away
   uint64_t heartbeats = 0;       // sent
   uint64_t resource_nacks = 0;   // (resource, reason) pairs a speaker newly named
   uint64_t dead_peers = 0;       // streams closed for silence
@@ -75,9 +75,15 @@ class Distributor {
   Distributor(const plan::PlanView* view, PlanLink* link, Owner* owner, Logger* log,
               DistributorOptions options = {});
 
-  // Opens the gate: plans are sent under `epoch`, which only grows. 0, the state at start: nothing
-  // but heartbeats is sent, since this controller does not lead or has no complete plan yet.
+  // Opens the gate: plans are sent under `epoch`, which never goes back to an earlier one. 0, the
+  // state at start: nothing but heartbeats is sent, since this controller does not lead or has no
+  // complete plan yet.
   void SetEpoch(uint64_t epoch, absl::Duration now);
+  // Not OK: this controller does not lead. Speakers that are attached, or attach, are turned away
+  // with `refusal`. OK, the state at start: they are served.
+  void SetRefusal(absl::Status refusal);
+  // Ends every stream with `why`; the speakers may come back.
+  void SendAway(const absl::Status& why);
   // HOST:PORT of every controller, told to each speaker. Default: none, speakers keep what they
   // have.
   void SetEndpoints(std::vector<std::string> endpoints, absl::Duration now);
@@ -151,6 +157,7 @@ class Distributor {
 
   uint64_t epoch_ = 0;
   uint64_t counter_ = 1;
+  absl::Status refusal_;
   std::vector<std::string> endpoints_;
   std::set<std::string> reset_turns_;
   std::map<StreamId, Stream> streams_;

@@ -441,6 +441,25 @@ TEST_F(DistributorTest, EndpointsAreToldOnceAndWhenTheyChange) {
   EXPECT_THAT(Drain(2).at(0).controller_endpoints(), ElementsAre("10.0.0.1:1"));
 }
 
+TEST_F(DistributorTest, WhoDoesNotLeadTurnsSpeakersAway) {
+  AttachAndSync(1, "n1");
+  const absl::Status why = absl::FailedPreconditionError("stands by");
+  distributor_.SetRefusal(why);
+  distributor_.SetRefusal(why);
+  EXPECT_EQ(link_.closed.at(1), why);
+  EXPECT_THAT(events_, ElementsAre("down n1"));
+  Attach(2, "n2");
+  EXPECT_EQ(link_.closed.at(2), why);
+  EXPECT_THAT(link_.sent[2], IsEmpty());
+
+  distributor_.SetRefusal(absl::OkStatus());
+  AttachAndSync(3, "n1");
+  distributor_.SendAway(absl::FailedPreconditionError("another may lead"));
+  EXPECT_TRUE(link_.closed.contains(3));
+  AttachAndSync(4, "n1");
+  EXPECT_FALSE(link_.closed.contains(4));
+}
+
 TEST_F(DistributorTest, NodesWithoutPlanAndSpeakerAreForgotten) {
   AttachAndSync(1, "n1");
   distributor_.OnDetached(1, absl::OkStatus(), now_);

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "api/base/mutex.h"
+#include "api/plan/referral.h"
 #include "api/plan/v1/plan.grpc.pb.h"
 
 namespace openelb::push {
@@ -30,7 +31,8 @@ constexpr unsigned kCertificateRefreshSeconds = 1;
 constexpr int kKeepaliveMs = 1000;
 
 grpc::Status ToGrpc(const absl::Status& status) {
-  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
+  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message()),
+          plan::EncodeReferral(status)};
 }
 
 absl::string_view BearerToken(const grpc::CallbackServerContext& context) {

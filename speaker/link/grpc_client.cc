@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "api/base/mutex.h"
+#include "api/plan/referral.h"
 #include "api/plan/v1/plan.grpc.pb.h"
 
 namespace openelb::link {
@@ -26,7 +27,9 @@ constexpr absl::Duration kHangupPatience = absl::Seconds(1);
 
 absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::UnavailableError("the controller ended the stream");
-  return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
+  return plan::DecodeReferral(
+      {static_cast<absl::StatusCode>(status.error_code()), status.error_message()},
+      status.error_details());
 }
 
 absl::StatusOr<std::string> ReadFile(absl::string_view flag, const std::string& path) {

@@ -5,6 +5,8 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "api/plan/referral.h"
+#include "speaker/link/endpoint.h"
 
 namespace openelb::link {
 
@@ -43,14 +45,20 @@ void Link::StartRound(absl::Duration now) {
                    read.status().message());
     }
   }
+  passed_over_.clear();
+  PlanRound({});
+  DialNext(now);
+}
+
+void Link::PlanRound(std::vector<std::string> first) {
   round_.clear();
-  for (const auto& source : {store_->endpoints(), file_endpoints_, options_.controllers}) {
+  for (const auto& source : {first, store_->endpoints(), file_endpoints_, options_.controllers}) {
     for (const std::string& endpoint : source) {
-      if (!absl::c_linear_search(round_, endpoint)) round_.push_back(endpoint);
+      const bool known = absl::c_linear_search(round_, endpoint) || passed_over_.contains(endpoint);
+      if (!known && CheckEndpoint(endpoint).ok()) round_.push_back(endpoint);
     }
   }
   next_in_round_ = 0;
-  DialNext(now);
 }
 
 void Link::DialNext(absl::Duration now) {
@@ -77,13 +85,21 @@ void Link::Failed(const absl::Status& why, absl::Duration now) {
     return;
   }
   if (!heard_) ++counters_.dial_failures;
-  log_->Damped(absl::StrCat("controller ", endpoint_), "controller lost", why.ToString(),
+  const auto referral = plan::ReferralOf(why);
+  log_->Damped(absl::StrCat("controller ", endpoint_),
+               referral ? "controller does not lead" : "controller lost", why.ToString(),
                {{"endpoint", endpoint_}});
   const bool worked = heard_;
   heard_ = false;
   confirmed_ = false;
   refused_since_.reset();
-  if (worked) next_in_round_ = round_.size();  // the next round starts with the best endpoints
+  if (referral) {
+    ++counters_.referrals;
+    passed_over_.insert(endpoint_);
+    PlanRound(*referral);
+  } else if (worked) {
+    next_in_round_ = round_.size();  // the next round starts with the best endpoints
+  }
   DialNext(now);
 }
 

@@ -3,13 +3,15 @@
 // the other side is alive. Pure: calls and time in, dials and reports to the transport out.
 //
 // A round tries the saved endpoints, then those of the controllers file, then those of the flags,
-// one right after the other; between rounds it waits for a full-jitter back-off. The plan in force
-// is untouched by all of this.
+// one right after the other; between rounds it waits for a full-jitter back-off. A controller that
+// does not lead names the one that does: that one is tried next, the former not again in this
+// round. The plan in force is untouched by all of this.
 
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,6 +53,7 @@ struct LinkCounters {
   uint64_t streams = 0;           // controllers heard from
   uint64_t dead_controllers = 0;  // hung up for silence
   uint64_t deposed = 0;           // hung up for an epoch that was not raised
+  uint64_t referrals = 0;         // controllers that sent it on
 };
 
 class Link {
@@ -92,6 +95,8 @@ class Link {
   enum class Phase { kStopped, kWaiting, kDialing, kUp };
 
   void StartRound(absl::Duration now);
+  // Lists whom to try, `first` before all others.
+  void PlanRound(std::vector<std::string> first);
   void DialNext(absl::Duration now);
   void Failed(const absl::Status& why, absl::Duration now);
   void Send(const plan::v1::Report& report, absl::Duration now);
@@ -111,6 +116,7 @@ class Link {
   std::vector<std::string> file_endpoints_;
   std::vector<std::string> round_;  // endpoints of this round
   size_t next_in_round_ = 0;
+  std::set<std::string> passed_over_;  // in this round: they sent us on
   int failed_rounds_ = 0;
   absl::Duration dial_at_;  // kWaiting
   absl::Duration last_sent_;

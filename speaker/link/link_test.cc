@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "api/base/clock.h"
+#include "api/plan/referral.h"
 #include "speaker/link/endpoint.h"
 #include "speaker/link/plan_builder.h"
 
@@ -84,6 +85,40 @@ TEST_F(LinkTest, ARoundTriesSavedThenFileThenFlags) {
     EXPECT_THAT(transport_.Take(), ElementsAre("dial saved:1", "dial saved:2", "dial file:2",
                                                "dial flag:1", "dial file:1"));
   }
+}
+
+TEST_F(LinkTest, AReferralIsFollowedAndNobodyIsAskedTwiceInARound) {
+  const auto stands_by = [](std::vector<std::string> leader) {
+    return plan::WithReferral(absl::FailedPreconditionError("stands by"), leader);
+  };
+  controllers_file_ = std::vector<std::string>{"file:1"};
+  link_.Start(now_);
+  EXPECT_THAT(transport_.Take(), ElementsAre("dial file:1"));
+  link_.OnDown(stands_by({"leader:1", "not an endpoint"}), now_);
+  EXPECT_THAT(transport_.Take(), ElementsAre("dial leader:1"));
+  // It leads no more, and both name each other: the others are tried, then it waits.
+  link_.OnDown(stands_by({"file:1"}), now_);
+  EXPECT_THAT(transport_.Take(), ElementsAre("dial flag:1"));
+  link_.OnDown(stands_by({}), now_);
+  EXPECT_THAT(transport_.Take(), IsEmpty());
+  EXPECT_GT(link_.NextWakeup(), now_);
+  EXPECT_EQ(link_.counters().referrals, 3u);
+  now_ = link_.NextWakeup();
+  link_.Tick(now_);
+  EXPECT_THAT(transport_.Take(), ElementsAre("dial file:1"));
+
+  // A controller that led and sends its speakers on is left at once, and tried last.
+  link_.OnUp("file:1", now_);
+  link_.OnPlan(Heartbeat(), now_);
+  transport_.Take();
+  link_.OnDown(stands_by({"leader:2"}), now_);
+  EXPECT_THAT(transport_.Take(), ElementsAre("dial leader:2"));
+  link_.OnDown(absl::UnavailableError("refused"), now_);
+  link_.OnDown(absl::UnavailableError("refused"), now_);
+  EXPECT_THAT(transport_.Take(), ElementsAre("dial flag:1"));
+  now_ = link_.NextWakeup();
+  link_.Tick(now_);
+  EXPECT_THAT(transport_.Take(), ElementsAre("dial file:1"));
 }
 
 TEST_F(LinkTest, BacksOffWithFullJitterAndStartsAfreshOnceHeard) {

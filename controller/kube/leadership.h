@@ -1,0 +1,26 @@
+#pragma once
+// Who leads, as one controller knows it.
+
+#include <cstdint>
+#include <string>
+
+namespace openelb::kube {
+
+struct Leadership {
+  enum class Role {
+    kStandby,  // another leads, or nobody yet
+    kLeading,
+    kLapsed,  // led, and cannot tell whether it still does: speakers are served, nothing is written
+    kDeposed,  // another has taken over; final
+  };
+  Role role = Role::kStandby;
+  uint64_t epoch = 0;    // of plans that may be sent, kept in the Lease; 0: none may be
+  std::string leader;    // identity of the Lease's holder; empty: there is none
+  std::string endpoint;  // HOST:PORT where that holder serves speakers; empty: it does not say
+
+  // The cluster's objects may be written.
+  bool may_write() const { return role == Role::kLeading; }
+  bool operator==(const Leadership&) const = default;
+};
+
+}  // namespace openelb::kube
