@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace openelb::kube::fake {
@@ -49,11 +50,23 @@ Reply NotFound(const ResourceType& type, absl::string_view name) {
                 Details(type, name));
 }
 
+Reply AlreadyExists(const ResourceType& type, absl::string_view name) {
+  return Refuse(409, "AlreadyExists",
+                absl::StrCat(Qualified(type.resource, type), " \"", name, "\" already exists"),
+                Details(type, name));
+}
+
 Reply Conflict(const ResourceType& type, absl::string_view name, absl::string_view why) {
   return Refuse(409, "Conflict",
                 absl::StrCat("Operation cannot be fulfilled on ", Qualified(type.resource, type),
                              " \"", name, "\": ", why),
                 Details(type, name));
+}
+
+Reply Modified(const ResourceType& type, absl::string_view name) {
+  return Conflict(type, name,
+                  "the object has been modified; please apply your changes to the latest version "
+                  "and try again");
 }
 
 Reply Invalid(const ResourceType& type, absl::string_view name, absl::string_view field,

@@ -29,7 +29,11 @@ Reply Refuse(int code, absl::string_view reason, absl::string_view message,
 codec::Value Details(const ResourceType& type, absl::string_view name);
 
 Reply NotFound(const ResourceType& type, absl::string_view name);
+Reply AlreadyExists(const ResourceType& type, absl::string_view name);
+// 409: `why` it cannot be done.
 Reply Conflict(const ResourceType& type, absl::string_view name, absl::string_view why);
+// 409: the write was made on another revision.
+Reply Modified(const ResourceType& type, absl::string_view name);
 // `field`: what is wrong with it, in one sentence.
 Reply Invalid(const ResourceType& type, absl::string_view name, absl::string_view field,
               absl::string_view message);

@@ -19,14 +19,14 @@ constexpr ResourceType kTypes[] = {
     {"", "v1", "services", "Service", true, true, false, true},
     {"", "v1", "configmaps", "ConfigMap", true, false, false, true},
     {"", "v1", "secrets", "Secret", true, false, false, true},
-    {"", "v1", "events", "Event", true, false, false, true},
+    {"", "v1", "events", "Event", true, false, false, true, true},
     {"apps", "v1", "daemonsets", "DaemonSet", true, true, true, true},
     {"authentication.k8s.io", "v1", "tokenreviews", "TokenReview", false},
-    {"coordination.k8s.io", "v1", "leases", "Lease", true},
+    {"coordination.k8s.io", "v1", "leases", "Lease", true, false, false, false, true},
     {"discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true, false, true, true},
-    {kOurGroup, "v1alpha2", "eips", "Eip", false, true, true, false, true},
-    {kOurGroup, "v1alpha2", "bgpconfs", "BgpConf", false, true, true, false, true},
-    {kOurGroup, "v1alpha2", "bgppeers", "BgpPeer", false, true, true, false, true},
+    {kOurGroup, "v1alpha2", "eips", "Eip", false, true, true, false, false, true},
+    {kOurGroup, "v1alpha2", "bgpconfs", "BgpConf", false, true, true, false, false, true},
+    {kOurGroup, "v1alpha2", "bgppeers", "BgpPeer", false, true, true, false, false, true},
 };
 
 std::string VerbOf(absl::string_view method, const ApiRequest& request) {

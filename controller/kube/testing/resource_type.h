@@ -20,6 +20,7 @@ struct ResourceType {
   bool has_status = false;            // as a subresource
   bool counts_generation = false;     // of changes outside metadata and status
   bool unconditional_update = false;  // PUT without resourceVersion is taken
+  bool create_on_update = false;      // PUT makes what is missing
   bool custom = false;                // defined by a CRD; v1alpha1 is served too
 
   // "v1", "discovery.k8s.io/v1"

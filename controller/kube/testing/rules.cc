@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "api/base/ip.h"
+#include "controller/kube/testing/value_at.h"
 
 namespace openelb::kube::fake {
 namespace {
@@ -17,30 +18,17 @@ void Default(Value* map, absl::string_view key, Value value) {
   if (map->Find(key) == nullptr) (*map)[key] = std::move(value);
 }
 
-// Empty when there is no such text.
-std::string Text(const Value& object, std::initializer_list<absl::string_view> path) {
-  const Value* value = &object;
-  for (const absl::string_view key : path) {
-    if (value != nullptr) value = value->Find(key);
-  }
-  const std::string* text = value == nullptr ? nullptr : value->string();
-  return text == nullptr ? std::string() : *text;
-}
-
-const Value::List& ListAt(const Value& object, std::initializer_list<absl::string_view> path) {
-  static const auto& none = *new Value::List();
-  const Value* value = &object;
-  for (const absl::string_view key : path) {
-    if (value != nullptr) value = value->Find(key);
-  }
-  return value == nullptr || value->list() == nullptr ? none : *value->list();
+// The items of a list; none when it is not there.
+Value::List ListAt(const Value& object, Path path) {
+  const Value* value = ValueAt(object, path);
+  return value == nullptr || value->list() == nullptr ? Value::List() : *value->list();
 }
 
 void FillInService(uint64_t number, Value* service) {
   Value& spec = (*service)["spec"];
   if (spec.IsNull()) spec = Value(Value::Map());
   Default(&spec, "type", "ClusterIP");
-  const std::string type = Text(spec, {"type"});
+  const std::string type = TextAt(spec, {"type"});
   Default(&spec, "clusterIP", absl::StrCat("10.96.", number / 250 % 250, ".", number % 250 + 1));
   Default(&spec, "clusterIPs", Value(Value::List{*spec.Find("clusterIP")}));
   Default(&spec, "ipFamilies", Value(Value::List{"IPv4"}));
@@ -64,7 +52,7 @@ void FillInService(uint64_t number, Value* service) {
   if (status.IsNull()) status = Value(Value::Map());
   Default(&status, "loadBalancer", Value(Value::Map()));
   Value& ingress = status["loadBalancer"]["ingress"];
-  if (ingress.list() == nullptr || ingress.list()->empty() || !balanced) {
+  if (ingress.list() == nullptr || ingress.list()->empty()) {
     status["loadBalancer"].map()->erase("ingress");
     return;
   }
@@ -74,17 +62,25 @@ void FillInService(uint64_t number, Value* service) {
 }
 
 std::optional<Reply> CheckService(const ResourceType& type, const Value& service) {
-  const std::string name = Text(service, {"metadata", "name"});
-  const Value::List& ingress = ListAt(service, {"status", "loadBalancer", "ingress"});
+  const std::string name = TextAt(service, {"metadata", "name"});
+  const Value::List ingress = ListAt(service, {"status", "loadBalancer", "ingress"});
+  if (!ingress.empty() && TextAt(service, {"spec", "type"}) != "LoadBalancer") {
+    return Invalid(type, name, "status.loadBalancer.ingress",
+                   "Forbidden: may only be used when `spec.type` is 'LoadBalancer'");
+  }
   for (size_t i = 0; i < ingress.size(); ++i) {
     const std::string field = absl::StrCat("status.loadBalancer.ingress[", i, "]");
-    const std::string ip = Text(ingress[i], {"ip"});
-    const std::string mode = Text(ingress[i], {"ipMode"});
+    const std::string ip = TextAt(ingress[i], {"ip"});
+    const std::string mode = TextAt(ingress[i], {"ipMode"});
     if (!ip.empty() && !IpAddress::Parse(ip).ok()) {
       return Invalid(type, name, absl::StrCat(field, ".ip"),
                      absl::StrCat("Invalid value: \"", ip,
                                   "\": must be a valid IP address, (e.g. "
                                   "10.9.8.7 or 2001:db8::ffff)"));
+    }
+    if (!mode.empty() && ip.empty()) {
+      return Invalid(type, name, absl::StrCat(field, ".ipMode"),
+                     "Forbidden: may not be specified when `ip` is not set");
     }
     if (!mode.empty() && mode != "VIP" && mode != "Proxy") {
       return Invalid(
@@ -104,22 +100,22 @@ bool IsMicroTime(absl::string_view text) {
          !absl::ascii_isdigit(static_cast<unsigned char>(text[dot + 7]));
 }
 
-std::optional<Reply> CheckMicroTime(const Value& object,
-                                    std::initializer_list<absl::string_view> path) {
-  const std::string text = Text(object, path);
+std::optional<Reply> CheckMicroTime(const ResourceType& type, const Value& object, Path path) {
+  const std::string text = TextAt(object, path);
   if (text.empty() || IsMicroTime(text)) return std::nullopt;
-  return BadRequest(absl::StrCat("parsing time \"", text,
+  return BadRequest(absl::StrCat(type.kind, " in version \"v1\" cannot be handled as a ", type.kind,
+                                 ": parsing time \"", text,
                                  "\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse"));
 }
 
 std::optional<Reply> CheckEvent(const ResourceType& type, const Value& event) {
-  const std::string about = Text(event, {"involvedObject", "namespace"});
-  const std::string ns = Text(event, {"metadata", "namespace"});
+  const std::string about = TextAt(event, {"involvedObject", "namespace"});
+  const std::string ns = TextAt(event, {"metadata", "namespace"});
   // Events about cluster-scoped objects live in "default".
-  if (about == ns || (about.empty() && (ns == "default" || ns == "kube-system"))) {
-    return CheckMicroTime(event, {"eventTime"});
+  if (about == ns || (about.empty() && ns == "default")) {
+    return CheckMicroTime(type, event, {"eventTime"});
   }
-  return Invalid(type, Text(event, {"metadata", "name"}), "involvedObject.namespace",
+  return Invalid(type, TextAt(event, {"metadata", "name"}), "involvedObject.namespace",
                  absl::StrCat("Invalid value: \"", about, "\": does not match event.namespace"));
 }
 
@@ -127,18 +123,31 @@ std::optional<Reply> CheckEvent(const ResourceType& type, const Value& event) {
 
 void FillIn(const ResourceType& type, uint64_t number, Value* object) {
   if (type.kind == "Service") FillInService(number, object);
+  if (type.kind == "Event") {
+    for (const char* key : {"firstTimestamp", "lastTimestamp", "eventTime"}) {
+      Default(object, key, Value());
+    }
+    Default(object, "source", Value(Value::Map()));
+    Default(object, "reportingComponent", "");
+    Default(object, "reportingInstance", "");
+  }
   if (type.kind == "Namespace") {
     Default(&(*object)["metadata"]["labels"], "kubernetes.io/metadata.name",
-            Text(*object, {"metadata", "name"}));
+            TextAt(*object, {"metadata", "name"}));
     const bool deleted = object->Find("metadata")->Find("deletionTimestamp") != nullptr;
     (*object)["status"]["phase"] = deleted ? "Terminating" : "Active";
   }
 }
 
+void ResetStatus(const ResourceType& type, Value* object) {
+  if (type.kind != "Service" || TextAt(*object, {"spec", "type"}) == "LoadBalancer") return;
+  (*object)["status"]["loadBalancer"] = Value(Value::Map());
+}
+
 std::optional<Reply> Check(const ResourceType& type, const Value& object, const Value* live) {
-  const std::string name = Text(object, {"metadata", "name"});
-  if (live != nullptr && !Text(*live, {"metadata", "deletionTimestamp"}).empty()) {
-    const Value::List& old = ListAt(*live, {"metadata", "finalizers"});
+  const std::string name = TextAt(object, {"metadata", "name"});
+  if (live != nullptr && !TextAt(*live, {"metadata", "deletionTimestamp"}).empty()) {
+    const Value::List old = ListAt(*live, {"metadata", "finalizers"});
     for (const Value& finalizer : ListAt(object, {"metadata", "finalizers"})) {
       if (std::find(old.begin(), old.end(), finalizer) != old.end()) continue;
       return Invalid(type, name, "metadata.finalizers",
@@ -150,8 +159,8 @@ std::optional<Reply> Check(const ResourceType& type, const Value& object, const 
   if (type.kind == "Service") return CheckService(type, object);
   if (type.kind == "Event") return CheckEvent(type, object);
   if (type.kind == "Lease") {
-    if (auto refusal = CheckMicroTime(object, {"spec", "renewTime"})) return refusal;
-    return CheckMicroTime(object, {"spec", "acquireTime"});
+    if (auto refusal = CheckMicroTime(type, object, {"spec", "renewTime"})) return refusal;
+    return CheckMicroTime(type, object, {"spec", "acquireTime"});
   }
   return std::nullopt;
 }

@@ -13,6 +13,9 @@ namespace openelb::kube::fake {
 // Defaults. `number` tells one object from the next: addresses and ports are made of it.
 void FillIn(const ResourceType& type, uint64_t number, codec::Value* object);
 
+// What a change of the specification takes from the status.
+void ResetStatus(const ResourceType& type, codec::Value* object);
+
 // `live`: null pointer when it is created.
 std::optional<Reply> Check(const ResourceType& type, const codec::Value& object,
                            const codec::Value* live);

@@ -38,7 +38,10 @@ absl::StatusOr<Selector> Selector::Parse(absl::string_view labels, absl::string_
       }
       if (!label && (!term.has_value || !absl::ConsumePrefix(&part, "metadata.") ||
                      (part != "name" && part != "namespace"))) {
-        return absl::InvalidArgumentError(absl::StrCat("field label not supported: ", part));
+        return absl::InvalidArgumentError(
+            absl::StrCat("\"", part,
+                         "\" is not a known field selector: only \"metadata.name\", "
+                         "\"metadata.namespace\""));
       }
       if (part.empty() || absl::StrContains(part, ' ')) {
         return absl::InvalidArgumentError(absl::StrCat("unable to parse requirement: ", part));

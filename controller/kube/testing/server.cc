@@ -71,6 +71,11 @@ Reply TooLarge(Revision wanted, Revision current) {
       std::move(details));
 }
 
+Reply InvalidOptions(absl::string_view field, absl::string_view message) {
+  return Refuse(422, "Invalid",
+                absl::StrCat("ListOptions.meta.k8s.io \"\" is invalid: ", field, ": ", message));
+}
+
 Reply Expired(absl::string_view message) {
   Reply reply;
   reply.status = 410;
@@ -132,10 +137,17 @@ Reply Server::List(const ApiRequest& request, Revision behind) const {
   if (!selector.ok()) return BadRequest(selector.status().message());
   Continue from;
   from.revision = std::max(store_.compacted(), store_.revision() - behind);
+  const absl::string_view version = request.Param("resourceVersion");
   Revision wanted = 0;
-  if (!absl::SimpleAtoi(request.Param("resourceVersion"), &wanted)) wanted = 0;
+  if (!version.empty() && !absl::SimpleAtoi(version, &wanted)) {
+    return BadRequest(absl::StrCat("invalid resource version: resourceVersion: Invalid value: \"",
+                                   version, "\""));
+  }
   if (const absl::string_view token = request.Param("continue"); !token.empty()) {
     const std::optional<Continue> decoded = DecodeContinue(token);
+    if (!version.empty()) {
+      return BadRequest("specifying resource version is not allowed when using continue");
+    }
     if (!decoded.has_value()) return BadRequest("continue key is not valid");
     if (decoded->revision < store_.compacted()) {
       return Expired(
@@ -176,6 +188,7 @@ Reply Server::List(const ApiRequest& request, Revision behind) const {
   reply.body["kind"] = absl::StrCat(request.type->kind, "List");
   Value& metadata = reply.body["metadata"];
   metadata["resourceVersion"] = absl::StrCat(from.revision);
+  if (request.type->custom) metadata["continue"] = "";
   if (left > 0) {
     metadata["continue"] = EncodeContinue({from.revision, last});
     if (selector->empty()) metadata["remainingItemCount"] = left;
@@ -195,28 +208,37 @@ Server::Answer Server::StartWatch(const ApiRequest& request) {
   const bool send_initial = request.BoolParam("sendInitialEvents");
   const bool bookmarks = request.BoolParam("allowWatchBookmarks");
   const absl::string_view match = request.Param("resourceVersionMatch");
+  const auto forbid = [&](absl::string_view field, absl::string_view why) {
+    answer.reply = InvalidOptions(field, absl::StrCat("Forbidden: ", why));
+  };
   if (send_initial && !watch_list_) {
-    answer.reply = Refuse(422, "Invalid",
-                          "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: "
-                          "sendInitialEvents is forbidden for watch unless the WatchList feature "
-                          "gate is enabled");
+    forbid("sendInitialEvents",
+           "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled");
     return answer;
   }
   if (send_initial && match != "NotOlderThan") {
-    answer.reply = Refuse(422, "Invalid",
-                          "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: "
-                          "Forbidden: sendInitialEvents requires setting resourceVersionMatch to "
-                          "NotOlderThan");
+    forbid("resourceVersionMatch",
+           "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+    return answer;
+  }
+  if (!send_initial && !match.empty()) {
+    forbid("resourceVersionMatch",
+           "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
     return answer;
   }
   Revision from = 0;
   if (const absl::string_view text = request.Param("resourceVersion");
       !text.empty() && !absl::SimpleAtoi(text, &from)) {
-    answer.reply = BadRequest(absl::StrCat("invalid resource version \"", text, "\""));
+    answer.reply = Refuse(
+        500, "", absl::StrCat("resourceVersion: Invalid value: \"", text, "\": invalid syntax"));
     return answer;
   }
   answer.watch = std::make_unique<Watch>(
       &store_, WatchScope{request.type, request.version, request.ns, *selector, bookmarks}, from);
+  if (send_initial && from > store_.revision()) {
+    answer.watch->Fail(TooLarge(from, store_.revision()).body);
+    return answer;
+  }
   if (send_initial || from == 0) answer.watch->SendInitial(send_initial && bookmarks);
   return answer;
 }
@@ -236,7 +258,8 @@ Reply Server::Write(const ApiRequest& request, const HttpRequest& http) {
     if (http.content_type == "application/merge-patch+json") {
       return writer_.MergePatch(request, body);
     }
-    if (http.content_type == "application/apply-patch+yaml") return writer_.Apply(request, body);
+    if (http.content_type == "application/apply-patch+yaml")
+      return writer_.Apply(request, std::move(body));
     return Refuse(
         415, "UnsupportedMediaType",
         "the body of the request was in an unknown format - accepted media types include: "

@@ -2,11 +2,12 @@
 // Creating, changing and deleting objects by the API server's rules: what a write may touch, when
 // it conflicts, what it bumps, when a deleted object is gone.
 
-#include <functional>
+#include <cstdint>
 #include <string>
 
 #include "api/base/clock.h"
 #include "api/codec/value.h"
+#include "controller/kube/testing/ownership.h"
 #include "controller/kube/testing/reply.h"
 #include "controller/kube/testing/resource_type.h"
 #include "controller/kube/testing/store.h"
@@ -21,20 +22,16 @@ class Writer {
   Reply Create(const ApiRequest& request, codec::Value object);
   Reply Update(const ApiRequest& request, codec::Value object);
   Reply MergePatch(const ApiRequest& request, const codec::Value& patch);
-  Reply Apply(const ApiRequest& request, const codec::Value& config);
+  // Server-side apply.
+  Reply Apply(const ApiRequest& request, codec::Value config);
   // `options`: metav1.DeleteOptions or null; its preconditions count.
   Reply Delete(const ApiRequest& request, const codec::Value& options);
 
  private:
-  // Who writes, as managedFields records it.
-  struct Manager {
-    std::string name;
-    bool applies = false;
-  };
+  Reply Insert(const ApiRequest& request, codec::Value object, const Manager& manager);
   // Brings `live` to `updated`, or says why not.
   Reply Finish(const ApiRequest& request, const codec::Value& live, codec::Value updated,
                const Manager& manager);
-  Reply Done(const ApiRequest& request, const codec::Value& object, int status = 200) const;
   void DeleteContentsOf(const std::string& ns);
   std::string Now() const;
   std::string NextUid();
