@@ -10,12 +10,18 @@
 
 namespace openelb {
 
+// The type of the one condition that we write onto Services.
+inline constexpr const char* kAddressPending = "AddressPending";
+
 // What we write onto a Service: status.loadBalancer.ingress, our label and our finalizer.
 struct ServiceStatus {
-  std::vector<std::string>
-      ips;           // empty: no address (the ingress list is cleared, label and finalizer removed)
+  // Empty: no address. The label and finalizer go then, and of the ingress list what we wrote.
+  std::vector<std::string> ips;
   std::string pool;  // value of the label eip.openelb.kubesphere.io/v1alpha2
   std::vector<kube::Condition> conditions;
+  bool ours =
+      false;        // allocation serves the Service: its ingress list holds `ips` and nothing else
+  std::string uid;  // of the object that is meant; empty: whichever bears the name
   bool operator==(const ServiceStatus&) const = default;
 };
 
@@ -33,7 +39,21 @@ struct ClusterEvent {
 // skips what has not changed. Called on the owner thread; must not block for long.
 class StatusSink {
  public:
+  // Hears what became of the addresses of Services. Called on the owner thread of whoever writes
+  // them.
+  class Handler {
+   public:
+    virtual ~Handler() = default;
+    // The status of the Service shows `ips` to everybody, or is refused for good. Readers such as
+    // kube-proxy can know them now.
+    virtual void OnServiceAnswered(const ObjectKey& key, const std::vector<std::string>& ips) = 0;
+  };
+
   virtual ~StatusSink() = default;
+  // Whether somebody reads the statuses of Services who should know an address before traffic for
+  // it arrives: a Handler is then told of each WriteService that names addresses, unless a later
+  // one for the same Service overtakes it.
+  virtual bool Answers() const { return false; }
   virtual void WriteService(const ObjectKey& key, const ServiceStatus& status) = 0;
   virtual void WriteEip(const std::string& name, const network::EipStatus& status) = 0;
   virtual void WriteBgpPeer(const std::string& name, const network::BgpPeerStatus& status) = 0;

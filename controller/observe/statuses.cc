@@ -23,10 +23,10 @@ void Statuses::OnObject(const Object& object) {
   std::visit(
       [&](const auto& o) {
         if constexpr (requires { o.fields_ignored; }) {
-          known_[key] = {.generation = o.meta.generation, .fields_ignored = o.fields_ignored};
+          known_[key] = {o.meta.generation, o.meta.uid, o.fields_ignored};
           MarkDue(key);
         } else if constexpr (std::is_same_v<std::decay_t<decltype(o)>, kube::Service>) {
-          known_[key] = {.generation = o.meta.generation, .fields_ignored = {}};
+          known_[key] = {o.meta.generation, o.meta.uid, {}};
         }
       },
       object);
@@ -127,15 +127,16 @@ std::vector<kube::Condition> Statuses::Conditions(const ObjectKey& key) const {
 void Statuses::WriteService(const ObjectKey& key) {
   const auto known = known_.find(key);
   if (known == known_.end()) return;
-  ServiceStatus status;
+  ServiceStatus status{.uid = known->second.uid};
   if (const ipam::ServiceState* state = ipam_->Find(absl::StrCat(key.namespace_, "/", key.name))) {
+    status.ours = true;
     if (state->allocation) {
       for (const IpAddress& address : state->allocation->addresses)
         status.ips.push_back(address.ToString());
       status.pool = state->allocation->pool;
     }
     if (!state->pending.empty()) {
-      status.conditions.push_back({.type = "AddressPending",
+      status.conditions.push_back({.type = kAddressPending,
                                    .status = true,
                                    .reason = state->allocation ? "RequestNotGranted" : "NoAddress",
                                    .message = state->pending,

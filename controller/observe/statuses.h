@@ -51,6 +51,7 @@ class Statuses {
  private:
   struct Known {
     int64_t generation = 0;
+    std::string uid;
     std::vector<std::string> fields_ignored;
   };
   // FieldsIgnored and the problems about the object; for the BgpConf that counts also those of

@@ -1,0 +1,69 @@
+#pragma once
+// What we write onto a Service, in this order: finalizer and label in one patch, then
+// status.loadBalancer.ingress and our condition. When the Service stops being ours the way back:
+// first the status, then the marks, so that whoever takes over finds what is left to be done.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/base/ip.h"
+#include "api/codec/value.h"
+#include "controller/kube/target.h"
+#include "controller/status_sink.h"
+
+namespace openelb::kube {
+
+// spec.address of the Eips, by name; those that parse.
+using EipRanges = std::map<std::string, IpRange>;
+
+class ServiceTarget {
+ public:
+  // `ranges` outlives it.
+  explicit ServiceTarget(const EipRanges* ranges) : ranges_(ranges) {}
+
+  // Whether writing onto the Service may ever be called for: a load balancer, or marked by us.
+  static bool Concerns(const codec::Value& object);
+
+  // The object as the API server has it now.
+  void See(const codec::Value& object);
+  void Gone() { shown_.reset(); }
+  // What it should show.
+  void Want(ServiceStatus status);
+  void Unwant() { wanted_.reset(); }
+
+  // nullopt: nothing to do, also while either side is not known.
+  std::optional<Patch> Next() const;
+
+  bool shown() const { return shown_.has_value(); }
+  bool empty() const { return !shown_ && !wanted_; }
+  // Nobody has said what should become of it.
+  bool Unclaimed() const { return shown_ && !wanted_ && shown_->meta.deleting && Marked(); }
+  const ShownMeta& meta() const { return shown_->meta; }
+  // The addresses that were last wanted, once, when they are shown or `refused`.
+  std::optional<std::vector<std::string>> TakeAnswer(bool refused);
+
+ private:
+  struct Shown {
+    ShownMeta meta;
+    std::optional<std::string> label;
+    // An entry that is nothing but a VIP as its address, any other as JSON.
+    std::vector<std::string> ingress;
+    codec::Value conditions;
+  };
+  bool Marked() const;
+  std::vector<std::string> WantedIngress() const;
+  codec::Value WantedConditions(bool* others) const;
+  std::optional<Patch> StatusPatch() const;
+  std::optional<Patch> MarksPatch(bool wanted) const;
+
+  const EipRanges* ranges_;
+  std::optional<Shown> shown_;
+  std::optional<ServiceStatus> wanted_;
+  std::vector<std::string> claimed_;  // addresses that we meant to write onto this object
+  std::string claimed_uid_;
+  bool answer_due_ = false;
+};
+
+}  // namespace openelb::kube
