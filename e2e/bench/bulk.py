@@ -15,9 +15,10 @@ from harness import Sniffer, bare_sender, rss_mib
 import packets
 from lab import yaml_subset
 from lab.bird import Bird
+from lab.fabric import NODE_AS
 from lab.net import wait_until
 from lab.router import Neighbor, RouterConfig
-from lab.topology import NODE_AS, MultiRouter
+from lab.topology import MultiRouter
 
 ADDRESSES = {"speaker": "192.168.0.3", "bird": "192.168.0.11", "bare": "192.168.0.12"}
 RECEIVER, RECEIVER_AS = "192.168.0.20", 50009

@@ -17,9 +17,10 @@ from datetime import datetime
 from harness import Sniffer, bare_sender, percentiles
 
 import packets
+from lab.fabric import NODE_AS
 from lab.net import wait_until
 from lab.router import Neighbor
-from lab.topology import NODE_AS, MultiRouter
+from lab.topology import MultiRouter
 
 BARE = "192.168.0.10"
 BARE_ROUTE = "10.64.0.1"

@@ -9,9 +9,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "hack"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from lab.fabric import LEAVES  # noqa: E402
 from lab.net import RouteRecorder  # noqa: E402
 from lab.run_dir import remove_orphans  # noqa: E402
-from lab.topology import LEAVES, MultiRouter  # noqa: E402
+from lab.topology import MultiRouter  # noqa: E402
 
 
 def pytest_sessionstart():

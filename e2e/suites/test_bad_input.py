@@ -8,9 +8,10 @@ import time
 import pytest
 from lab import programs
 from lab.bird import Bird
+from lab.fabric import NODE_AS
 from lab.net import wait_until
 from lab.router import Neighbor, RouterConfig
-from lab.topology import CONTROLLER, NODE_AS
+from lab.topology import CONTROLLER
 from watch import DOCUMENTED, peer_status, routes_unchanged, says
 
 ROGUE = "192.168.0.9"

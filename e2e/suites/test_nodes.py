@@ -1,9 +1,9 @@
 """Nodes and racks that change under a running Service."""
 
 from lab.cluster import RACK
+from lab.fabric import NODE_AS
 from lab.net import wait_until
 from lab.router import Neighbor
-from lab.topology import NODE_AS
 from watch import ALL, DOCUMENTED, routes_unchanged, traffic
 
 EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers"

@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 from lab import programs
-from lab.topology import SAMPLES, VIP
+from lab.fabric import VIP
+from lab.topology import SAMPLES
 
 
 def plan(*args):

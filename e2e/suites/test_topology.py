@@ -1,8 +1,8 @@
 """OpenELB's multi-router page as documented, with FRR and with BIRD, and in PorterLB's spelling."""
 
 import pytest
+from lab.fabric import LEAVES, VIP
 from lab.net import wait_until
-from lab.topology import LEAVES, VIP
 from lab.traffic import ask
 from watch import ALL, PREFIX, peer_status
 

@@ -3,8 +3,8 @@
 import contextlib
 import time
 
+from lab.fabric import VIP, leaf_of
 from lab.net import wait_until
-from lab.topology import VIP, leaf_of
 from lab.traffic import Traffic
 
 PREFIX = f"{VIP}/32"

@@ -13,9 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lab import programs  # noqa: E402
+from lab.fabric import LEAVES, VIP  # noqa: E402
 from lab.net import RouteRecorder  # noqa: E402
 from lab.screen import Screen, bold, verdict  # noqa: E402
-from lab.topology import LEAVES, VIP, MultiRouter  # noqa: E402
+from lab.topology import MultiRouter  # noqa: E402
 from lab.traffic import TIMEOUT_S, Traffic, ask  # noqa: E402
 
 NAME = "demo"

@@ -3,6 +3,7 @@
   /run/openelb-lab/NAME/
     lab.json     topology, options, owner
     netns/       one empty file per namespace, made before the namespace
+    cgroup       the path of its folder of cgroup2, if it has one
     pids/        one file per process: its /proc/PID/stat line, written by the process before it execs
     logs/        output of each process
     tls/ manifests/ status/ state/NODE/ ...   what the programs use
@@ -19,6 +20,8 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+
+from lab.cgroup import Cgroup, mount_point
 
 ROOT = Path(os.environ.get("OPENELB_LAB_DIR", "/run/openelb-lab"))
 
@@ -109,7 +112,8 @@ class RunDir:
         return "owner" in about and start_time(about["owner"]) == about["owner_start"]
 
     def remove(self):
-        """Ends every recorded process, deletes every recorded namespace, then the directory."""
+        """Ends every recorded process and what its cgroup holds, deletes every recorded namespace, then the
+        directory."""
         processes = self.processes()
         for process in processes:
             process.signal(signal.SIGTERM)
@@ -117,6 +121,8 @@ class RunDir:
         for process in processes:
             if not process.wait(max(0, deadline - time.monotonic())):
                 process.kill()
+        with contextlib.suppress(FileNotFoundError):
+            Cgroup((self.path / "cgroup").read_text()).remove()
         for record in self._records("netns"):
             subprocess.run(["ip", "netns", "del", record.name], stderr=subprocess.DEVNULL, check=False)
             for folder in ("/etc/frr", "/run/frr"):  # of a router that ran FRR there
@@ -133,6 +139,17 @@ class RunDir:
         name = self.namespace(node)
         (self.path / "netns" / name).touch()
         subprocess.run(["ip", "netns", "add", name], check=True)
+
+    def delete_namespace(self, node):
+        name = self.namespace(node)
+        subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
+        (self.path / "netns" / name).unlink(missing_ok=True)
+
+    def cgroup(self, node):
+        """A node's Cgroup, for processes that processes of the lab start."""
+        top = mount_point() / "openelb-lab" / self.name
+        (self.path / "cgroup").write_text(str(top))
+        return Cgroup(top / node)
 
     # -- processes --
 

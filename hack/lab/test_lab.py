@@ -4,10 +4,11 @@ import os
 
 import pytest
 from lab.bird import Bird
+from lab.fabric import LEAVES, VIP, leaf_of
 from lab.net import RouteRecorder, wait_until
 from lab.router import Neighbor, RouterConfig
 from lab.run_dir import RunDir, remove_orphans
-from lab.topology import LEAVES, VIP, MultiRouter, leaf_of
+from lab.topology import MultiRouter
 from lab.traffic import Traffic, ask
 
 PREFIX = f"{VIP}/32"
