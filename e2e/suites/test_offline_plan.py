@@ -40,3 +40,27 @@ def test_two_runs_print_the_same_bytes():
     first, second = (plan("--manifests", SAMPLES / "multi-router", "-o", "json") for _ in range(2))
     assert first == second
     assert VIP in plan("--manifests", SAMPLES / "multi-router")
+
+
+@pytest.mark.parametrize("samples, expected", [
+    ("bgp-quick-start", {"default/bgp-svc": ("172.22.0.2", "bgp-eip")}),
+    ("ip-assignment", {
+        "namespace-1/automatic": ("172.22.2.0", "eip-ns"), "namespace-1/by-annotation": ("192.168.1.10", "eip"),
+        "namespace-2/automatic": ("172.22.3.0", "eip-selector"),
+        "namespace-2/by-load-balancer-ip": ("192.168.1.11", "eip"),
+        "namespace-3/automatic": ("172.22.1.0", "default-eip"), "namespace-3/by-eip": ("172.22.2.1", "eip-ns")}),
+    ("ip-sharing", {"default/web": ("172.22.0.7", "bgp-eip"), "default/web-tls": ("172.22.0.7", "bgp-eip")}),
+])
+def test_samples_get_the_documented_addresses(samples, expected, tmp_path):
+    found = json.loads(plan("--manifests", SAMPLES / samples, "--status-dir", tmp_path, "-o", "json"))
+    assert {name: (service["addresses"], service["pool"]) for name, service in found["services"].items()} == {
+        name: ([address], pool) for name, (address, pool) in expected.items()}
+
+
+def test_without_a_default_eip_the_third_namespace_waits(tmp_path):
+    for name in ("namespaces", "eips", "services"):
+        text = (SAMPLES / "ip-assignment" / f"{name}.yaml").read_text()
+        (tmp_path / f"{name}.yaml").write_text(text.replace("is-default-eip", "was-default-eip"))
+    found = json.loads(plan("--manifests", tmp_path, "-o", "json"))["services"]
+    assert [name for name, service in found.items() if not service["addresses"]] == ["namespace-3/automatic"]
+    assert found["namespace-3/automatic"]["pending"]
