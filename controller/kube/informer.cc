@@ -28,8 +28,11 @@ std::string LogKey(const ObjectKey& key) { return absl::StrCat("refused ", key.T
 
 }  // namespace
 
-Informer::Informer(Resource resource, Logger* log, OnRefused on_refused)
-    : resource_(std::move(resource)), log_(log), on_refused_(std::move(on_refused)) {}
+Informer::Informer(Resource resource, Logger* log, OnRefused on_refused, ObjectViewer* viewer)
+    : resource_(std::move(resource)),
+      log_(log),
+      on_refused_(std::move(on_refused)),
+      viewer_(viewer) {}
 
 void Informer::BeginList() { ++list_; }
 
@@ -46,8 +49,6 @@ void Informer::EndList() {
 
 bool Informer::Upsert(Value object) {
   const Name name(MetaText(object, "namespace"), MetaText(object, "name"));
-  Prune(resource_.kind, &object);
-  const uint64_t digest = Digest(resource_.kind, object);
   const uint64_t uid = absl::HashOf(MetaText(object, "uid"));
   const auto [it, added] = known_.try_emplace(name);
   Known& known = it->second;
@@ -56,6 +57,9 @@ bool Informer::Upsert(Value object) {
     SendDeletion(name, known);
     known = {};
   }
+  if (viewer_ != nullptr) viewer_->Seen(KeyOf(name), object);
+  Prune(resource_.kind, &object);
+  const uint64_t digest = Digest(resource_.kind, object);
   known.list = list_;
   if (!added && !replaced && known.digest == digest) {
     ++counters_.unchanged;
@@ -104,6 +108,7 @@ void Informer::Remove(const Value& object) {
 void Informer::SendDeletion(const Name& name, const Known& known) {
   const ObjectKey key = KeyOf(name);
   if (known.refused) log_->Recovered(LogKey(key), "refused object is deleted");
+  if (viewer_ != nullptr) viewer_->Gone(key);
   if (!known.sent) return;
   ++counters_.deletions;
   events_.push_back({key, std::nullopt});

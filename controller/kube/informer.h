@@ -27,6 +27,15 @@ struct Refusal {
   std::string error;  // which fields, what stands there, what is allowed
 };
 
+// Sees every object whole, before anything is left out of it, and before the events about it are
+// taken: who writes onto objects has to know what they show.
+class ObjectViewer {
+ public:
+  virtual ~ObjectViewer() = default;
+  virtual void Seen(const ObjectKey& key, const codec::Value& object) = 0;
+  virtual void Gone(const ObjectKey& key) = 0;
+};
+
 struct InformerCounters {
   uint64_t upserts = 0;    // sent
   uint64_t deletions = 0;  // sent
@@ -38,8 +47,8 @@ class Informer {
  public:
   using OnRefused = std::function<void(const Refusal&)>;
 
-  // `log` outlives it. `on_refused` may be empty.
-  Informer(Resource resource, Logger* log, OnRefused on_refused);
+  // `log` and `viewer` outlive it. `on_refused` may be empty, `viewer` null.
+  Informer(Resource resource, Logger* log, OnRefused on_refused, ObjectViewer* viewer = nullptr);
 
   // All objects are brought again from now on; EndList deletes those that were not. A list that
   // ends early deletes nothing: the next BeginList forgets it.
@@ -77,6 +86,7 @@ class Informer {
   const Resource resource_;
   Logger* const log_;
   const OnRefused on_refused_;
+  ObjectViewer* const viewer_;
   std::map<Name, Known> known_;
   uint32_t list_ = 0;
   std::vector<ObjectEvent> events_;

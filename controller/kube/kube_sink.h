@@ -18,6 +18,7 @@
 #include "api/codec/value.h"
 #include "controller/kube/client.h"
 #include "controller/kube/event_recorder.h"
+#include "controller/kube/informer.h"
 #include "controller/kube/object_writer.h"
 #include "controller/kube/service_target.h"
 #include "controller/kube/status_target.h"
@@ -34,7 +35,7 @@ struct KubeSinkCounters {
 };
 
 // All on the thread that owns `client`.
-class KubeSink final : public StatusSink {
+class KubeSink final : public StatusSink, public ObjectViewer {
  public:
   struct Seams {
     Client* client;
@@ -50,10 +51,9 @@ class KubeSink final : public StatusSink {
   // every object; whatever differs is written. Until then, and from false on, nothing is sent.
   void SetActive(bool active);
 
-  // What the source sees, of every kind and before the controller hears of it; also objects that do
-  // not decode.
-  void Seen(const ObjectKey& key, const codec::Value& object);
-  void Gone(const ObjectKey& key);
+  // ObjectViewer: kinds that we do not write are ignored.
+  void Seen(const ObjectKey& key, const codec::Value& object) override;
+  void Gone(const ObjectKey& key) override;
 
   // StatusSink
   bool Answers() const override { return true; }

@@ -9,7 +9,8 @@ namespace openelb::kube {
 
 struct KubeSource::Feed {
   Feed(const Resource& resource, Logger* log, const Seams& seams)
-      : informer(resource, log, seams.on_refused), reflector(&informer, seams.random) {}
+      : informer(resource, log, seams.on_refused, seams.viewer),
+        reflector(&informer, seams.random) {}
   Informer informer;
   Reflector reflector;
   RequestId request = 0;  // the one under way, or the last one

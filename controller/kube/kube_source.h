@@ -46,6 +46,7 @@ class KubeSource final : public EventSource {
     Random* random;
     LogSink* log;
     Informer::OnRefused on_refused;  // may be empty
+    ObjectViewer* viewer = nullptr;  // may be null
   };
   // What `seams` points to outlives the source.
   KubeSource(const KubeSourceOptions& options, Seams seams);
