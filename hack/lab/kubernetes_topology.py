@@ -108,13 +108,12 @@ class KubernetesLab(Fabric):
 
     def pod_host(self, pod):
         """The lab's name of the namespace of a Pod with a network of its own: for `lab exec` and Host."""
-        return f"{pod['spec']['nodeName']}.{pod['metadata']['name']}"
+        meta = pod["metadata"]
+        return f"{pod['spec']['nodeName']}.{meta['namespace']}.{meta['name']}"
 
     def logs(self, pod, container=None):
         """What a container has written so far, over all its restarts."""
-        meta, spec = pod["metadata"], pod["spec"]
-        role = f"{spec['nodeName']}.{meta['namespace']}.{meta['name']}.{container or spec['containers'][0]['name']}"
-        path = self.run_dir.log(role)
+        path = self.run_dir.log(f"{self.pod_host(pod)}.{container or pod['spec']['containers'][0]['name']}")
         return path.read_text(errors="replace") if path.exists() else ""
 
     def ready(self, node):
@@ -133,7 +132,7 @@ class KubernetesLab(Fabric):
             return all(found.get(name) in ((ready, False), (ready, [])) for name in names)
         wait_until(settled, timeout, interval=0.1, what=f"{', '.join(names)}: Ready is {ready}")
 
-    def wait_rollout(self, what, namespace="default", timeout=60):
+    def wait_rollout(self, what, namespace="default", timeout=50):
         """`what` as in "deployment/web"."""
         self.kubectl("-n", namespace, "rollout", "status", what, f"--timeout={timeout}s")
 

@@ -42,6 +42,8 @@ class NodeStandIn:
         self.references = References(self.api)
         self.images = Images(args.images)
         self.networks = PodNetworks(self.run_dir, args.name, args.pod_cidr)
+        for record in self.pods_folder.glob("*/network.json"):
+            self.networks.claim(json.loads(record.read_text())["address"])
         self.api_service = None
         self._lease_period = args.lease_seconds
         self._object = NodeObject(self.api, args.name, args.address, args.pod_cidr,

@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from lab.control_plane import API_SERVER
 from lab.fabric import VIP
 from lab.kubernetes_topology import NODES, KubernetesLab
 from lab.net import Host, wait_until
@@ -56,14 +58,16 @@ def wait_ready(lab, name, timeout=20):
     return wait_until(ready, timeout, what=f"Pod {name} is Ready")
 
 
+def first_process(lab, pod):
+    """The pid of a Pod's first container."""
+    folder = lab.run_dir.cgroup(pod["spec"]["nodeName"]).path / f"pod-{pod['metadata']['uid']}"
+    return int((folder / pod["spec"]["containers"][0]["name"] / "cgroup.procs").read_text().split()[0])
+
+
 def inside(lab, pod, *command):
-    """Runs a command in a Pod's first container, by the way that exec probes take."""
-    cgroup = lab.run_dir.path / "cgroup"
-    name = pod["spec"]["containers"][0]["name"]
-    procs = Path(cgroup.read_text(), pod["spec"]["nodeName"], f"pod-{pod['metadata']['uid']}", name, "cgroup.procs")
-    pid = procs.read_text().split()[0]
-    return subprocess.run(["nsenter", "-t", pid, "-m", "-n", "-u", "--", *command], check=True, capture_output=True,
-                          text=True, timeout=20).stdout
+    """Runs a command in a Pod's first container."""
+    return subprocess.run(["nsenter", "-t", str(first_process(lab, pod)), "-m", "-n", "-u", "--", *command],
+                          check=True, capture_output=True, text=True, timeout=20).stdout
 
 
 def endpoints(lab, app):
@@ -139,6 +143,20 @@ def test_cut_off_from_the_api_the_fabric_still_serves(lab):
     finally:
         lab.management.mend(lab["worker1"])
     lab.wait_nodes("worker1")
+
+
+def test_pods_outlive_the_api_server(lab):
+    lab.apply(pod("p"))
+    p = wait_ready(lab, "p")
+    lab.control_plane.kill(API_SERVER)
+    try:
+        old = first_process(lab, p)
+        os.kill(old, signal.SIGKILL)
+        wait_until(lambda: first_process(lab, p) != old)
+    finally:
+        lab.control_plane.start(API_SERVER)
+    wait_until(lambda: restarts(lab, "p") == 1, 20)
+    lab.wait_nodes(*NODES)
 
 
 # -- workloads --

@@ -5,6 +5,7 @@ traffic between two Pods of a node passes the node's nftables too, where kube-pr
 """
 
 import ipaddress
+from pathlib import Path
 
 from lab.net import run
 
@@ -18,12 +19,9 @@ class PodNetworks:
         self._netns = run_dir.namespace(node)
         self._free = [str(a) for a in ipaddress.ip_network(cidr).hosts()][1:]
 
-    def host(self, pod):
-        """The lab's name of a Pod's namespace."""
-        return f"{self._node}.{pod}"
-
     def path(self, pod):
-        return f"/run/netns/{self._run_dir.namespace(self.host(pod))}"
+        """The file of a Pod's namespace; `pod` is "NAMESPACE.NAME"."""
+        return Path("/run/netns", self._run_dir.namespace(self._host(pod)))
 
     def claim(self, address):
         """Of a Pod that an earlier stand-in has set up."""
@@ -31,9 +29,22 @@ class PodNetworks:
 
     def create(self, pod, uid):
         """Returns the address that the Pod got. A released address is given again as late as possible."""
-        address = self._free[0]
-        self._run_dir.create_namespace(self.host(pod))
-        inside, outside = self._run_dir.namespace(self.host(pod)), _link(uid)
+        if self.path(pod).exists():
+            raise RuntimeError("the network of its predecessor of the same name is still there")
+        self._run_dir.create_namespace(self._host(pod))
+        try:
+            self._connect(self._free[0], self.path(pod).name, _link(uid))
+        except RuntimeError:
+            self._run_dir.delete_namespace(self._host(pod))
+            raise
+        return self._free.pop(0)
+
+    def remove(self, pod, uid, address):
+        self._run_dir.delete_namespace(self._host(pod))
+        run("ip", "-n", self._netns, "link", "del", _link(uid), check=False)  # else the kernel does it, a little later
+        self._free.append(address)
+
+    def _connect(self, address, inside, outside):
         run("ip", "link", "add", outside, "netns", self._netns, "address", GATEWAY_MAC, "type", "veth",
             "peer", "name", "eth0", "netns", inside)
         run("ip", "-n", inside, "-batch", "-", stdin="\n".join([
@@ -41,12 +52,9 @@ class PodNetworks:
             f"route add {GATEWAY} dev eth0", f"neigh add {GATEWAY} lladdr {GATEWAY_MAC} dev eth0 nud permanent",
             f"route add default via {GATEWAY}"]))
         run("ip", "-n", self._netns, "-batch", "-", stdin=f"link set {outside} up\nroute add {address} dev {outside}")
-        return self._free.pop(0)
 
-    def remove(self, pod, uid, address):
-        self._run_dir.delete_namespace(self.host(pod))
-        run("ip", "-n", self._netns, "link", "del", _link(uid), check=False)  # else the kernel does it, a little later
-        self._free.append(address)
+    def _host(self, pod):
+        return f"{self._node}.{pod}"
 
 
 def _link(uid):

@@ -1,7 +1,7 @@
 """A Pod on this node, from the moment it is bound here until its object is gone.
 
     network and volumes -> init containers one by one -> containers, until deletion
-    deletionTimestamp -> SIGTERM, grace, SIGKILL -> last status -> DELETE of the object -> network, volumes removed
+    deletionTimestamp -> SIGTERM, grace, SIGKILL -> network and volumes removed -> last status -> DELETE of the object
 """
 
 import asyncio
@@ -28,6 +28,7 @@ class Pod:
         self.node, self.obj = node, obj
         meta, spec = obj["metadata"], obj["spec"]
         self.uid, self.namespace, self.name = meta["uid"], meta["namespace"], meta["name"]
+        self.full_name = f"{self.namespace}.{self.name}"
         self.host_network = spec.get("hostNetwork", False)
         self.hostname = node.name if self.host_network else spec.get("hostname") or self.name
         self.grace = spec.get("terminationGracePeriodSeconds", 30)
@@ -57,7 +58,7 @@ class Pod:
         print(f"{self.namespace}/{self.name}: {text}", flush=True)
 
     def log(self, container):
-        return self.node.run_dir.log(f"{self.node.name}.{self.namespace}.{self.name}.{container}")
+        return self.node.run_dir.log(f"{self.node.name}.{self.full_name}.{container}")
 
     def published_readiness(self, container):
         """(ready, started) as the status has it that an earlier stand-in wrote."""
@@ -80,7 +81,7 @@ class Pod:
         words = [*(spec.get("command") or image.entrypoint), *(spec.get("args") or [])]
         hosts = [f"127.0.0.1 localhost\n::1 localhost\n{self.ip} {self.hostname}\n"]
         hosts += [f"{alias['ip']} {' '.join(alias['hostnames'])}\n" for alias in self.obj["spec"].get("hostAliases") or []]
-        netns = None if self.host_network else self.node.networks.path(self.name)
+        netns = None if self.host_network else str(self.node.networks.path(self.full_name))
         return env, {
             "cgroup": str(container.cgroup.procs), "netns": netns, "hostname": self.hostname,
             "root": str(container.folder / "root"), "shares": self.node.shares, "files": image.files,
@@ -121,8 +122,9 @@ class Pod:
         await asyncio.gather(*life, return_exceptions=True)
         if not over:
             await self._stop()
-        await self._delete()
+        # As a kubelet does: once the object is gone, nothing is left, and a Pod of the same name may come.
         await asyncio.to_thread(self.node.clean, self.uid)
+        await self._delete()
 
     async def _live(self):
         spec = self.obj["spec"]
@@ -161,13 +163,10 @@ class Pod:
         if self.host_network:
             return self.host_ip
         record = self.folder / "network.json"
-        if record.exists():
-            address = json.loads(record.read_text())["address"]
-            self.node.networks.claim(address)
-        else:
-            address = self.node.networks.create(self.name, self.uid)
-            record.write_text(json.dumps({"pod": self.name, "address": address}))
-        return address
+        if not record.exists():
+            address = self.node.networks.create(self.full_name, self.uid)
+            record.write_text(json.dumps({"pod": self.full_name, "address": address}))
+        return json.loads(record.read_text())["address"]
 
     async def _keep_volumes(self):
         """Refreshes them when an object changes or a token grows old."""

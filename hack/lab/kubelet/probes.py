@@ -30,17 +30,16 @@ async def probe(spec, container, report):
     good, run = None, 0
     await asyncio.sleep(spec.get("initialDelaySeconds", 0) + FIRST_AFTER * period)
     while True:
-        message = ""
+        error = None
         try:
             async with asyncio.timeout(spec.get("timeoutSeconds", 1)):
                 await act(spec, container)
-        except TimeoutError:
-            message = f"no answer in {spec.get('timeoutSeconds', 1)} s"
-        except (OSError, EOFError, ValueError) as error:
-            message = str(error)
-        good, run = not message, run + 1 if good is not bool(message) and good is not None else 1
+        except (OSError, EOFError, ValueError) as problem:  # TimeoutError is one
+            error = problem
+        run = run + 1 if good == (error is None) else 1
+        good = error is None
         if run == thresholds[good]:
-            report(good, message)
+            report(good, repr(error))
         await asyncio.sleep(period)
 
 

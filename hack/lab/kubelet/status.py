@@ -47,6 +47,5 @@ def pod_status(pod, when):
     return {
         "phase": phase(pod), "hostIP": pod.host_ip, "hostIPs": [{"$patch": "replace"}, {"ip": pod.host_ip}],
         "podIP": pod.ip or None, "podIPs": addresses, "startTime": pod.start_time,
-        "conditions": conditions(pod, when), "qosClass": None if pod.obj.get("status", {}).get("qosClass") else "BestEffort",
-        "containerStatuses": [container_status(c) for c in pod.containers],
+        "conditions": conditions(pod, when), "containerStatuses": [container_status(c) for c in pod.containers],
         **({"initContainerStatuses": [container_status(c) for c in pod.inits]} if pod.inits else {})}

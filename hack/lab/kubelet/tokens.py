@@ -7,28 +7,28 @@ RENEW_AFTER = 0.8
 
 
 class Tokens:
-    """Of one Pod."""
+    """Of one Pod. `clock` counts seconds."""
 
-    def __init__(self, api, pod):
-        self._api, self._pod = api, pod
+    def __init__(self, api, pod, clock=time.monotonic):
+        self._api, self._pod, self._clock = api, pod, clock
         self._issued = {}  # (audience, seconds) -> (token, monotonic time of its renewal)
 
     async def get(self, audience, seconds):
         """A token in the first 80 % of its life. An old one serves on while none can be had."""
         key = audience, seconds
         token, renewal = self._issued.get(key, (None, 0))
-        if time.monotonic() >= renewal:
+        if self._clock() >= renewal:
             token, renewal = self._issued[key] = await self._request(audience, seconds)
         return token
 
     def next_renewal(self):
         """Seconds from now; None without tokens."""
-        return min((renewal - time.monotonic() for _, renewal in self._issued.values()), default=None)
+        return min((renewal - self._clock() for _, renewal in self._issued.values()), default=None)
 
     async def _request(self, audience, seconds):
         meta = self._pod.obj["metadata"]
         account = self._pod.obj["spec"].get("serviceAccountName") or "default"
-        now = time.monotonic()
+        now = self._clock()
         answer = await self._api.post(
             f"/api/v1/namespaces/{meta['namespace']}/serviceaccounts/{account}/token",
             {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {

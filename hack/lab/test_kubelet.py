@@ -1,0 +1,119 @@
+"""The kubelet's stand-in, part by part, with no API server and no root."""
+
+import asyncio
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+
+import pytest
+from lab.kubelet import atomic_folder, fields
+from lab.kubelet.atomic_folder import File
+from lab.kubelet.images import plain
+from lab.kubelet.security import setpriv
+from lab.kubelet.tokens import Tokens
+
+
+def pod(**spec):
+    meta = {"name": "p", "namespace": "ns", "uid": "u", "labels": {"b": "2", "a": "1"}}
+    return SimpleNamespace(obj={"metadata": meta, "spec": {"nodeName": "n"} | spec}, ip="10.0.0.1", host_ip="10.9.9.9",
+                           hostname="p")
+
+
+@pytest.mark.parametrize("name, expected", [
+    ("openelb/openelb-speaker:latest", "openelb/openelb-speaker"),
+    ("docker.io/kubesphere/openelb-speaker:v1@sha256:00ff", "kubesphere/openelb-speaker"),
+    ("registry.example:5000/a/b", "a/b"),
+    ("openelb.test/backend", "openelb.test/backend"),
+    ("busybox", "busybox")])
+def test_image_names_lose_registry_tag_and_digest(name, expected):
+    assert plain(name) == expected
+
+
+@pytest.mark.parametrize("text, expected", [
+    ("$(A)", "1"), ("$(A)$(A)x", "11x"), ("$(B)", "$(B)"), ("$$(A)", "$(A)"), ("$$$(A)", "$1"), ("$A $ (A)", "$A $ (A)")])
+def test_variables_in_arguments(text, expected):
+    assert fields.expand(text, {"A": "1"}) == expected
+
+
+@pytest.mark.parametrize("path, expected", [
+    ("metadata.labels['a']", "1"), ("metadata.labels['none']", ""), ("metadata.labels", 'a="1"\nb="2"'),
+    ("metadata.annotations", ""), ("spec.nodeName", "n"), ("status.podIP", "10.0.0.1"), ("status.hostIP", "10.9.9.9")])
+def test_field_references(path, expected):
+    assert fields.field(pod(), path) == expected
+
+
+def test_unknown_field_is_refused():
+    with pytest.raises(ValueError, match="status.phase"):
+        fields.field(pod(), "status.phase")
+
+
+def test_environment_keeps_order_and_optional_gaps():
+    async def lookup(resource, name, optional):
+        return {"k": b"v"} if name == "there" else {}
+
+    ref = {"configMapKeyRef": {"name": "gone", "key": "k", "optional": True}}
+    container = {"envFrom": [{"prefix": "P_", "configMapRef": {"name": "there"}}], "env": [
+        {"name": "A", "value": "$(P_k)"}, {"name": "B", "value": "$(A)$(A)"}, {"name": "C", "valueFrom": ref}]}
+    env = asyncio.run(fields.environment(pod(), container, ("10.96.0.1", 443), lookup))
+    assert (env["P_k"], env["A"], env["B"], "C" in env) == ("v", "v", "vv", False)
+    assert (env["KUBERNETES_SERVICE_HOST"], env["KUBERNETES_SERVICE_PORT"]) == ("10.96.0.1", "443")
+    del ref["configMapKeyRef"]["optional"]
+    with pytest.raises(LookupError, match="configmap gone has no key k"):
+        asyncio.run(fields.environment(pod(), container, ("10.96.0.1", 443), lookup))
+
+
+def test_references_of_a_pod():
+    spec = {"volumes": [{"name": "a", "secret": {"secretName": "s"}}, {"name": "b", "projected": {"sources": [
+        {"configMap": {"name": "c"}}, {"secret": {"name": "s2"}}, {"serviceAccountToken": {"path": "t"}}]}}],
+        "containers": [{"envFrom": [{"configMapRef": {"name": "d"}}],
+                        "env": [{"name": "x", "valueFrom": {"secretKeyRef": {"name": "e", "key": "k"}}}]}]}
+    assert fields.references(spec) == {("secrets", "s"), ("configmaps", "c"), ("secrets", "s2"), ("configmaps", "d"),
+                                       ("secrets", "e")}
+
+
+def test_folder_changes_at_once_and_only_when_it_must(tmp_path):
+    folder = tmp_path / "v"
+    atomic_folder.write(folder, {"a": File(b"1", 0o644), "deep/b": File(b"2", 0o600)})
+    first = (folder / "..data").readlink()
+    assert (folder / "a").read_bytes() == b"1" and (folder / "deep/b").stat().st_mode & 0o777 == 0o600
+    atomic_folder.write(folder, {"a": File(b"1", 0o644), "deep/b": File(b"2", 0o600)})
+    assert (folder / "..data").readlink() == first
+    with (folder / "a").open("rb") as old:
+        atomic_folder.write(folder, {"a": File(b"3", 0o644)})
+        assert old.read() == b"1"  # who had it open reads on
+    assert sorted(p.name for p in folder.iterdir()) == [*sorted(["..data", (folder / "..data").readlink().name]), "a"]
+    assert (folder / "a").read_bytes() == b"3"
+
+
+def test_tokens_are_renewed_at_80_percent():
+    now, asked = [0.0], []
+
+    class Api:
+        async def post(self, path, body):
+            asked.append((path, body["spec"]))
+            ends = datetime.now(timezone.utc) + timedelta(seconds=body["spec"]["expirationSeconds"])
+            return {"status": {"token": f"t{len(asked)}", "expirationTimestamp": ends.strftime("%Y-%m-%dT%H:%M:%SZ")}}
+
+    tokens = Tokens(Api(), pod(serviceAccountName="sa"), clock=lambda: now[0])
+    assert asyncio.run(tokens.get("aud", 1000)) == "t1"
+    assert 798 <= tokens.next_renewal() <= 800
+    for at, expected in ((790, "t1"), (801, "t2"), (1500, "t2"), (1602, "t3")):
+        now[0] = at
+        assert asyncio.run(tokens.get("aud", 1000)) == expected
+    path, spec = asked[0]
+    assert path == "/api/v1/namespaces/ns/serviceaccounts/sa/token"
+    assert spec["audiences"] == ["aud"]
+    assert spec["boundObjectRef"] == {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u"}
+
+
+@pytest.mark.parametrize("pod_context, own, words", [
+    ({"runAsUser": 7}, {"capabilities": {"drop": ["ALL"]}}, ["--reuid=7", "--bounding-set=-all"]),
+    ({"runAsUser": 7}, {"runAsUser": 8, "runAsGroup": 9}, ["--reuid=8", "--regid=9"]),
+    ({"fsGroup": 5}, {"capabilities": {"drop": ["ALL"], "add": ["NET_RAW", "CAP_KILL"]}},
+     ["--groups=5", "--bounding-set=-all,+kill,+net_raw"]),
+    ({}, {"allowPrivilegeEscalation": False}, ["--no-new-privs", "--clear-groups"])])
+def test_security_context_in_words(pod_context, own, words):
+    assert set(words) <= set(setpriv({"securityContext": pod_context}, {"securityContext": own}))
+
+
+def test_privileged_keeps_everything():
+    assert not [w for w in setpriv({}, {"securityContext": {"privileged": True}}) if "bounding" in w]
