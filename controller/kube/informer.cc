@@ -49,6 +49,10 @@ void Informer::EndList() {
 
 bool Informer::Upsert(Value object) {
   const Name name(MetaText(object, "namespace"), MetaText(object, "name"));
+  if (object.map() != nullptr) {  // items of lists leave these out
+    object["kind"] = resource_.kind;
+    object["apiVersion"] = resource_.api_version;
+  }
   const uint64_t uid = absl::HashOf(MetaText(object, "uid"));
   const auto [it, added] = known_.try_emplace(name);
   Known& known = it->second;
@@ -72,10 +76,6 @@ bool Informer::Upsert(Value object) {
 }
 
 void Informer::Decode(const Name& name, Value object, Known* known) {
-  if (object.map() != nullptr) {  // items of a list leave these out
-    object["kind"] = resource_.kind;
-    object["apiVersion"] = resource_.api_version;
-  }
   codec::Decoded decoded = codec::DecodeObject(object, "");
   if (!decoded.object.has_value()) {
     return Refuse(name, object, absl::StrJoin(decoded.errors, "; "), known);

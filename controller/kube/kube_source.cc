@@ -66,6 +66,7 @@ void KubeSource::Turn() {
 
 absl::Duration KubeSource::NextWakeup() const {
   absl::Duration next = absl::InfiniteDuration();
+  if (handler_ == nullptr) return next;
   for (const auto& feed : feeds_) next = std::min(next, feed->reflector.NextWakeup());
   if (const Outage* outage = LongestOutage(); outage != nullptr && !away_) {
     next = std::min(next, outage->since + options_.away_after);
