@@ -205,6 +205,18 @@ def test_mistakes_are_named(answers, i):
     assert answers[i].removeprefix("[").removesuffix("]").removesuffix(f", {RULES_WAIT}") == BAD[i][2]
 
 
+def test_the_controller_refuses_the_same(tmp_path):
+    """Whoever switches the schema off gets the same answers later, as conditions."""
+    for i, (kind, spec, _) in enumerate(BAD):
+        (tmp_path / f"{i}.json").write_text(json.dumps(an(kind, spec, f"bad-{i}")))
+    done = subprocess.run([ROOT / "build/bin/openelb-controller", "plan", "--manifests", tmp_path],
+                          capture_output=True, text=True, timeout=20, check=False)
+    refused = {int(i) for i in re.findall(r"/bad-(\d+): ", done.stdout + done.stderr)}
+    accepted = [BAD[i][1] for i in range(len(BAD)) if i not in refused]
+    # The controller takes a mapped address for what it is; CEL has no such addresses.
+    assert accepted == [{"address": "::ffff:10.0.0.1"}]
+
+
 def test_all_mistakes_are_named_at_once(server):
     assert server.mistakes(an("BgpConf", {"as": 0, "listenPort": 70000, "routerId": "x"})) == [
         "spec.as: Invalid value: 0: spec.as in body should be greater than or equal to 1",
