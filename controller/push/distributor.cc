@@ -179,10 +179,14 @@ void Distributor::OnHello(StreamId id, Stream& stream, const plan::v1::Hello& he
   stream.transfer.OnHello(hello);
   log_->Recovered(absl::StrCat("hello ", hello.node()), "speaker no longer refused",
                   {{"node", hello.node()}});
-  if (!Pump(id, stream, now)) Heartbeat(id, stream, now);
   const uint64_t largest_epoch = stream.transfer.largest_epoch();
+  // It can have heard of our epoch from us alone; after the loss of what is kept it may be that of
+  // an earlier leader too.
+  const bool not_from_us =
+      largest_epoch > 0 && largest_epoch == epoch_ && node.sent_epoch != epoch_;
+  if (!Pump(id, stream, now)) Heartbeat(id, stream, now);
   owner_->OnSpeakerUp(hello.node(), hello);
-  if (largest_epoch > epoch_) owner_->OnLargerEpoch(hello.node(), largest_epoch);
+  if (largest_epoch > epoch_ || not_from_us) owner_->OnLargerEpoch(hello.node(), largest_epoch);
 }
 
 void Distributor::OnAck(StreamId id, Stream& stream, const plan::v1::Ack& ack, absl::Duration now) {
@@ -265,10 +269,11 @@ void Distributor::ForgetIfUnused(const std::string& name) {
 
 bool Distributor::Pump(StreamId id, Stream& stream, absl::Duration now) {
   if (!stream.writable || !stream.accepted) return false;
-  const Node& node = nodes_.at(stream.node);
+  Node& node = nodes_.at(stream.node);
   if (node.sets.empty()) return false;  // it has no plan (yet): what it holds stays in force
   auto plan = stream.transfer.Next(SpeakerPlan(view_, node.sets), {epoch_, node.changed}, now);
   if (plan == nullptr) return false;
+  node.sent_epoch = epoch_;
   Send(id, stream, std::move(plan), now);
   return true;
 }
@@ -277,8 +282,9 @@ void Distributor::Heartbeat(StreamId id, Stream& stream, absl::Duration now) {
   if (!stream.writable || !stream.accepted) return;
   auto plan = std::make_shared<plan::v1::Plan>();
   plan->mutable_heartbeat();
-  const Node& node = nodes_.at(stream.node);
+  Node& node = nodes_.at(stream.node);
   if (stream.transfer.InSync({epoch_, node.changed})) {
+    node.sent_epoch = epoch_;
     plan->mutable_generation()->set_epoch(epoch_);
     plan->mutable_generation()->set_counter(node.changed);
   }

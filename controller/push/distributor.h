@@ -67,7 +67,8 @@ class Distributor {
     // change in it was planned; unset when it brought only a new speaker up to date.
     virtual void OnAcked(const std::string& node, plan::Generation generation,
                          std::optional<absl::Duration> since_change) = 0;
-    // A speaker has seen `epoch`, larger than ours: it takes nothing until SetEpoch exceeds it.
+    // A speaker has seen `epoch`, which is larger than ours, or as large but another leader's: it
+    // takes nothing until SetEpoch exceeds it, or can't tell whose plans it is sent.
     virtual void OnLargerEpoch(const std::string& node, uint64_t epoch) = 0;
   };
 
@@ -125,6 +126,7 @@ class Distributor {
     std::string version;
     uint64_t changed = 0;  // counter of the last change of its plan
     plan::Generation acked;
+    uint64_t sent_epoch = 0;  // of the newest plan sent to it
     absl::Duration last_heard;
     std::vector<std::string> sets;
     std::map<std::string, std::string> nacks;
