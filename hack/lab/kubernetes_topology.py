@@ -14,7 +14,7 @@ from pathlib import Path
 from lab import programs
 from lab.control_plane import FAST_NODES, ControlPlane
 from lab.fabric import CLIENT, Fabric
-from lab.net import wait_until
+from lab.net import run, wait_until
 from lab.nodes import KubeNode
 from lab.workloads import BACKEND
 
@@ -115,6 +115,16 @@ class KubernetesLab(Fabric):
         """What a container has written so far, over all its restarts."""
         path = self.run_dir.log(f"{self.pod_host(pod)}.{container or pod['spec']['containers'][0]['name']}")
         return path.read_text(errors="replace") if path.exists() else ""
+
+    def container_pid(self, pod, container=None):
+        """The first process of a running container, which a test may kill."""
+        folder = self.run_dir.cgroup(pod["spec"]["nodeName"]).path / f"pod-{pod['metadata']['uid']}"
+        procs = folder / (container or pod["spec"]["containers"][0]["name"]) / "cgroup.procs"
+        return int(procs.read_text().split()[0])
+
+    def exec_in(self, pod, *command, container=None):
+        """Runs a command in a container and returns its output."""
+        return run("nsenter", "-t", self.container_pid(pod, container), "-m", "-n", "-u", "--", *command)
 
     def ready(self, node):
         """Status of the Ready condition: "True", "False" or "Unknown"."""

@@ -1,11 +1,9 @@
 """A node of a Kubernetes lab: a host on a leaf and on the management network, with the kubelet's stand-in and kube-proxy."""
 
-import contextlib
 import json
 import sys
 from pathlib import Path
 
-from lab.cgroup import Cgroup
 from lab.management import INTERFACE
 
 CLUSTER_CIDR = "10.233.0.0/16"  # of all Pods
@@ -54,7 +52,7 @@ class KubeNode:
             self.host.cut(interface)
         for role in ("kubelet", "kube-proxy"):
             self.host.process(role).kill()
-        Cgroup(self.cgroup().path).kill()
+        self.lab.run_dir.cgroup(self.name).kill()
 
     def power_on(self):
         """Its Pods are restarted."""
@@ -62,19 +60,15 @@ class KubeNode:
             self.host.mend(interface)
         self.start()
 
-    def cgroup(self):
-        return self.lab.run_dir.cgroup(self.name)
-
     def remove(self):
         """Takes it out of the network with all that runs on it. The Node object is the caller's."""
         for role in ("kubelet", "kube-proxy"):
-            if process := self.host.process(role):
-                process.kill()
-        self.cgroup().remove()
-        with contextlib.suppress(OSError):
-            for path in (self.lab.run_dir.path / "netns").glob(f"{self.host.netns}.*"):
-                self.lab.run_dir.delete_namespace(path.name.removeprefix(self.lab.run_dir.namespace("")))
-        self.lab.run_dir.delete_namespace(self.name)
+            self.host.process(role).kill()
+        run_dir = self.lab.run_dir
+        run_dir.cgroup(self.name).remove()
+        for record in (run_dir.path / "netns").glob(f"{self.host.netns}.*"):  # its Pods'
+            run_dir.delete_namespace(record.name.removeprefix(run_dir.namespace("")))
+        run_dir.delete_namespace(self.name)
 
     def _spawn(self, role, argv):
         # Not `ip netns exec`: that would hide the cgroups behind a new /sys.

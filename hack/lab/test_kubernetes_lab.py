@@ -21,9 +21,9 @@ ADDRESSES = {name: address for name, (address, _) in NODES.items()}
 
 
 @pytest.fixture(scope="module")
-def shared():
+def shared(tmp_path_factory):
     remove_orphans("selftest-k8s-")
-    lab = KubernetesLab(f"selftest-k8s-{os.getpid()}", router="bird")
+    lab = KubernetesLab(f"selftest-k8s-{os.getpid()}", router="bird", shares=(tmp_path_factory.mktemp("shared"),))
     try:
         yield lab.up()
     except BaseException:
@@ -56,18 +56,6 @@ def wait_ready(lab, name, timeout=20):
         return found if any(c["type"] == "Ready" and c["status"] == "True"
                             for c in found["status"].get("conditions", [])) else None
     return wait_until(ready, timeout, what=f"Pod {name} is Ready")
-
-
-def first_process(lab, pod):
-    """The pid of a Pod's first container."""
-    folder = lab.run_dir.cgroup(pod["spec"]["nodeName"]).path / f"pod-{pod['metadata']['uid']}"
-    return int((folder / pod["spec"]["containers"][0]["name"] / "cgroup.procs").read_text().split()[0])
-
-
-def inside(lab, pod, *command):
-    """Runs a command in a Pod's first container."""
-    return subprocess.run(["nsenter", "-t", str(first_process(lab, pod)), "-m", "-n", "-u", "--", *command],
-                          check=True, capture_output=True, text=True, timeout=20).stdout
 
 
 def endpoints(lab, app):
@@ -129,7 +117,7 @@ def test_node_added_and_removed(lab):
     lab.wait_nodes("worker9")
     lab.apply(pod("far", "worker9"), pod("near", "worker1"))
     far = wait_ready(lab, "far")
-    inside(lab, wait_ready(lab, "near"), "ping", "-c1", "-W2", far["status"]["podIP"])
+    lab.exec_in(wait_ready(lab, "near"), "ping", "-c1", "-W2", far["status"]["podIP"])
     lab.remove_node("worker9")
     wait_until(lambda: not lab.node_pods("worker9"), 30, what="its Pods forgotten")
     assert not list(Path("/run/netns").glob(f"lab-{lab.run_dir.name}-worker9*"))
@@ -150,9 +138,9 @@ def test_pods_outlive_the_api_server(lab):
     p = wait_ready(lab, "p")
     lab.control_plane.kill(API_SERVER)
     try:
-        old = first_process(lab, p)
+        old = lab.container_pid(p)
         os.kill(old, signal.SIGKILL)
-        wait_until(lambda: first_process(lab, p) != old)
+        wait_until(lambda: lab.container_pid(p) != old)
     finally:
         lab.control_plane.start(API_SERVER)
     wait_until(lambda: restarts(lab, "p") == 1, 20)
@@ -180,11 +168,11 @@ def test_endpoints_follow_readiness_and_deletion(lab):
                               and p["spec"]["containers"][0]["readinessProbe"].get("exec")])[0]
     name = web["metadata"]["name"]
     wait_until(lambda: endpoints(lab, "web")[name]["ready"] is False)
-    inside(lab, web, "touch", "/tmp/ready")
+    lab.exec_in(web, "touch", "/tmp/ready")
     wait_until(lambda: endpoints(lab, "web")[name] == {"ready": True, "serving": True, "terminating": False})
-    inside(lab, web, "rm", "/tmp/ready")
+    lab.exec_in(web, "rm", "/tmp/ready")
     wait_until(lambda: endpoints(lab, "web")[name]["ready"] is False)
-    inside(lab, web, "touch", "/tmp/ready")
+    lab.exec_in(web, "touch", "/tmp/ready")
     wait_until(lambda: endpoints(lab, "web")[name]["ready"])
     lab.kubectl("delete", "pod", name, "--wait=false")
     wait_until(lambda: endpoints(lab, "web")[name] == {"ready": False, "serving": True, "terminating": True})
@@ -196,7 +184,7 @@ def test_liveness_restarts_and_crashes_back_off(lab):
                                "failureThreshold": 1}}
     lab.apply(pod("live", container=alive), pod("crash", command=["sh", "-c", "exit 3"]))
     live = wait_ready(lab, "live")
-    inside(lab, live, "touch", "/tmp/sick")
+    lab.exec_in(live, "touch", "/tmp/sick")
     wait_until(lambda: restarts(lab, "live") == 1, 20)
     wait_ready(lab, "live")
     wait_until(lambda: restarts(lab, "crash") >= 2, 20)
@@ -214,7 +202,7 @@ def test_startup_probe_holds_the_others_back(lab):
     assert slow["status"]["containerStatuses"][0]["started"] is False
     time.sleep(3)
     assert restarts(lab, "slow") == 0
-    inside(lab, slow, "touch", "/tmp/up")
+    lab.exec_in(slow, "touch", "/tmp/up")
     wait_until(lambda: restarts(lab, "slow") == 1)
 
 
@@ -238,21 +226,34 @@ def test_pod_has_its_own_files_network_and_name(lab):
     mounts = [{"name": "e", "mountPath": "/cache"}, {"name": "h", "mountPath": "/var/run/x"}]
     lab.apply(pod("own", volumes=volumes, container={"volumeMounts": mounts}))
     own = wait_ready(lab, "own")
-    inside(lab, own, "sh", "-c", "echo of-own > /etc/of-own; echo cached > /cache/c; echo kept > /var/run/x/kept")
+    lab.exec_in(own, "sh", "-c", "echo of-own > /etc/of-own; echo cached > /cache/c; echo kept > /var/run/x/kept")
+    lab.exec_in(own, "touch", lab.shares[0] / "by-own")
+    assert (lab.shares[0] / "by-own").exists()
     assert not Path("/etc/of-own").exists() and not Path("/cache").exists()
     assert (lab.run_dir.path / "nodes/worker1/var/lib/x/kept").read_text() == "kept\n"
-    assert inside(lab, own, "hostname") == "own\n"
-    assert own["status"]["podIP"] in inside(lab, own, "ip", "addr", "show", "eth0")
+    assert lab.exec_in(own, "hostname") == "own\n"
+    assert own["status"]["podIP"] in lab.exec_in(own, "ip", "addr", "show", "eth0")
     assert own["status"]["podIP"].startswith("10.233.65.")
     assert Host(lab.run_dir, lab.pod_host(own)).exec("cat", "/proc/net/dev").count("eth0") == 1
+
+
+def test_init_container_comes_first_and_a_pod_that_is_done_stays_so(lab):
+    mounts = {"volumeMounts": [{"name": "e", "mountPath": "/e"}]}
+    first = {"name": "first", "image": BACKEND, "command": ["sh", "-c", "sleep 0.5; echo made > /e/file"], **mounts}
+    lab.apply(pod("once", restartPolicy="Never", initContainers=[first], volumes=[{"name": "e", "emptyDir": {}}],
+                  container={"command": ["cat", "/e/file"], **mounts}))
+    wait_until(lambda: lab.get("pod", "once")["status"]["phase"] == "Succeeded")
+    once = lab.get("pod", "once")
+    assert lab.logs(once) == "made\n"
+    assert once["status"]["containerStatuses"][0]["state"]["terminated"]["reason"] == "Completed"
 
 
 def test_host_network_pod_shares_the_nodes_network(lab):
     lab.apply(pod("host", hostNetwork=True))
     host = wait_ready(lab, "host")
     assert host["status"]["podIP"] == ADDRESSES["worker1"]
-    assert "mgmt" in inside(lab, host, "ip", "link")
-    assert inside(lab, host, "ls", "/sys/class/net").split().count("mgmt") == 1
+    assert "mgmt" in lab.exec_in(host, "ip", "link")
+    assert lab.exec_in(host, "ls", "/sys/class/net").split().count("mgmt") == 1
 
 
 def test_security_context_is_kept(lab):
@@ -274,7 +275,7 @@ def test_projected_token_is_bound_to_the_pod_and_serves_the_api(lab):
     lab.apply(pod("who", volumes=[volume], container={"volumeMounts": [{"name": "t", "mountPath": "/t"}]}))
     who = wait_ready(lab, "who")
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
-              "spec": {"token": inside(lab, who, "cat", "/t/token"), "audiences": ["ours"]}}
+              "spec": {"token": lab.exec_in(who, "cat", "/t/token"), "audiences": ["ours"]}}
     user = json.loads(lab.kubectl("create", "-f", "-", "-o", "json", input=json.dumps(review)))["status"]["user"]
     assert user["username"] == "system:serviceaccount:default:default"
     assert user["extra"]["authentication.kubernetes.io/pod-name"] == ["who"]
@@ -303,13 +304,13 @@ def test_volumes_and_variables_follow_their_objects(lab):
     lab.kubectl("patch", "pod", "vol", "-p", json.dumps({"metadata": {"labels": {"x": "old"}}}))
     vol = wait_ready(lab, "vol")
     assert {"A=1", f"IP={vol['status']['podIP']}", "BOTH=1-$(A)-$(NONE)"} <= set(lab.logs(vol).splitlines())
-    assert inside(lab, vol, "cat", "/cm/a", "/cm/b", "/all/deep/k") == "12hidden"
-    before = inside(lab, vol, "readlink", "/cm/..data")
+    assert lab.exec_in(vol, "cat", "/cm/a", "/cm/b", "/all/deep/k") == "12hidden"
+    before = lab.exec_in(vol, "readlink", "/cm/..data")
     lab.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cm"}, "data": {"a": "new"}})
-    wait_until(lambda: inside(lab, vol, "cat", "/cm/a") == "new")
-    assert inside(lab, vol, "ls", "/cm") == "a\n" and inside(lab, vol, "readlink", "/cm/..data") != before
+    wait_until(lambda: lab.exec_in(vol, "cat", "/cm/a") == "new")
+    assert lab.exec_in(vol, "ls", "/cm") == "a\n" and lab.exec_in(vol, "readlink", "/cm/..data") != before
     lab.kubectl("label", "pod", "vol", "x=new", "--overwrite")
-    wait_until(lambda: inside(lab, vol, "cat", "/all/labels") == 'x="new"')
+    wait_until(lambda: lab.exec_in(vol, "cat", "/all/labels") == 'x="new"')
 
 
 def test_pod_waits_for_what_it_names(lab):
