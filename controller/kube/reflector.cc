@@ -25,7 +25,8 @@ constexpr absl::Duration kFirstProbeSilence = absl::Seconds(2);
 constexpr absl::Duration kLastProbeSilence = absl::Seconds(8);
 // Bookmarks come about every minute, where something changes at all.
 constexpr absl::Duration kWatchSilence = absl::Seconds(90);
-constexpr absl::Duration kStreamSilence = absl::Seconds(10);
+// Until its head, and between the objects that come first.
+constexpr absl::Duration kWatchHeadSilence = absl::Seconds(10);
 constexpr int kShortestWatchSeconds = 300;
 constexpr int kMoreWatchSeconds = 300;
 // A watch that ended sooner, without an event, was not worth having.
@@ -53,9 +54,15 @@ std::string UrlEncode(absl::string_view text) {
 Reflector::Reflector(Informer* informer, Random* random) : informer_(informer), random_(random) {}
 
 Reflector::Action Reflector::Next(absl::Duration now) {
-  if (running_ && phase_ == Phase::kStream && last_data_ + kStreamSilence <= now) {
-    // Whatever it means by this watch, it does not come to the end of the objects.
-    StartList(now);
+  if (running_ && SilentUntil() <= now) {
+    if (http_status_ == 200) {
+      // Whatever it means by this watch, it does not come to the end of the objects.
+      StartList(now);
+    } else {
+      Fail(absl::DeadlineExceededError(
+               absl::StrCat("no answer within ", absl::FormatDuration(kWatchHeadSilence))),
+           now);
+    }
   }
   Action action{.cancel = std::exchange(cancel_, false)};
   if (running_ || now < not_before_) return action;
@@ -70,9 +77,12 @@ Reflector::Action Reflector::Next(absl::Duration now) {
   return action;
 }
 
-absl::Duration Reflector::NextWakeup() const {
-  if (!running_) return not_before_;
-  return phase_ == Phase::kStream ? last_data_ + kStreamSilence : absl::InfiniteDuration();
+absl::Duration Reflector::NextWakeup() const { return running_ ? SilentUntil() : not_before_; }
+
+// A watch may be silent for long, but it is answered at once.
+absl::Duration Reflector::SilentUntil() const {
+  const bool impatient = phase_ == Phase::kStream || (phase_ == Phase::kWatch && http_status_ == 0);
+  return impatient ? last_data_ + kWatchHeadSilence : absl::InfiniteDuration();
 }
 
 HttpRequest Reflector::MakeRequest() {

@@ -80,6 +80,8 @@ class Reflector {
   enum class Phase { kStream, kList, kProbe, kWatch };
 
   HttpRequest MakeRequest();
+  // When the request under way counts as unanswered; the transport looks after the rest.
+  absl::Duration SilentUntil() const;
   absl::string_view Verb() const;
   void OnLine(absl::string_view line, absl::Duration now);
   void OnEvent(WatchEvent event, absl::Duration now);
