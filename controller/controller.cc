@@ -19,6 +19,19 @@ ObjectKey ServiceKey(absl::string_view service) {
           std::string(service.substr(slash + 1))};
 }
 
+std::string ServiceName(const ObjectKey& key) {
+  return absl::StrCat(key.namespace_, "/", key.name);
+}
+
+std::vector<IpAddress> ShownAddresses(const kube::Service& service) {
+  std::vector<IpAddress> addresses;
+  for (const kube::LoadBalancerIngress& ingress : service.ingress) {
+    if (const auto address = IpAddress::Parse(ingress.ip); address.ok())
+      addresses.push_back(*address);
+  }
+  return addresses;
+}
+
 }  // namespace
 
 Controller::Controller(ControllerOptions options, Seams seams)
@@ -26,7 +39,8 @@ Controller::Controller(ControllerOptions options, Seams seams)
       seams_(std::move(seams)),
       link_(seams_.open_link(this)),
       distributor_(&planner_, link_.get(), this, seams_.log),
-      statuses_(&ipam_, &planner_, &board_, seams_.status, seams_.clock, seams_.log) {
+      statuses_(&ipam_, &planner_, &board_, seams_.status, seams_.clock, seams_.log),
+      status_first_(seams_.status->Answers()) {
   TakeLead();
 }
 
@@ -75,6 +89,7 @@ void Controller::Apply(const ObjectEvent& event) {
   if (!event.object) {
     ipam_.Remove(event.key);
     planner_.Remove(event.key);
+    if (event.key.kind == kube::Service::kKind) status_first_.Know(ServiceName(event.key), {});
     statuses_.OnDeleted(event.key);
     if (event.key.kind == kube::Node::kKind) board_.Forget(event.key.name);
     return;
@@ -84,6 +99,8 @@ void Controller::Apply(const ObjectEvent& event) {
         if constexpr (requires { ipam_.Upsert(object); }) ipam_.Upsert(object);
       },
       *event.object);
+  if (const auto* service = std::get_if<kube::Service>(&*event.object))
+    status_first_.Know(service->Key(), ShownAddresses(*service));
   planner_.Upsert(*event.object);
   statuses_.OnObject(*event.object);
 }
@@ -123,6 +140,14 @@ void Controller::OnWritable(push::StreamId stream) {
 
 void Controller::OnDetached(push::StreamId stream, const absl::Status& why) {
   distributor_.OnDetached(stream, why, seams_.clock->Monotonic());
+}
+
+void Controller::OnServiceAnswered(const ObjectKey& key, const std::vector<std::string>& ips) {
+  std::vector<IpAddress> addresses;
+  for (const std::string& ip : ips) {
+    if (const auto address = IpAddress::Parse(ip); address.ok()) addresses.push_back(*address);
+  }
+  status_first_.OnAnswered(ServiceName(key), addresses, seams_.clock->Monotonic());
 }
 
 void Controller::OnSpeakerUp(const std::string& node, const plan::v1::Hello& hello) {
@@ -241,15 +266,18 @@ void Controller::Turn() {
 }
 
 void Controller::Allocate() {
+  const absl::Duration now = seams_.clock->Monotonic();
   const ipam::Changes changes = ipam_.TakeChanges();
   for (const std::string& service : changes.services) {
     const ipam::ServiceState* state = ipam_.Find(service);
     const bool by_bgp = state != nullptr && state->allocation.has_value() &&
                         state->allocation->protocol == network::Protocol::kBgp;
-    planner_.SetAddresses(service,
-                          by_bgp ? state->allocation->addresses : std::vector<IpAddress>{});
+    status_first_.Hold(service, by_bgp ? state->allocation->addresses : std::vector<IpAddress>{},
+                       now);
     statuses_.WriteService(ServiceKey(service));
   }
+  for (auto& [service, addresses] : status_first_.Take(now))
+    planner_.SetAddresses(service, std::move(addresses));
   for (const std::string& pool : changes.pools) statuses_.WriteEip(pool);
   for (const ClusterEvent& event : changes.events) statuses_.Record(event);
 }

@@ -29,6 +29,7 @@
 #include "controller/push/distributor.h"
 #include "controller/push/plan_link.h"
 #include "controller/push/reset_turns.h"
+#include "controller/status_first.h"
 #include "controller/status_sink.h"
 
 namespace openelb {
@@ -59,6 +60,7 @@ class ControllerObserver {
 
 class Controller final : public EventSource::Handler,
                          public push::PlanLink::Handler,
+                         public StatusHandler,
                          private push::Distributor::Owner {
  public:
   // All outlive the controller. `observer` may be null.
@@ -86,6 +88,9 @@ class Controller final : public EventSource::Handler,
   void OnReport(push::StreamId stream, const plan::v1::Report& report) override;
   void OnWritable(push::StreamId stream) override;
   void OnDetached(push::StreamId stream, const absl::Status& why) override;
+
+  // StatusHandler, on the owner thread.
+  void OnServiceAnswered(const ObjectKey& key, const std::vector<std::string>& ips) override;
 
   // Recomputes what changed since the last turn and does what is due. Call after each batch of the
   // calls above and at NextWakeup (monotonic; InfiniteDuration: only after calls).
@@ -136,6 +141,7 @@ class Controller final : public EventSource::Handler,
   push::ResetTurns reset_turns_;
   observe::SessionBoard board_;
   observe::Statuses statuses_;
+  StatusFirst status_first_;
   ControllerCounters counters_;
 
   bool leads_ = false;  // or has led: what was decided since stays decided

@@ -35,24 +35,24 @@ struct ClusterEvent {
   bool operator==(const ClusterEvent&) const = default;
 };
 
+// Hears what became of the addresses of Services. Called on the owner thread of whoever writes
+// them.
+class StatusHandler {
+ public:
+  virtual ~StatusHandler() = default;
+  // The status of the Service shows `ips` to everybody, or is refused for good. Readers such as
+  // kube-proxy can know them now.
+  virtual void OnServiceAnswered(const ObjectKey& key, const std::vector<std::string>& ips) = 0;
+};
+
 // Writes are level-triggered: the last call for an object wins; the sink retries what fails and
 // skips what has not changed. Called on the owner thread; must not block for long.
 class StatusSink {
  public:
-  // Hears what became of the addresses of Services. Called on the owner thread of whoever writes
-  // them.
-  class Handler {
-   public:
-    virtual ~Handler() = default;
-    // The status of the Service shows `ips` to everybody, or is refused for good. Readers such as
-    // kube-proxy can know them now.
-    virtual void OnServiceAnswered(const ObjectKey& key, const std::vector<std::string>& ips) = 0;
-  };
-
   virtual ~StatusSink() = default;
   // Whether somebody reads the statuses of Services who should know an address before traffic for
-  // it arrives: a Handler is then told of each WriteService that names addresses, unless a later
-  // one for the same Service overtakes it.
+  // it arrives: a StatusHandler is then told of each WriteService that names addresses, unless a
+  // later one for the same Service overtakes it.
   virtual bool Answers() const { return false; }
   virtual void WriteService(const ObjectKey& key, const ServiceStatus& status) = 0;
   virtual void WriteEip(const std::string& name, const network::EipStatus& status) = 0;

@@ -20,7 +20,7 @@ namespace openelb::kube {
 
 inline ObjectKey ServiceKey(const std::string& name) { return {Service::kKind, "default", name}; }
 
-class SinkTestWorld : public StatusSink::Handler {
+class SinkTestWorld : public StatusHandler {
  public:
   SinkTestWorld();
   ~SinkTestWorld() override;
