@@ -166,7 +166,8 @@ void SetField(const FieldPath& path, const Value& value, Value* object) {
     }
     walked.push_back(element);
   }
-  if (!IsItem(path.back())) *at = value;
+  const bool keeps_members = value.map() != nullptr && value.map()->empty() && at->map() != nullptr;
+  if (!IsItem(path.back()) && !keeps_members) *at = value;
 }
 
 void RemoveField(const FieldPath& path, Value* object) {
@@ -177,7 +178,10 @@ void RemoveField(const FieldPath& path, Value* object) {
     const auto it = FindItem(*items, parent, path.back());
     if (it != items->end()) items->erase(it);
   } else if (holder->map() != nullptr && !IsItem(path.back())) {
-    holder->map()->erase(path.back().substr(2));
+    const auto it = holder->map()->find(path.back().substr(2));
+    if (it == holder->map()->end()) return;
+    if (it->second.map() != nullptr && !it->second.map()->empty()) return;
+    holder->map()->erase(it);
   }
   // What holds nothing any more goes too.
   const bool empty = (holder->map() != nullptr && holder->map()->empty()) ||

@@ -20,8 +20,10 @@ FieldSet FieldsOf(const codec::Value& object);
 
 // Null pointer when it is not there.
 const codec::Value* FindField(const codec::Value& object, const FieldPath& path);
-// Makes what leads to it. Of an item of a list with keys only the keys.
+// Makes what leads to it. Of an item of a list with keys only the keys; an empty map takes nothing
+// from one with members.
 void SetField(const FieldPath& path, const codec::Value& value, codec::Value* object);
+// Leaves a map that has members.
 void RemoveField(const FieldPath& path, codec::Value* object);
 // Whether the field is the same in both, or in neither; items of lists with keys count as present
 // or not.

@@ -14,6 +14,7 @@
 #include "api/codec/parse.h"
 #include "api/codec/write.h"
 #include "controller/kube/json.h"
+#include "controller/kube/testing/value_at.h"
 
 namespace openelb::kube::fake {
 namespace {
@@ -250,10 +251,14 @@ Reply Server::Write(const ApiRequest& request, const HttpRequest& http) {
     if (!parsed.ok()) return BadRequest(parsed.status().message());
     body = *std::move(parsed);
   }
+  if (request.name.empty() != (request.verb == "create")) {
+    return Refuse(405, "MethodNotAllowed",
+                  "the server does not allow this method on the requested resource");
+  }
   if (request.type->kind == "TokenReview") return ReviewToken(body);
   if (request.verb == "create") return writer_.Create(request, std::move(body));
   if (request.verb == "update") return writer_.Update(request, std::move(body));
-  if (request.verb == "delete" && !request.name.empty()) return writer_.Delete(request, body);
+  if (request.verb == "delete") return writer_.Delete(request, body);
   if (request.verb == "patch") {
     if (http.content_type == "application/merge-patch+json") {
       return writer_.MergePatch(request, body);
@@ -270,20 +275,32 @@ Reply Server::Write(const ApiRequest& request, const HttpRequest& http) {
 }
 
 Reply Server::ReviewToken(const Value& review) const {
-  const Value* spec = review.Find("spec");
-  const Value* token = spec == nullptr ? nullptr : spec->Find("token");
-  if (token == nullptr || token->string() == nullptr || token->string()->empty()) {
-    return BadRequest("token is required for TokenReview in authentication");
-  }
+  const std::string token = TextAt(review, {"spec", "token"});
+  if (token.empty()) return BadRequest("token is required for TokenReview in authentication");
   Reply reply;
   reply.status = 201;
   reply.body = review;
-  const auto it = tokens_.find(*token->string());
-  reply.body["status"] =
-      it != tokens_.end()
-          ? it->second
-          : Value(Value::Map{{"user", Value::Map()}, {"error", "invalid bearer token"}});
+  Value& status = reply.body["status"];
+  status = Value(Value::Map{{"user", Value::Map()}, {"error", "invalid bearer token"}});
+  const auto it = tokens_.find(token);
+  if (it == tokens_.end()) return reply;
+  // Of a review that names no audience it is the server's own, which no token here has.
+  const Value* wanted = ValueAt(review, {"spec", "audiences"});
+  const Value& own = it->second.Find("audiences")->list()->front();
+  const bool fits =
+      wanted != nullptr && wanted->list() != nullptr &&
+      std::find(wanted->list()->begin(), wanted->list()->end(), own) != wanted->list()->end();
+  if (fits) status = it->second;
   return reply;
+}
+
+void Server::AddToken(const std::string& token, const std::string& audience,
+                      const std::string& user, Value extra) {
+  Value& status = tokens_[token];
+  status["authenticated"] = true;
+  status["audiences"] = Value(Value::List{audience});
+  status["user"]["username"] = user;
+  if (!extra.IsNull()) status["user"]["extra"] = std::move(extra);
 }
 
 Value Server::Put(absl::string_view text) {

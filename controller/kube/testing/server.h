@@ -64,8 +64,11 @@ class Server {
   void Restore(Store snapshot);
   Revision revision() const { return store_.revision(); }
 
-  // Answer of TokenReview: TokenReviewStatus for a token; unknown ones are not authenticated.
-  void SetToken(const std::string& token, codec::Value status) { tokens_[token] = status; }
+  // TokenReview knows the token from now on, for this audience. `extra`: of the user, such as
+  // authentication.kubernetes.io/node-name; a map of lists.
+  void AddToken(const std::string& token, const std::string& audience, const std::string& user,
+                codec::Value extra = {});
+  void RemoveToken(const std::string& token) { tokens_.erase(token); }
   // Off: an older server that refuses sendInitialEvents.
   void set_watch_list(bool on) { watch_list_ = on; }
 
@@ -87,7 +90,7 @@ class Server {
   const Clock* const clock_;
   Store store_;
   Writer writer_;
-  std::map<std::string, codec::Value> tokens_;
+  std::map<std::string, codec::Value> tokens_;  // TokenReviewStatus
   bool watch_list_ = true;
   std::vector<LoggedRequest> log_;
   std::map<int, std::function<void()>> listeners_;

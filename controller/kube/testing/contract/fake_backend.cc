@@ -1,0 +1,46 @@
+// The double, in virtual time.
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "api/base/scheduler.h"
+#include "controller/kube/testing/contract/contract.h"
+#include "controller/kube/testing/fake_transport.h"
+#include "controller/kube/testing/server.h"
+
+namespace openelb::kube::contract {
+namespace {
+
+class FakeBackend final : public Backend {
+ public:
+  Transport* transport() override { return &transport_; }
+  const Clock* clock() override { return &scheduler_; }
+  bool RunUntil(const std::function<bool()>& done) override {
+    const absl::Duration limit = scheduler_.Monotonic() + absl::Seconds(20);
+    while (!done()) {
+      if (!scheduler_.Step(limit)) return false;
+    }
+    return true;
+  }
+  std::string ExpiredRevision() override {
+    const std::string revision = absl::StrCat(server_.revision() - 1);
+    server_.Compact();
+    return revision;
+  }
+  void Compact(const std::string&) override { server_.Compact(); }
+  std::string NewToken(const std::string& audience) override {
+    server_.AddToken("a.good.token", audience, "system:serviceaccount:default:default");
+    return "a.good.token";
+  }
+
+ private:
+  Scheduler scheduler_;
+  fake::Server server_{&scheduler_};
+  FakeTransport transport_{&server_, &scheduler_};
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> MakeBackend() { return std::make_unique<FakeBackend>(); }
+
+}  // namespace openelb::kube::contract
