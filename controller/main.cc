@@ -27,8 +27,8 @@
 #include "controller/observe/metrics.h"
 #include "controller/options.h"
 #include "controller/plan_command.h"
-#include "controller/push/authenticator.h"
 #include "controller/push/grpc_server.h"
+#include "controller/push/token_file_authenticator.h"
 
 namespace openelb {
 namespace {

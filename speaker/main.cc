@@ -12,6 +12,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "api/base/clock.h"
@@ -72,6 +73,13 @@ link::LinkOptions MakeLinkOptions(const SpeakerFlags& flags, Random* random) {
       return link::ParseControllersFile(*content);
     };
   }
+  if (!flags.token_file.empty()) {
+    options.read_token = [path = flags.token_file]() -> absl::StatusOr<std::string> {
+      absl::StatusOr<std::string> content = ReadFile(path);
+      if (!content.ok()) return content.status();
+      return std::string(absl::StripAsciiWhitespace(*content));
+    };
+  }
   return options;
 }
 
@@ -83,7 +91,9 @@ link::GrpcClientOptions MakeGrpcOptions(const SpeakerFlags& flags) {
   options.token_file = flags.token_file;
   options.insecure = flags.plan_insecure;
   options.server_name =
-      absl::StrCat("openelb-controller.", Env("OPENELB_NAMESPACE", "openelb-system"), ".svc");
+      flags.plan_server_name.empty()
+          ? absl::StrCat("openelb-controller.", Env("OPENELB_NAMESPACE", "openelb-system"), ".svc")
+          : flags.plan_server_name;
   return options;
 }
 

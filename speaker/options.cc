@@ -18,13 +18,18 @@ void DeclareSpeakerFlags(FlagSet* flags, SpeakerFlags* options) {
                 "file with one HOST:PORT a line, read again before each round of attempts");
   flags->String("node-name", &options->node_name,
                 "name of the node this speaker runs on (default: $NODE_NAME)");
-  flags->String("plan-tls-ca", &options->plan_tls_ca,
-                "PEM file of the authority that signed the controller's certificate");
+  flags->String(
+      "plan-tls-ca", &options->plan_tls_ca,
+      "PEM file of the authorities that sign controllers' certificates; read again for each "
+      "connection");
+  flags->String("plan-server-name", &options->plan_server_name,
+                "name that controllers' certificates must carry, whatever address is dialled "
+                "(default: openelb-controller.$OPENELB_NAMESPACE.svc)");
   flags->String("plan-tls-cert", &options->plan_tls_cert,
                 "PEM file of a certificate for controllers that ask for one");
   flags->String("plan-tls-key", &options->plan_tls_key, "PEM file of that certificate's key");
   flags->String("token-file", &options->token_file,
-                "file with the token that is bound to this node; read again for each connection");
+                "file with the token that is bound to this node; a renewed one is shown at once");
   flags->Bool("plan-insecure", &options->plan_insecure,
               "talk to the controller in plain text, without a token");
 
@@ -66,6 +71,9 @@ absl::Status CheckSpeakerFlags(const SpeakerFlags& options) {
   }
   if (options.plan_insecure == !options.plan_tls_ca.empty()) {
     return Wrong("plan-tls-ca", "give either this or --plan-insecure");
+  }
+  if (options.plan_insecure && !options.plan_server_name.empty()) {
+    return Wrong("plan-server-name", "excludes --plan-insecure: there is no certificate");
   }
   if (options.plan_tls_cert.empty() != options.plan_tls_key.empty()) {
     return Wrong("plan-tls-cert", "goes together with --plan-tls-key");

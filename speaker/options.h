@@ -23,6 +23,7 @@ struct SpeakerFlags {
   std::string plan_tls_ca;
   std::string plan_tls_cert;
   std::string plan_tls_key;
+  std::string plan_server_name;  // empty: openelb-controller.$OPENELB_NAMESPACE.svc
   std::string token_file;
   bool plan_insecure = false;
   bool enable_layer2 = false;

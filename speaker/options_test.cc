@@ -36,13 +36,15 @@ TEST(SpeakerFlagsTest, ReadsThem) {
   const Parsed parsed = Parse(
       "--controller=10.0.0.1:50050 --controller [fd00::1]:50050 --node-name n1 --plan-tls-ca "
       "ca.pem "
-      "--token-file t --state-dir /s --plan-max-age 1h --metrics-addr :9 --log-format json");
+      "--token-file t --plan-server-name c.ns.svc --state-dir /s --plan-max-age 1h --metrics-addr "
+      ":9 --log-format json");
   ASSERT_TRUE(parsed.status.ok()) << parsed.status;
   EXPECT_THAT(parsed.options.controllers,
               ElementsAre(HostPort{"10.0.0.1", 50050}, HostPort{"fd00::1", 50050}));
   EXPECT_EQ(parsed.options.node_name, "n1");
   EXPECT_EQ(parsed.options.plan_tls_ca, "ca.pem");
   EXPECT_EQ(parsed.options.token_file, "t");
+  EXPECT_EQ(parsed.options.plan_server_name, "c.ns.svc");
   EXPECT_EQ(parsed.options.state_dir, "/s");
   EXPECT_EQ(parsed.options.plan_max_age, absl::Hours(1));
   EXPECT_EQ(parsed.options.common.metrics_addr, (HostPort{"", 9}));
@@ -77,6 +79,8 @@ TEST(SpeakerFlagsTest, SaysWhichFlagIsWrong) {
       {"--node-name n1 --plan-insecure --controller a:0", "\"a:0\" is not HOST:PORT"},
       {"--node-name n1 --controller a:1", "--plan-tls-ca: give either"},
       {"--node-name n1 --controller a:1 --plan-insecure --plan-tls-ca c", "give either"},
+      {"--node-name n1 --controller a:1 --plan-insecure --plan-server-name s",
+       "--plan-server-name"},
       {"--node-name n1 --controller a:1 --plan-tls-ca c --plan-tls-key k", "--plan-tls-cert"},
       {"--node-name n1 --controller a:1 --plan-insecure --token-file t", "--token-file: excludes"},
       {"--plan-max-age soon", "--plan-max-age"},

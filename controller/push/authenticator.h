@@ -1,59 +1,28 @@
 #pragma once
-// Who a speaker is: the node that its token is bound to.
+// The seam to who a speaker is: the node that its token is bound to.
 
-#include <cstdint>
-#include <map>
+#include <functional>
 #include <string>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
-#include "api/base/log.h"
-#include "api/base/mutex.h"
+#include "absl/time/time.h"
 
 namespace openelb::push {
 
-class Authenticator {
- public:
-  virtual ~Authenticator() = default;
-  // The node that `token` is bound to. Unauthenticated: it is bound to none. Unavailable: that
-  // cannot be told now. Called from any thread.
-  virtual absl::StatusOr<std::string> Authenticate(absl::string_view token) = 0;
+struct Identity {
+  std::string node;
+  // After so long the token is to be checked again: it may have expired.
+  absl::Duration recheck = absl::InfiniteDuration();
 };
 
-// Token -> node. Each line of `content` is "NODE TOKEN"; blank lines and what follows a # are
-// skipped. A node may have several tokens, a token one node. Error: InvalidArgument naming the line
-// (never a token).
-absl::StatusOr<std::map<std::string, std::string>> ParseTokenFile(absl::string_view content);
-
-// Tokens from a file that is read again whenever it has changed. A file that cannot be read or
-// parsed is reported and leaves the last good tokens.
-class TokenFileAuthenticator final : public Authenticator {
+class Authenticator {
  public:
-  // `log` is used from any thread, under the authenticator's lock, and by nothing else.
-  TokenFileAuthenticator(std::string path, Logger* log);
-  // At start: the file must be good.
-  absl::Status Load();
-  absl::StatusOr<std::string> Authenticate(absl::string_view token) override;
-  uint64_t file_errors() const;  // tokens looked up in the last good tokens of a bad file
+  // Unauthenticated: the token is bound to no node. Unavailable: that cannot be told now.
+  using Done = std::function<void(absl::StatusOr<Identity>)>;
 
- private:
-  // What tells a changed file: a swap of a mounted secret changes the inode.
-  struct Stamp {
-    uint64_t inode = 0;
-    int64_t size = -1;
-    int64_t modified_ns = 0;
-    bool operator==(const Stamp&) const = default;
-  };
-  absl::Status Refresh() REQUIRES(mutex_);
-
-  const std::string path_;
-  Logger* const log_;
-  mutable Mutex mutex_;
-  Stamp stamp_ GUARDED_BY(mutex_);
-  absl::Status broken_ GUARDED_BY(mutex_);  // of the file that has this stamp
-  std::map<std::string, std::string> tokens_ GUARDED_BY(mutex_);
-  uint64_t file_errors_ GUARDED_BY(mutex_) = 0;
+  virtual ~Authenticator() = default;
+  // Calls `done` once, from any thread, maybe before it returns. Callable from any thread.
+  virtual void Authenticate(const std::string& token, Done done) = 0;
 };
 
 }  // namespace openelb::push

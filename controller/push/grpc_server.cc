@@ -15,9 +15,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "api/base/clock.h"
 #include "api/base/mutex.h"
 #include "api/plan/referral.h"
 #include "api/plan/v1/plan.grpc.pb.h"
+#include "controller/push/stream_identity.h"
 
 namespace openelb::push {
 namespace {
@@ -93,14 +95,16 @@ class StreamEvents {
 class Stream final : public grpc::ServerBidiReactor<Report, Plan>,
                      public std::enable_shared_from_this<Stream> {
  public:
-  Stream(StreamId id, grpc::CallbackServerContext* context, StreamEvents* events)
-      : id_(id), context_(context), events_(events) {}
+  // `authenticator` is null when everybody is believed.
+  Stream(StreamId id, grpc::CallbackServerContext* context, Authenticator* authenticator,
+         StreamEvents* events)
+      : id_(id),
+        context_(context),
+        authenticator_(authenticator),
+        events_(events),
+        identity_(std::string(BearerToken(*context))) {}
 
-  void Open(std::string node) {
-    node_ = std::move(node);
-    MutexLock lock(&mutex_);
-    if (!finishing_) StartSendInitialMetadata();
-  }
+  void Start() { authenticator_ == nullptr ? Open() : CheckIdentity(); }
 
   void Write(std::shared_ptr<const Plan> plan) {
     MutexLock lock(&mutex_);
@@ -134,7 +138,7 @@ class Stream final : public grpc::ServerBidiReactor<Report, Plan>,
       attached_ = true;
     }
     events_->Post([self = shared_from_this()](PlanLink::Handler* handler) {
-      handler->OnAttached(self->id_, self->node_);
+      handler->OnAttached(self->id_, self->Node());
     });
     Read();
   }
@@ -144,7 +148,13 @@ class Stream final : public grpc::ServerBidiReactor<Report, Plan>,
     {
       MutexLock lock(&mutex_);
       report->Swap(&report_);
+      if (report->has_token()) {
+        identity_.OnRenewed(std::move(*report->mutable_token()->mutable_token()));
+      }
     }
+    // Live speakers report all the time, so that a token is looked at soon after it is due.
+    if (authenticator_ != nullptr) CheckIdentity();
+    if (report->has_token()) return Read();
     // The next report is read once this one was handled.
     events_->Post([self = shared_from_this(), report](PlanLink::Handler* handler) {
       handler->OnReport(self->id_, *report);
@@ -177,12 +187,46 @@ class Stream final : public grpc::ServerBidiReactor<Report, Plan>,
   }
 
  private:
+  void Open() {
+    MutexLock lock(&mutex_);
+    if (!finishing_) StartSendInitialMetadata();
+  }
+  std::string Node() {
+    MutexLock lock(&mutex_);
+    return identity_.node();
+  }
+  void CheckIdentity() {
+    std::optional<std::string> token;
+    {
+      MutexLock lock(&mutex_);
+      if (!finishing_) token = identity_.Next(clock_.Monotonic());
+    }
+    if (!token) return;
+    authenticator_->Authenticate(*token,
+                                 [weak = weak_from_this()](const absl::StatusOr<Identity>& answer) {
+                                   if (const auto self = weak.lock()) self->OnIdentity(answer);
+                                 });
+  }
+  void OnIdentity(const absl::StatusOr<Identity>& answer) {
+    absl::Status status;
+    bool is_new;
+    {
+      MutexLock lock(&mutex_);
+      is_new = identity_.node().empty();
+      status = identity_.OnAnswer(answer, clock_.Monotonic());
+    }
+    if (!status.ok()) return End(status);
+    if (is_new) Open();
+  }
+
   const StreamId id_;
   grpc::CallbackServerContext* const context_;
+  Authenticator* const authenticator_;
   StreamEvents* const events_;  // outlives the server, which waits for every OnDone
-  std::string node_;
+  const SystemClock clock_;
   Report report_;  // gRPC's from StartRead to OnReadDone
   Mutex mutex_;
+  StreamIdentity identity_ GUARDED_BY(mutex_);
   bool finishing_ GUARDED_BY(mutex_) = false;
   absl::Status why_ GUARDED_BY(mutex_);
   bool attached_ GUARDED_BY(mutex_) = false;
@@ -257,20 +301,20 @@ class GrpcServer::Impl final : public plan::v1::PlanService::CallbackService,
 
   // plan.v1.PlanService
   grpc::ServerBidiReactor<Report, Plan>* Attach(grpc::CallbackServerContext* context) override {
-    auto node = options_.insecure ? absl::StatusOr<std::string>("")
-                                  : authenticator_->Authenticate(BearerToken(*context));
     std::shared_ptr<Stream> stream;
+    bool stopping;
     {
       MutexLock lock(&mutex_);
       const StreamId id = next_id_++;
-      stream = std::make_shared<Stream>(id, context, this);
+      stream =
+          std::make_shared<Stream>(id, context, options_.insecure ? nullptr : authenticator_, this);
       streams_.emplace(id, stream);
-      if (stopping_) node = Stopping();
+      stopping = stopping_;
     }
-    if (node.ok()) {
-      stream->Open(*std::move(node));
+    if (stopping) {
+      stream->End(Stopping());
     } else {
-      stream->End(node.status());
+      stream->Start();
     }
     return stream.get();
   }

@@ -16,6 +16,7 @@
 #include "absl/time/clock.h"
 #include "api/base/log.h"
 #include "controller/push/grpc_server.h"
+#include "controller/push/token_file_authenticator.h"
 #include "speaker/link/grpc_test_bed.h"
 
 namespace openelb::link {

@@ -76,6 +76,7 @@ void Link::DialNext(absl::Duration now) {
   endpoint_ = round_[next_in_round_++];
   last_heard_ = now;
   ++counters_.dials;
+  if (options_.read_token) token_ = options_.read_token().value_or("");
   transport_->Dial(endpoint_);
 }
 
@@ -108,6 +109,7 @@ void Link::OnUp(const std::string& endpoint, absl::Duration now) {
   phase_ = Phase::kUp;
   endpoint_ = endpoint;
   last_heard_ = now;
+  token_at_ = options_.read_token ? now + options_.token_interval : absl::InfiniteDuration();
   store_->OnStreamStart();
 
   plan::v1::Report report;
@@ -204,6 +206,23 @@ void Link::SendObserved(plan::v1::Observed observed, absl::Duration now) {
   Send(report, now);
 }
 
+// The kubelet replaces the file long before the token expires.
+void Link::SendTokenIfRenewed(absl::Duration now) {
+  token_at_ = now + options_.token_interval;
+  const auto token = options_.read_token();
+  if (!token.ok()) {
+    log_->Damped("token", "the token cannot be read; the one shown stands",
+                 token.status().message());
+    return;
+  }
+  log_->Recovered("token", "the token can be read again");
+  if (*token == token_) return;
+  token_ = *token;
+  plan::v1::Report report;
+  report.mutable_token()->set_token(token_);
+  Send(report, now);
+}
+
 void Link::Send(const plan::v1::Report& report, absl::Duration now) {
   last_sent_ = now;
   transport_->Send(report);
@@ -222,6 +241,7 @@ void Link::Tick(absl::Duration now) {
     return;
   }
   if (phase_ != Phase::kUp) return;
+  if (now >= token_at_) SendTokenIfRenewed(now);
   if (now - last_heard_ >= options_.dead_after) {
     ++counters_.dead_controllers;
     transport_->Hangup();
@@ -253,7 +273,7 @@ absl::Duration Link::NextWakeup() const {
       break;
   }
   absl::Duration next =
-      std::min(last_sent_ + options_.heartbeat, last_heard_ + options_.dead_after);
+      std::min({last_sent_ + options_.heartbeat, last_heard_ + options_.dead_after, token_at_});
   if (refused_since_) next = std::min(next, *refused_since_ + options_.epoch_patience);
   return next;
 }

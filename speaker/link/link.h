@@ -38,11 +38,16 @@ struct LinkOptions {
   // leaves what was read last.
   std::function<absl::StatusOr<std::vector<std::string>>()> read_controllers;
 
+  // Reads the token that this speaker shows; a renewed one is sent on the stream. Null: none is
+  // shown.
+  std::function<absl::StatusOr<std::string>()> read_token;
+
   absl::Duration heartbeat = absl::Milliseconds(300);  // sent when idle for so long
   absl::Duration dead_after = absl::Seconds(1);        // a silent controller is hung up on
   absl::Duration dial_timeout = absl::Seconds(1);
   absl::Duration min_backoff = absl::Milliseconds(100);
   absl::Duration max_backoff = absl::Seconds(5);
+  absl::Duration token_interval = absl::Seconds(10);  // between two looks at the token
   // How long a controller with a refused epoch may take to raise it before another is tried.
   absl::Duration epoch_patience = absl::Seconds(3);
 };
@@ -101,6 +106,7 @@ class Link {
   void Failed(const absl::Status& why, absl::Duration now);
   void Send(const plan::v1::Report& report, absl::Duration now);
   void NoteErrors();
+  void SendTokenIfRenewed(absl::Duration now);
 
   PlanLink* const transport_;
   PlanStore* const store_;
@@ -118,7 +124,9 @@ class Link {
   size_t next_in_round_ = 0;
   std::set<std::string> passed_over_;  // in this round: they sent us on
   int failed_rounds_ = 0;
-  absl::Duration dial_at_;  // kWaiting
+  absl::Duration dial_at_;   // kWaiting
+  std::string token_;        // shown or sent last
+  absl::Duration token_at_;  // kUp: when to look at it
   absl::Duration last_sent_;
   absl::Duration last_heard_;                        // kDialing: since the dial
   std::optional<absl::Duration> refused_since_;      // for its epoch

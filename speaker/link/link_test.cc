@@ -121,6 +121,37 @@ TEST_F(LinkTest, AReferralIsFollowedAndNobodyIsAskedTwiceInARound) {
   EXPECT_THAT(transport_.Take(), ElementsAre("dial file:1"));
 }
 
+TEST_F(LinkTest, ARenewedTokenIsSentOnTheLiveStream) {
+  absl::StatusOr<std::string> token = std::string("t1");
+  LinkOptions options = Options();
+  options.read_token = [&] { return token; };
+  Link link(&transport_, &store_, &random_, &log_, options);
+  link.Start(now_);
+  link.OnUp("flag:1", now_);
+  const auto sent = [&] {
+    transport_.Take();
+    transport_.last.Clear();
+    now_ += absl::Seconds(10);
+    link.OnPlan(Heartbeat(), now_);
+    link.Tick(now_);
+    return transport_.last.token().token();
+  };
+  EXPECT_EQ(sent(), "");
+  token = std::string("t2");
+  EXPECT_EQ(sent(), "t2");
+  EXPECT_EQ(sent(), "");
+  token = absl::UnavailableError("gone");
+  EXPECT_EQ(sent(), "");
+  token = std::string("t3");
+  EXPECT_EQ(sent(), "t3");
+  // The next stream is opened with it.
+  link.OnDown(absl::UnavailableError("gone"), now_);
+  now_ = link.NextWakeup();
+  link.Tick(now_);
+  link.OnUp("flag:1", now_);
+  EXPECT_EQ(sent(), "");
+}
+
 TEST_F(LinkTest, BacksOffWithFullJitterAndStartsAfreshOnceHeard) {
   link_.Start(now_);
   absl::Duration longest;

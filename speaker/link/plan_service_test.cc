@@ -12,6 +12,7 @@
 #include "api/base/random.h"
 #include "controller/push/distributor.h"
 #include "controller/push/grpc_server.h"
+#include "controller/push/token_file_authenticator.h"
 #include "speaker/link/grpc_client.h"
 #include "speaker/link/grpc_test_bed.h"
 #include "speaker/link/link.h"

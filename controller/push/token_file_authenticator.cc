@@ -1,4 +1,4 @@
-#include "controller/push/authenticator.h"
+#include "controller/push/token_file_authenticator.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -71,7 +71,12 @@ absl::Status TokenFileAuthenticator::Refresh() {
   return broken_;
 }
 
-absl::StatusOr<std::string> TokenFileAuthenticator::Authenticate(absl::string_view token) {
+void TokenFileAuthenticator::Authenticate(const std::string& token, Done done) {
+  auto node = NodeOf(token);
+  done(node.ok() ? absl::StatusOr<Identity>(Identity{.node = *std::move(node)}) : node.status());
+}
+
+absl::StatusOr<std::string> TokenFileAuthenticator::NodeOf(absl::string_view token) {
   MutexLock lock(&mutex_);
   if (const absl::Status status = Refresh(); status.ok()) {
     log_->Recovered("token-file", "token file is good again", {{"file", path_}});

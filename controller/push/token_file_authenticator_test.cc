@@ -1,4 +1,4 @@
-#include "controller/push/authenticator.h"
+#include "controller/push/token_file_authenticator.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -56,22 +56,22 @@ TEST_F(TokenFileAuthenticatorTest, FollowsItsFileAndSurvivesABadOne) {
   EXPECT_TRUE(absl::IsUnavailable(authenticator_.Load()));
   Write("n1 one\n");
   ASSERT_TRUE(authenticator_.Load().ok());
-  EXPECT_EQ(authenticator_.Authenticate("one").value(), "n1");
+  EXPECT_EQ(authenticator_.NodeOf("one").value(), "n1");
   for (const char* wrong : {"", "on", "one ", "two"}) {
-    EXPECT_TRUE(absl::IsUnauthenticated(authenticator_.Authenticate(wrong).status())) << wrong;
+    EXPECT_TRUE(absl::IsUnauthenticated(authenticator_.NodeOf(wrong).status())) << wrong;
   }
   Write("n2 two\n");
-  EXPECT_EQ(authenticator_.Authenticate("two").value(), "n2");
-  EXPECT_TRUE(absl::IsUnauthenticated(authenticator_.Authenticate("one").status()));
+  EXPECT_EQ(authenticator_.NodeOf("two").value(), "n2");
+  EXPECT_TRUE(absl::IsUnauthenticated(authenticator_.NodeOf("one").status()));
   EXPECT_EQ(authenticator_.file_errors(), 0u);
 
   Write("n3\n");
-  EXPECT_EQ(authenticator_.Authenticate("two").value(), "n2");
+  EXPECT_EQ(authenticator_.NodeOf("two").value(), "n2");
   EXPECT_EQ(authenticator_.file_errors(), 1u);
   std::filesystem::remove(folder_ / "tokens");
-  EXPECT_EQ(authenticator_.Authenticate("two").value(), "n2");
+  EXPECT_EQ(authenticator_.NodeOf("two").value(), "n2");
   Write("n3 three\n");
-  EXPECT_EQ(authenticator_.Authenticate("three").value(), "n3");
+  EXPECT_EQ(authenticator_.NodeOf("three").value(), "n3");
   EXPECT_EQ(authenticator_.file_errors(), 2u);
 }
 
