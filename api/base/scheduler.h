@@ -37,6 +37,11 @@ class Scheduler final : public Clock {
   // No effect on an event that has run.
   void Cancel(const EventId& id) { events_.erase(id); }
 
+  // When the next event is due; InfiniteDuration: there is none.
+  absl::Duration Next() const {
+    return events_.empty() ? absl::InfiniteDuration() : events_.begin()->first.first;
+  }
+
   // Runs the next event, if there is one no later than `limit`.
   bool Step(absl::Duration limit = absl::InfiniteDuration()) {
     auto next = events_.begin();

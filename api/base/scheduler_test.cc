@@ -29,9 +29,11 @@ TEST(SchedulerTest, StopsAtTheLimitAndForgetsCancelledEvents) {
   scheduler.Cancel(cancelled);
   scheduler.RunFor(absl::Seconds(4));
   EXPECT_EQ(runs, 0);
+  EXPECT_EQ(scheduler.Next(), absl::Seconds(5));
   scheduler.RunFor(absl::Seconds(1));
   EXPECT_EQ(runs, 1);
   EXPECT_FALSE(scheduler.Step());
+  EXPECT_EQ(scheduler.Next(), absl::InfiniteDuration());
 }
 
 TEST(SchedulerTest, AStepOfTheCalendarMovesNoTimer) {
