@@ -288,6 +288,7 @@ void Controller::Plan() {
   const absl::Duration now = seams_.clock->Monotonic();
   if (!change.empty()) {
     distributor_.OnPlanChange(change, now);
+    statuses_.OnSpeakersPlanned();
     save_due_ = true;
     if (seams_.observer != nullptr && change_since_)
       seams_.observer->OnPlanned(now - *change_since_);

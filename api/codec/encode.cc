@@ -117,6 +117,8 @@ Value EncodeBgpConfStatus(const network::BgpConfStatus& status) {
 
 Value EncodeBgpPeerStatus(const network::BgpPeerStatus& status) {
   Value encoded;
+  encoded["established"] = status.established;
+  encoded["expected"] = status.expected;
   encoded["nodesPeerStatus"] = Value::Map();
   for (const auto& [name, node] : status.nodes) {
     Value& entry = encoded["nodesPeerStatus"][name];

@@ -65,9 +65,12 @@ TEST(Encode, BgpPeer) {
   node.negotiated_hold_time_s = 9;
   node.uptime = kTime;
   node.announced_prefixes = 2;
+  status.established = 1;
+  status.expected = 2;
   EXPECT_EQ(
       ToJson(EncodeBgpPeerStatus(status)),
-      R"({"nodesPeerStatus":{"master1":{"peerState":{"announcedPrefixes":"2","localAs":50000,)"
+      R"({"established":1,"expected":2,)"
+      R"("nodesPeerStatus":{"master1":{"peerState":{"announcedPrefixes":"2","localAs":50000,)"
       R"("messages":{"received":{"keepalive":"0","notification":"0","open":"0","refresh":"0",)"
       R"("total":"0","update":"0","withdrawPrefix":"0"},"sent":{"keepalive":"0",)"
       R"("notification":"0","open":"1","refresh":"0","total":"18446744073709551615",)"

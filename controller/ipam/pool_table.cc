@@ -47,8 +47,10 @@ kube::Condition ReadyCondition(const Pool& pool) {
   if (!pool.range) return MakeCondition(pool, "Ready", false, "InvalidAddress", pool.refused);
   if (!pool.refused.empty()) return MakeCondition(pool, "Ready", false, "Overlap", pool.refused);
   if (pool.eip.meta.deletion_timestamp) {
-    return MakeCondition(pool, "Ready", true, "Deleting",
-                         "gives no new address because it is being deleted");
+    return MakeCondition(
+        pool, "Ready", true, "Deleting",
+        "gives no new address because it is being deleted; it goes when no Service "
+        "holds one: delete those, or let them name another Eip");
   }
   if (pool.eip.disable) {
     return MakeCondition(

@@ -131,7 +131,9 @@ network::BgpPeerStatus SessionBoard::PeerStatus(absl::string_view peer) const {
   network::BgpPeerStatus status;
   for (const auto& [node, observed] : nodes_) {
     for (const auto& p : observed.peers()) {
-      if (p.name() == peer) status.nodes[node] = FromProto(p);
+      if (p.name() != peer) continue;
+      status.nodes[node] = FromProto(p);
+      if (Established(p)) ++status.established;
     }
   }
   return status;

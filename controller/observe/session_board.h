@@ -44,7 +44,9 @@ class SessionBoard {
   // When TakeDuePeers next has something to give, if ever.
   std::optional<absl::Duration> NextDue() const;
 
-  // Without conditions.
+  // Whether the speaker on `node` has reported.
+  bool Heard(absl::string_view node) const { return nodes_.contains(node); }
+  // Without conditions and what is planned.
   network::BgpPeerStatus PeerStatus(absl::string_view peer) const;
   network::BgpConfStatus ConfStatus() const;
   // Problems that speakers report of themselves, by node.

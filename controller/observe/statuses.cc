@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "controller/observe/truncate.h"
+#include "controller/plan/model.h"
 
 namespace openelb::observe {
 namespace {
@@ -13,7 +15,11 @@ namespace {
 // until its rack's speakers have reported.
 constexpr absl::Duration kLasting = absl::Seconds(1);
 
+// How long a new process waits for the speakers that should be there.
+constexpr absl::Duration kHearing = absl::Seconds(10);
+
 ObjectKey PeerKey(const std::string& name) { return {network::BgpPeer::kKind, "", name}; }
+ObjectKey EipKey(const std::string& name) { return {network::Eip::kKind, "", name}; }
 ObjectKey ConfKey(const std::string& name) { return {network::BgpConf::kKind, "", name}; }
 
 }  // namespace
@@ -34,17 +40,15 @@ void Statuses::OnObject(const Object& object) {
 
 void Statuses::OnDeleted(const ObjectKey& key) {
   if (known_.erase(key) == 0) return;
-  if (key.kind == network::BgpPeer::kKind) due_peers_.erase(key.name);
-  if (key.kind == network::BgpConf::kKind) due_confs_.erase(key.name);
+  pacer_.Forget(key);
+  unheard_.erase(key);
   stamps_.Forget(key);
   sink_->Forget(key);
 }
 
 void Statuses::MarkDue(const ObjectKey& key) {
-  if (!known_.contains(key)) return;
-  if (key.kind == network::BgpPeer::kKind) due_peers_.insert(key.name);
-  if (key.kind == network::BgpConf::kKind) due_confs_.insert(key.name);
-  if (key.kind == network::Eip::kKind) WriteEip(key.name);
+  const bool own = key.kind != kube::Service::kKind;
+  if (own && known_.contains(key)) pacer_.Mark(key, clock_->Monotonic());
 }
 
 void Statuses::OnSession(const SessionChange& change) {
@@ -147,32 +151,41 @@ void Statuses::WriteService(const ObjectKey& key) {
   sink_->WriteService(key, status);
 }
 
-void Statuses::WriteEip(const std::string& name) {
-  const ObjectKey key{network::Eip::kKind, "", name};
-  const network::EipStatus* pool = ipam_->PoolStatus(name);
-  if (pool == nullptr || !known_.contains(key)) return;
-  network::EipStatus status = *pool;
+void Statuses::WriteEip(const std::string& name) { MarkDue(EipKey(name)); }
+
+template <typename Status>
+void Statuses::Complete(const ObjectKey& key, Status* status) {
   for (kube::Condition& condition : Conditions(key))
-    status.conditions.push_back(std::move(condition));
-  stamps_.Stamp(key, clock_->Wall(), &status.conditions);
-  sink_->WriteEip(name, status);
+    status->conditions.push_back(std::move(condition));
+  if (auto sentence = Truncate(status)) {
+    status->conditions.push_back({.type = "Truncated",
+                                  .status = true,
+                                  .reason = "TooLarge",
+                                  .message = *std::move(sentence),
+                                  .observed_generation = known_.at(key).generation});
+  }
+  stamps_.Stamp(key, clock_->Wall(), &status->conditions);
 }
 
-void Statuses::WriteBgpPeer(const std::string& name) {
-  if (!known_.contains(PeerKey(name))) return;
-  network::BgpPeerStatus status = board_->PeerStatus(name);
-  status.conditions = Conditions(PeerKey(name));
-  stamps_.Stamp(PeerKey(name), clock_->Wall(), &status.conditions);
-  sink_->WriteBgpPeer(name, status);
-}
-
-void Statuses::WriteBgpConf(const std::string& name) {
-  if (!known_.contains(ConfKey(name))) return;
-  network::BgpConfStatus status;
-  if (name == network::kBgpConfName) status = board_->ConfStatus();
-  status.conditions = Conditions(ConfKey(name));
-  stamps_.Stamp(ConfKey(name), clock_->Wall(), &status.conditions);
-  sink_->WriteBgpConf(name, status);
+void Statuses::WriteOwn(const ObjectKey& key) {
+  if (key.kind == network::Eip::kKind) {
+    const network::EipStatus* pool = ipam_->PoolStatus(key.name);
+    if (pool == nullptr) return;
+    network::EipStatus status = *pool;
+    Complete(key, &status);
+    sink_->WriteEip(key.name, status);
+  } else if (key.kind == network::BgpPeer::kKind) {
+    network::BgpPeerStatus status = board_->PeerStatus(key.name);
+    const auto expected = expected_.find(key.name);
+    if (expected != expected_.end()) status.expected = expected->second;
+    Complete(key, &status);
+    sink_->WriteBgpPeer(key.name, status);
+  } else {
+    network::BgpConfStatus status;
+    if (key.name == network::kBgpConfName) status = board_->ConfStatus();
+    Complete(key, &status);
+    sink_->WriteBgpConf(key.name, status);
+  }
 }
 
 void Statuses::Record(const ClusterEvent& event) {
@@ -182,18 +195,53 @@ void Statuses::Record(const ClusterEvent& event) {
   sink_->Record(event);
 }
 
+void Statuses::CountExpected() {
+  std::map<std::string, int> counts;
+  for (const auto& [node, speaker] : planner_->model().speakers) {
+    for (const auto& [address, peer] : speaker.peers) {
+      if (peer.down.empty()) ++counts[peer.name];
+    }
+  }
+  for (const auto* map : {&counts, &expected_}) {
+    for (const auto& [peer, count] : *map) {
+      const auto before = expected_.find(peer);
+      const auto now = counts.find(peer);
+      if (before == expected_.end() || now == counts.end() || before->second != now->second)
+        MarkDue(PeerKey(peer));
+    }
+  }
+  expected_ = std::move(counts);
+}
+
+bool Statuses::SpeakersHeard(absl::Duration now) {
+  if (all_heard_) return true;
+  hear_until_ = std::min(hear_until_, now + kHearing);
+  const auto& speakers = planner_->model().speakers;
+  all_heard_ = hear_until_ <= now || std::all_of(speakers.begin(), speakers.end(),
+                                                 [&](auto& s) { return board_->Heard(s.first); });
+  return all_heard_;
+}
+
 void Statuses::WriteDue(absl::Duration now) {
   if (board_->TakeProblemsChanged()) OnProblems(now);
   if (problems_due_ <= now) {
     problems_due_ = absl::InfiniteDuration();
     ReadProblems();
   }
-  std::set<std::string> peers = board_->TakeDuePeers(now);
-  peers.merge(std::exchange(due_peers_, {}));
-  for (const std::string& peer : peers) WriteBgpPeer(peer);
-  std::set<std::string> confs = std::exchange(due_confs_, {});
-  if (board_->TakeConfDue()) confs.insert(network::kBgpConfName);
-  for (const std::string& conf : confs) WriteBgpConf(conf);
+  if (std::exchange(speakers_planned_, false)) CountExpected();
+  for (const std::string& peer : board_->TakeDuePeers(now)) MarkDue(PeerKey(peer));
+  if (board_->TakeConfDue()) MarkDue(ConfKey(network::kBgpConfName));
+  const bool heard = SpeakersHeard(now);
+  std::vector<ObjectKey> keys = pacer_.Take(now);
+  if (heard) keys.insert(keys.end(), unheard_.begin(), unheard_.end());
+  if (heard) unheard_.clear();
+  for (const ObjectKey& key : keys) {
+    if (heard || key.kind == network::Eip::kKind) {
+      WriteOwn(key);
+    } else {
+      unheard_.insert(key);
+    }
+  }
 }
 
 std::vector<std::string> Statuses::Eips() const {
@@ -205,7 +253,9 @@ std::vector<std::string> Statuses::Eips() const {
 }
 
 absl::Duration Statuses::NextDue() const {
-  return std::min(problems_due_, board_->NextDue().value_or(absl::InfiniteDuration()));
+  const absl::Duration heard = unheard_.empty() ? absl::InfiniteDuration() : hear_until_;
+  return std::min({problems_due_, board_->NextDue().value_or(absl::InfiniteDuration()),
+                   pacer_.NextDue(), heard});
 }
 
 }  // namespace openelb::observe

@@ -12,6 +12,7 @@
 #include "api/object.h"
 #include "controller/ipam/ipam.h"
 #include "controller/observe/conditions.h"
+#include "controller/observe/pacer.h"
 #include "controller/observe/session_board.h"
 #include "controller/plan/planner.h"
 #include "controller/status_sink.h"
@@ -34,12 +35,14 @@ class Statuses {
   // conditions, events and log lines.
   void OnProblems(absl::Duration now);
 
-  // As ipam has it now.
+  // Which speakers should have which sessions may have changed.
+  void OnSpeakersPlanned() { speakers_planned_ = true; }
+
+  // As ipam has it now. An Eip within a second of its last one.
   void WriteService(const ObjectKey& key);
   void WriteEip(const std::string& name);
   void Record(const ClusterEvent& event);
-  // Reads the problems and writes the statuses of BgpPeers and BgpConf that are due at `now`
-  // (monotonic).
+  // Reads the problems and writes the statuses of our kinds that are due at `now` (monotonic).
   void WriteDue(absl::Duration now);
   // When WriteDue next has something to do; InfiniteDuration: nothing.
   absl::Duration NextDue() const;
@@ -60,8 +63,14 @@ class Statuses {
   void MarkDue(const ObjectKey& key);
   std::vector<plan::Problem> FindProblems() const;
   void ReadProblems();
-  void WriteBgpPeer(const std::string& name);
-  void WriteBgpConf(const std::string& name);
+  void CountExpected();
+  // Whether every speaker has reported, or has been waited for long enough: until then a status
+  // would show sessions as gone that are only unheard of.
+  bool SpeakersHeard(absl::Duration now);
+  void WriteOwn(const ObjectKey& key);
+  // Truncates, stamps and encloses the object's conditions.
+  template <typename Status>
+  void Complete(const ObjectKey& key, Status* status);
 
   const ipam::Ipam* ipam_;
   const plan::Planner* planner_;
@@ -73,8 +82,12 @@ class Statuses {
   std::map<ObjectKey, Known> known_;  // Services and our own kinds
   std::vector<plan::Problem> problems_;
   absl::Duration problems_due_ = absl::InfiniteDuration();
-  std::set<std::string> due_peers_;
-  std::set<std::string> due_confs_;
+  Pacer pacer_{absl::Seconds(1)};
+  std::set<ObjectKey> unheard_;  // due, and waiting for speakers
+  absl::Duration hear_until_ = absl::InfiniteDuration();
+  bool all_heard_ = false;
+  bool speakers_planned_ = true;
+  std::map<std::string, int> expected_;  // sessions by BgpPeer
   uint64_t events_recorded_ = 0;
 };
 

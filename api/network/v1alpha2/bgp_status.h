@@ -41,6 +41,8 @@ struct NodePeerStatus {
 };
 
 struct BgpPeerStatus {
+  int established = 0;                          // additive: sessions that are up
+  int expected = 0;                             // additive: speakers that should have one
   std::map<std::string, NodePeerStatus> nodes;  // by node name
   std::vector<kube::Condition> conditions;
   bool operator==(const BgpPeerStatus&) const = default;

@@ -1,0 +1,55 @@
+#pragma once
+// When statuses are written: the first change of an object at once, later ones at most once per
+// interval, together. Pure: time comes in.
+
+#include <algorithm>
+#include <map>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "api/object.h"
+
+namespace openelb::observe {
+
+class Pacer {
+ public:
+  explicit Pacer(absl::Duration interval) : interval_(interval) {}
+
+  // The object has something new to be written.
+  void Mark(const ObjectKey& key, absl::Duration now) {
+    const auto taken = taken_.find(key);
+    due_.try_emplace(key, taken == taken_.end() ? now : std::max(now, taken->second + interval_));
+  }
+
+  // The objects whose turn it is, in order; each is unmarked.
+  std::vector<ObjectKey> Take(absl::Duration now) {
+    std::vector<ObjectKey> keys;
+    for (const auto& [key, when] : due_) {
+      if (when <= now) keys.push_back(key);
+    }
+    for (const ObjectKey& key : keys) {
+      due_.erase(key);
+      taken_[key] = now;
+    }
+    return keys;
+  }
+
+  void Forget(const ObjectKey& key) {
+    due_.erase(key);
+    taken_.erase(key);
+  }
+
+  // InfiniteDuration: nothing is marked.
+  absl::Duration NextDue() const {
+    absl::Duration next = absl::InfiniteDuration();
+    for (const auto& [key, when] : due_) next = std::min(next, when);
+    return next;
+  }
+
+ private:
+  const absl::Duration interval_;
+  std::map<ObjectKey, absl::Duration> due_;
+  std::map<ObjectKey, absl::Duration> taken_;  // when each was last
+};
+
+}  // namespace openelb::observe
