@@ -11,7 +11,8 @@ namespace {
 using codec::Value;
 using Role = Leadership::Role;
 
-constexpr absl::Duration kSearchInterval = absl::Minutes(1);
+constexpr absl::Duration kFirstSearchInterval = absl::Minutes(1);
+constexpr absl::Duration kLastSearchInterval = absl::Hours(1);
 
 }  // namespace
 
@@ -22,10 +23,12 @@ void LeaseMachine::NoteTime(absl::Duration now) {
   if (leadership_.role == Role::kLeading && now >= renewed_at_ + options_.renew_deadline) {
     leadership_.role = Role::kLapsed;
     next_search_ = renewed_at_ + options_.lease_duration + options_.retry_period;
+    search_interval_ = kFirstSearchInterval;
   }
   if (leadership_.role == Role::kLapsed && now >= next_search_) {
     ++searches_;
-    next_search_ = now + kSearchInterval;
+    next_search_ = now + search_interval_;
+    search_interval_ = std::min(2 * search_interval_, kLastSearchInterval);
   }
 }
 

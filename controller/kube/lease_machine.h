@@ -58,7 +58,7 @@ class LeaseMachine {
 
   const Leadership& leadership() const { return leadership_; }
   // How often speakers should have looked for another leader: once the Lease has run out unrenewed,
-  // and again each minute.
+  // and again after 1, 2, 4 ... 60 minutes.
   int searches() const { return searches_; }
   const LeaseRecord& record() const { return record_; }  // as last read or written
 
@@ -87,6 +87,7 @@ class LeaseMachine {
   Leadership leadership_;
   int searches_ = 0;
   absl::Duration next_search_ = absl::InfiniteDuration();
+  absl::Duration search_interval_;
 
   std::optional<Call> call_;  // under way
   absl::Duration call_since_;
