@@ -40,7 +40,8 @@ Controller::Controller(ControllerOptions options, Seams seams)
       link_(seams_.open_link(this)),
       distributor_(&planner_, link_.get(), this, seams_.log),
       statuses_(&ipam_, &planner_, &board_, seams_.status, seams_.clock, seams_.log),
-      status_first_(seams_.status->Answers()) {
+      status_first_(seams_.status->Answers()),
+      recovery_(options.settle) {
   TakeLead();
 }
 
@@ -51,19 +52,16 @@ Controller::~Controller() = default;
 void Controller::TakeLead() {
   if (!leads_ && seams_.epoch->leads().ok()) {
     leads_ = true;
+    first_epoch_ = seams_.epoch->current();
     LoadSaved();
   }
-  if (leads_ && synced_ && !std::exchange(started_, true)) {
-    ipam_.Start();
-    gate_deadline_ = seams_.clock->Monotonic() + options_.settle;
-  }
+  if (leads_ && synced_ && !std::exchange(started_, true)) BeginRecovery();
 }
 
 void Controller::LoadSaved() {
   const auto text = seams_.disk->Read(kSavedStateFile);
   const auto saved = text.ok() ? ParseSavedState(*text) : absl::StatusOr<SavedState>(text.status());
   if (!saved.ok()) {
-    // Its speakers know what they were told: see OpenGateWhenSafe.
     facts_missing_ = true;
     if (!absl::IsNotFound(saved.status())) {
       seams_.log->Error("saved facts cannot be read; speakers will report them again",
@@ -87,7 +85,7 @@ void Controller::OnEvents(std::vector<ObjectEvent> events) {
 
 void Controller::Apply(const ObjectEvent& event) {
   if (!event.object) {
-    ipam_.Remove(event.key);
+    ipam_.Remove(event.key, event.missing);
     planner_.Remove(event.key);
     if (event.key.kind == kube::Service::kKind) status_first_.Know(ServiceName(event.key), {});
     statuses_.OnDeleted(event.key);
@@ -108,6 +106,17 @@ void Controller::Apply(const ObjectEvent& event) {
 void Controller::OnSynced() {
   if (std::exchange(synced_, true)) return;
   seams_.log->Info("cluster state is complete");
+}
+
+void Controller::BeginRecovery() {
+  std::optional<std::set<std::string>> known;
+  if (!facts_missing_) {
+    known.emplace();
+    for (const plan::Fact& fact : planner_.facts()) {
+      if (fact.kind == plan::kSpeakerFact && !fact.values.empty()) known->insert(fact.subject);
+    }
+  }
+  recovery_.Begin(std::move(known), seams_.clock->Monotonic());
 }
 
 void Controller::OnAway(std::string reason) {
@@ -152,11 +161,9 @@ void Controller::OnServiceAnswered(const ObjectKey& key, const std::vector<std::
 
 void Controller::OnSpeakerUp(const std::string& node, const plan::v1::Hello& hello) {
   seams_.log->Info("speaker attached", {{"node", node}, {"version", hello.version()}});
-  if (hello.has_generation()) {
-    holders_.insert(node);
-  } else {
-    fresh_speaker_ = true;
-  }
+  if (gate_open_) return;
+  recovery_.OnSpeakerUp(node, hello, first_epoch_);
+  if (hello.largest_epoch() >= first_epoch_) OnLargerEpoch(node, hello.largest_epoch());
 }
 
 void Controller::OnSpeakerDown(const std::string& node, const absl::Status& why) {
@@ -190,6 +197,9 @@ void Controller::OnSpeakerReport(const std::string& node, const plan::v1::Report
     case plan::v1::Report::kGoodbye:
       if (report.goodbye().leaving())
         SetFact({.subject = node, .kind = plan::kSpeakerFact, .values = {}});
+      break;
+    case plan::v1::Report::kAnnounced:
+      recovery_.OnAnnounced(node, report.announced());
       break;
     default:
       break;
@@ -229,18 +239,28 @@ void Controller::SetEndpoints(std::vector<std::string> endpoints) {
 
 void Controller::SendSpeakersAway(const absl::Status& why) { distributor_.SendAway(why); }
 
-// Without saved facts a plan could leave out what only speakers know (such as which subnets a rack
-// has). So a controller that lost them waits for the speakers that run on a plan to report theirs,
-// `settle` at most.
-void Controller::OpenGateWhenSafe() {
-  if (gate_open_ || !started_) return;
-  if (facts_missing_ && seams_.clock->Monotonic() < gate_deadline_) {
-    const bool all_new = fresh_speaker_ && holders_.empty();
-    if (!all_new) return;
+// What speakers announce comes before what the store says, where the store forgot.
+bool Controller::OpenGateWhenSafe() {
+  const absl::Duration now = seams_.clock->Monotonic();
+  if (gate_open_) return true;
+  if (recovery_.Asks()) distributor_.AskAnnounced(now);
+  if (!recovery_.IsDone(now)) return false;
+  for (const auto& [service, address] : recovery_.announced()) {
+    ipam_.SetAnnounced(service, address);
+    status_first_.Know(service, {address});  // it carries traffic, so it has been shown
   }
+  ipam_.Start();
   gate_open_ = true;
-  statuses_.OnProblems(seams_.clock->Monotonic());
   seams_.log->Info("serving plans", {{"epoch", seams_.epoch->current()}});
+  return true;
+}
+
+// The addresses of missing Services go back to their Eips.
+void Controller::EndRests(absl::Duration now) {
+  while (!rests_.empty() && rests_.front().first <= now) {
+    ipam_.EndRest(rests_.front().second);
+    rests_.pop_front();
+  }
 }
 
 void Controller::Turn() {
@@ -251,18 +271,18 @@ void Controller::Turn() {
   }
   TakeLead();
   distributor_.SetRefusal(seams_.epoch->leads());
-  if (started_) {
+  EndRests(now);
+  if (OpenGateWhenSafe()) {
     // The status comes first, so that forwarding on the nodes can know an address before traffic
     // reaches them.
     Allocate();
     Plan();
-    OpenGateWhenSafe();
-    if (gate_open_) distributor_.SetEpoch(seams_.epoch->current(), now);
+    distributor_.SetEpoch(seams_.epoch->current(), now);
     statuses_.WriteDue(now);
   }
   distributor_.SetResetTurns(reset_turns_.Holders(now));
   distributor_.Tick(now);
-  if (save_due_ && next_save_ <= now) Save();
+  if (gate_open_ && save_due_ && next_save_ <= now) Save();
 }
 
 void Controller::Allocate() {
@@ -280,6 +300,7 @@ void Controller::Allocate() {
     planner_.SetAddresses(service, std::move(addresses));
   for (const std::string& pool : changes.pools) statuses_.WriteEip(pool);
   for (const ClusterEvent& event : changes.events) statuses_.Record(event);
+  for (const IpAddress& address : changes.rested) rests_.emplace_back(now + options_.rest, address);
 }
 
 void Controller::Plan() {
@@ -293,8 +314,7 @@ void Controller::Plan() {
     if (seams_.observer != nullptr && change_since_)
       seams_.observer->OnPlanned(now - *change_since_);
   }
-  // Before speakers have been heard, what only they know looks like a problem.
-  if (change.problems && gate_open_) statuses_.OnProblems(now);
+  if (change.problems) statuses_.OnProblems(now);
   change_since_.reset();
 }
 
@@ -317,14 +337,15 @@ void Controller::Save() {
 absl::Duration Controller::NextWakeup() const {
   absl::Duration next = std::min(distributor_.NextWakeup(), reset_turns_.NextDue());
   if (settle_until_) next = std::min(next, *settle_until_);
-  if (started_ && !gate_open_) next = std::min(next, gate_deadline_);
-  if (save_due_) next = std::min(next, next_save_);
-  if (started_) next = std::min(next, statuses_.NextDue());
+  if (!gate_open_) next = std::min(next, recovery_.deadline());
+  if (!rests_.empty()) next = std::min(next, rests_.front().first);
+  if (gate_open_ && save_due_) next = std::min(next, next_save_);
+  if (gate_open_) next = std::min({next, statuses_.NextDue(), status_first_.NextDue()});
   return next;
 }
 
 void Controller::Stop() {
-  if (started_) Save();
+  if (gate_open_) Save();
 }
 
 }  // namespace openelb

@@ -9,11 +9,13 @@
 // One owner thread calls everything; time, disk and links come through seams, so that a simulation
 // can run it.
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -29,6 +31,7 @@
 #include "controller/push/distributor.h"
 #include "controller/push/plan_link.h"
 #include "controller/push/reset_turns.h"
+#include "controller/recovery.h"
 #include "controller/status_first.h"
 #include "controller/status_sink.h"
 
@@ -36,9 +39,11 @@ namespace openelb {
 
 struct ControllerOptions {
   // After the source was away and is back, how long removals for node health or endpoint readiness
-  // wait: its own view lags at first. Also how long a controller that lost its saved facts waits
-  // for speakers to report theirs.
+  // wait: its own view lags at first. Also how long a controller that begins waits for speakers
+  // (see Recovery).
   absl::Duration settle = absl::Seconds(10);
+  // How long the address of a Service that a complete list no longer has is given to nobody else.
+  absl::Duration rest = absl::Minutes(10);
 };
 
 // Totals since the start.
@@ -103,8 +108,10 @@ class Controller final : public EventSource::Handler,
   // Saves what a later start needs. Nothing is withdrawn.
   void Stop();
 
-  // Cluster state is complete: speakers can be served.
+  // Cluster state is complete.
   bool synced() const { return synced_; }
+  // Speakers are served.
+  bool serving() const { return gate_open_; }
   bool away() const { return away_; }
   const ipam::Ipam& ipam() const { return ipam_; }
   const plan::Planner& planner() const { return planner_; }
@@ -129,7 +136,10 @@ class Controller final : public EventSource::Handler,
   std::string RackOf(const std::string& node) const;
   void Allocate();
   void Plan();
-  void OpenGateWhenSafe();
+  void BeginRecovery();
+  // Allocation and plans begin, once it is safe. Whether they have.
+  bool OpenGateWhenSafe();
+  void EndRests(absl::Duration now);
   void Save();
 
   const ControllerOptions options_;
@@ -146,17 +156,16 @@ class Controller final : public EventSource::Handler,
 
   bool leads_ = false;  // or has led: what was decided since stays decided
   bool synced_ = false;
-  bool started_ = false;  // leads_ and synced_: decides
+  bool started_ = false;      // leads_ and synced_
+  uint64_t first_epoch_ = 0;  // of this leadership
   bool away_ = false;
   std::optional<absl::Duration> settle_until_;
   std::optional<absl::Duration> change_since_;  // arrival of the oldest event not planned yet
 
-  // See OpenGateWhenSafe.
+  Recovery recovery_;
   bool gate_open_ = false;
-  absl::Duration gate_deadline_ = absl::InfiniteDuration();
   bool facts_missing_ = false;
-  bool fresh_speaker_ = false;     // one without a plan attached
-  std::set<std::string> holders_;  // nodes whose speaker attached with a plan
+  std::deque<std::pair<absl::Duration, IpAddress>> rests_;  // until when, oldest first
 
   absl::Time last_stamp_ = absl::InfinitePast();  // of facts
   bool save_due_ = false;

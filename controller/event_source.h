@@ -13,6 +13,8 @@ namespace openelb {
 struct ObjectEvent {
   ObjectKey key;
   std::optional<Object> object;  // nullopt: deleted
+  // Of a deleted one: its deletion was not seen, but a complete list no longer has it.
+  bool missing = false;
 
   bool operator==(const ObjectEvent&) const = default;
 };

@@ -20,7 +20,7 @@ using ::testing::IsEmpty;
 constexpr const char* kRack = "openelb.kubesphere.io/rack";
 
 // "RACK NODE RULE: DETAIL" of 172.22.0.2.
-std::vector<std::string> Reasons(const Planner& planner, Question question = {}) {
+std::vector<std::string> Reasons(const Planner& planner, const Question& question = {}) {
   std::vector<std::string> lines;
   for (const Reason& reason : Explain(planner.model(), question))
     lines.push_back(absl::StrCat(reason.rack, " ", reason.node, " ", TextOf(reason.rule).name, ": ",
@@ -73,24 +73,24 @@ TEST(ExplainTest, EveryRule) {
   const kube::Node worker = MakeNode("worker1", "192.168.0.4");
   struct Case {
     const char* rule;
-    void (*change)(Planner*, kube::Node);
+    void (*change)(Planner*, kube::Node&);
   };
   const std::vector<Case> cases = {
-      {"eligible", [](Planner*, kube::Node) {}},
+      {"eligible", [](Planner*, kube::Node&) {}},
       {"rack-label",
-       [](Planner* p, kube::Node n) {
+       [](Planner* p, kube::Node& n) {
          n.meta.labels[kRack] = "leaf1";
          n.internal_ips = {*IpAddress::Parse("10.0.0.4")};
          p->Upsert(n);
        }},
       {"subnet-unknown",
-       [](Planner* p, kube::Node n) {
+       [](Planner* p, kube::Node& n) {
          n.meta.labels[kRack] = "leaf1";
          p->Upsert(n);
          p->SetFact(MakePrefixes("master1", {}, 2));
        }},
       {"serving-while-terminating",
-       [](Planner* p, kube::Node) {
+       [](Planner* p, kube::Node&) {
          kube::EndpointSlice slice = MakeSlice("web", {"worker1"});
          slice.endpoints[0] = {.addresses = {"10.0.0.1"},
                                .node_name = "worker1",
@@ -100,48 +100,48 @@ TEST(ExplainTest, EveryRule) {
          p->Upsert(slice);
        }},
       {"last-resort",
-       [](Planner* p, kube::Node n) {
+       [](Planner* p, kube::Node& n) {
          n.ready = kube::ConditionStatus::kUnknown;
          p->Upsert(n);
          p->Upsert(MakeService("web", kube::TrafficPolicy::kLocal));
          p->Upsert(MakeSlice("web", {"worker1"}));
        }},
-      {"no-rack", [](Planner* p, kube::Node) { p->SetFact(MakePrefixes("master1", {}, 2)); }},
+      {"no-rack", [](Planner* p, kube::Node&) { p->SetFact(MakePrefixes("master1", {}, 2)); }},
       {"other-rack",
-       [](Planner* p, kube::Node n) {
+       [](Planner* p, kube::Node& n) {
          n.meta.labels[kRack] = "leaf2";
          p->Upsert(n);
        }},
       {"excluded-by-label",
-       [](Planner* p, kube::Node n) {
+       [](Planner* p, kube::Node& n) {
          n.meta.labels["node.kubernetes.io/exclude-from-external-load-balancers"] = "";
          p->Upsert(n);
        }},
       {"not-ready",
-       [](Planner* p, kube::Node n) {
+       [](Planner* p, kube::Node& n) {
          n.ready = kube::ConditionStatus::kUnknown;
          p->Upsert(n);
        }},
       {"network-unavailable",
-       [](Planner* p, kube::Node n) {
+       [](Planner* p, kube::Node& n) {
          n.network_unavailable = kube::ConditionStatus::kTrue;
          p->Upsert(n);
        }},
-      {"no-endpoint", [](Planner* p, kube::Node) { p->Upsert(MakeSlice("web", {})); }},
+      {"no-endpoint", [](Planner* p, kube::Node&) { p->Upsert(MakeSlice("web", {})); }},
       {"no-local-endpoint",
-       [](Planner* p, kube::Node) {
+       [](Planner* p, kube::Node&) {
          p->Upsert(MakeService("web", kube::TrafficPolicy::kLocal));
          p->Upsert(MakeSlice("web", {"worker-p002"}));
        }},
       {"no-address-of-family",
-       [](Planner* p, kube::Node n) {
+       [](Planner* p, kube::Node& n) {
          n.meta.labels[kRack] = "leaf1";
          n.internal_ips.clear();
          p->Upsert(n);
        }},
-      {"no-peer", [](Planner* p, kube::Node) { p->Remove({"BgpPeer", "", "leaf1"}); }},
+      {"no-peer", [](Planner* p, kube::Node&) { p->Remove({"BgpPeer", "", "leaf1"}); }},
       {"not-on-subnet",
-       [](Planner* p, kube::Node n) {
+       [](Planner* p, kube::Node& n) {
          n.internal_ips = {*IpAddress::Parse("192.168.5.4")};
          p->Upsert(n);
          p->SetFact(MakePrefixes("master1", {"a 192.168.0.3/24", "b 192.168.5.3/24"}, 2));
@@ -151,7 +151,8 @@ TEST(ExplainTest, EveryRule) {
   for (const Case& c : cases) {
     Planner planner;
     FillDocumentedTopology(&planner);
-    c.change(&planner, worker);
+    kube::Node node = worker;
+    c.change(&planner, node);
     EXPECT_EQ(WorkersRule(&planner), c.rule);
     met.insert(c.rule);
   }

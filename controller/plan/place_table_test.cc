@@ -117,7 +117,7 @@ TEST_F(PlaceTest, EachSpeakerGivesAnotherNextHop) {
 
 // The subnet becomes known, or grows an IPv6 prefix: another audience, the same next hops.
 TEST_F(PlaceTest, ChoicesMoveAlongToAnotherAudience) {
-  const auto learn = [&](std::vector<std::string> prefixes, int64_t at) {
+  const auto learn = [&](const std::vector<std::string>& prefixes, int64_t at) {
     for (const char* name : {"a", "c"}) planner_.SetFact(MakePrefixes(name, prefixes, at));
     EXPECT_FALSE(planner_.Step().speakers.empty());
   };

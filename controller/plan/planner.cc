@@ -30,8 +30,9 @@ void AddLastResorts(const Model& model, std::set<Problem>* out) {
   }
   for (const auto& [name, node] : model.nodes) {
     if (node.health != Health::kUnknown) continue;
+    const auto& next_hops = node.next_hops;
     const bool in_all = std::any_of(kFamilies.begin(), kFamilies.end(), [&](Family family) {
-      return all[family] && node.next_hops[family].has_value();
+      return all[family] && next_hops[family].has_value();
     });
     if (!in_all && !used.contains(name)) continue;
     out->insert({{kube::Node::kKind, "", name},

@@ -90,7 +90,7 @@ class History {
       case 14:
         SetFact();
         break;
-      case 15:
+      default:
         if (Chance(0.3)) Hold(!hold_);
         break;
     }
@@ -263,7 +263,7 @@ class History {
     return daemon_set;
   }
 
-  void Put(Object object) {
+  void Put(const Object& object) {
     const ObjectKey key = KeyOf(object);
     world_.objects[key] = object;
     Tell([object](Planner* planner) { planner->Upsert(object); });

@@ -183,7 +183,7 @@ std::string SubnetsText(const Scope& scope) {
 
 // Names the scopes of a speaker. Where all its connected peers share one subnet, the name does not
 // say which, so that speakers everywhere can share routes that mention it.
-void NameScopes(std::map<IpAddress, Scope> scopes, SessionPlan* plan) {
+void NameScopes(const std::map<IpAddress, Scope>& scopes, SessionPlan* plan) {
   std::map<std::string, Scope> distinct;  // by subnets
   for (const auto& [address, scope] : scopes) distinct[SubnetsText(scope)] = scope;
   const size_t connected = distinct.size() - distinct.count("");

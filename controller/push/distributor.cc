@@ -39,6 +39,11 @@ void Distributor::SetEndpoints(std::vector<std::string> endpoints, absl::Duratio
   }
 }
 
+void Distributor::AskAnnounced(absl::Duration now) {
+  if (std::exchange(ask_announced_, true)) return;
+  for (auto& [id, stream] : streams_) Heartbeat(id, stream, now);
+}
+
 void Distributor::OnPlanChange(const plan::PlanChange& change, absl::Duration now) {
   if (change.empty()) return;
   ++counter_;
@@ -118,6 +123,7 @@ void Distributor::OnReport(StreamId id, const plan::v1::Report& report, absl::Du
     case plan::v1::Report::kFacts:
     case plan::v1::Report::kObserved:
     case plan::v1::Report::kGoodbye:
+    case plan::v1::Report::kAnnounced:
       owner_->OnSpeakerReport(std::string(stream.node), report);
       break;
     default:  // a heartbeat, or what a newer speaker says
@@ -288,6 +294,7 @@ void Distributor::Heartbeat(StreamId id, Stream& stream, absl::Duration now) {
     plan->mutable_generation()->set_epoch(epoch_);
     plan->mutable_generation()->set_counter(node.changed);
   }
+  plan->set_want_announced(ask_announced_);
   ++counters_.heartbeats;
   Send(id, stream, std::move(plan), now);
 }

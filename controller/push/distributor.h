@@ -61,7 +61,7 @@ class Distributor {
     // The Hello was accepted; plans flow. Again without OnSpeakerDown: the stream was replaced.
     virtual void OnSpeakerUp(const std::string& node, const plan::v1::Hello& hello) = 0;
     virtual void OnSpeakerDown(const std::string& node, const absl::Status& why) = 0;
-    // Facts, Observed or Goodbye of an accepted speaker.
+    // Facts, Observed, Announced or Goodbye of an accepted speaker.
     virtual void OnSpeakerReport(const std::string& node, const plan::v1::Report& report) = 0;
     // The speaker has applied the plan up to `generation`. `since_change`: how long ago the oldest
     // change in it was planned; unset when it brought only a new speaker up to date.
@@ -90,6 +90,9 @@ class Distributor {
   void SetEndpoints(std::vector<std::string> endpoints, absl::Duration now);
   // The nodes whose speakers may reset sessions now (ResetTurns); told at once where it is news.
   void SetResetTurns(std::set<std::string> nodes);
+  // From now on asks each speaker that holds a plan what it announces, once per stream; the owner
+  // hears the answers as reports.
+  void AskAnnounced(absl::Duration now);
   // The view has changed by `change`. A node whose SetsOf is empty is sent nothing (it keeps what
   // it has); to take its plan away, name a set that has nothing in it.
   void OnPlanChange(const plan::PlanChange& change, absl::Duration now);
@@ -161,6 +164,7 @@ class Distributor {
   uint64_t counter_ = 1;
   absl::Status refusal_;
   std::vector<std::string> endpoints_;
+  bool ask_announced_ = false;
   std::set<std::string> reset_turns_;
   std::map<StreamId, Stream> streams_;
   std::map<std::string, Node> nodes_;

@@ -107,6 +107,34 @@ TEST_F(ScenarioTest, AControllerThatLostItsFactsWithdrawsNothing) {
   EXPECT_EQ(Withdrawals(), 0U);
 }
 
+// The status folder is wiped, or a backup of it restored, and the Services' statuses with it.
+TEST_F(ScenarioTest, AStoreThatForgotMovesNoAddress) {
+  StartAll();
+  const auto old_disk = world_.DiskOf("controller").files;
+  kube::Service newer = Service(kube::TrafficPolicy::kCluster);
+  newer.meta.name = "another";
+  kube::EndpointSlice slice = Slice({{"master1", true}});
+  slice.meta.name = slice.meta.labels[kube::kServiceNameLabel] = "another";
+  world_.cluster().Apply(newer);
+  world_.cluster().Apply(slice);
+  world_.RunFor(absl::Seconds(2));
+  const IpPrefix second = IpPrefix::Host(Ip("172.22.0.3"));
+  ASSERT_FALSE(world_.router("leaf1").NextHops(second).empty());
+  for (const auto& disk : {decltype(old_disk)(), old_disk}) {
+    world_.CrashController();
+    world_.DiskOf("controller").files = disk;
+    world_.cluster().LoseStatuses();
+    world_.cluster().Delete(KeyOf(Object(Service(kube::TrafficPolicy::kCluster))));
+    world_.RunFor(absl::Seconds(1));
+    world_.StartController();
+    world_.RunFor(absl::Seconds(30));
+    // The first address would be free: "web" is gone.
+    EXPECT_THAT(world_.cluster().services().at({"Service", "default", "another"}).ips,
+                ElementsAre("172.22.0.3"));
+    EXPECT_FALSE(world_.router("leaf1").NextHops(second).empty());
+  }
+}
+
 TEST_F(ScenarioTest, ReadinessThatFallsWhileTheSourceLagsWaitsToSettle) {
   world_.cluster().Apply(Service(kube::TrafficPolicy::kLocal));
   StartAll();

@@ -40,7 +40,7 @@ Object SimCluster::WithStatus(const Object& object) const {
   return merged;
 }
 
-void SimCluster::Start(Handler* handler) {
+void SimCluster::Start(EventSource::Handler* handler) {
   handler_ = handler;
   sent_.clear();
   std::vector<ObjectEvent> all;

@@ -25,7 +25,7 @@ class SimCluster final : public EventSource, public StatusSink {
   void SetDelay(absl::Duration delay) { delay_ = delay; }
 
   // EventSource: sends every object, with the addresses that Services hold, then OnSynced.
-  void Start(Handler* handler) override;
+  void Start(EventSource::Handler* handler) override;
   // The controller crashed: nothing reaches its handler any more.
   void Detach();
 
@@ -64,7 +64,7 @@ class SimCluster final : public EventSource, public StatusSink {
   std::map<std::string, network::BgpConfStatus> confs_;
   std::deque<ClusterEvent> events_;  // the latest 1000
 
-  Handler* handler_ = nullptr;
+  EventSource::Handler* handler_ = nullptr;
   uint64_t incarnation_ = 0;  // of the handler: what was under way to an older one is lost
   bool away_ = false;
   bool scheduled_ = false;

@@ -9,6 +9,12 @@
 #include "speaker/link/endpoint.h"
 
 namespace openelb::link {
+namespace {
+
+// Addresses in one message, which may have 4 MiB.
+constexpr int kAnnouncedPiece = 2000;
+
+}  // namespace
 
 Link::Link(PlanLink* transport, PlanStore* store, Random* random, Logger* log, LinkOptions options)
     : transport_(transport),
@@ -111,6 +117,7 @@ void Link::OnUp(const std::string& endpoint, absl::Duration now) {
   last_heard_ = now;
   token_at_ = options_.read_token ? now + options_.token_interval : absl::InfiniteDuration();
   store_->OnStreamStart();
+  told_announced_ = false;
 
   plan::v1::Report report;
   plan::v1::Hello* hello = report.mutable_hello();
@@ -150,6 +157,7 @@ PlanStore::Outcome Link::OnPlan(const plan::v1::Plan& plan, absl::Duration now) 
                     {{"endpoint", endpoint_}});
     log_->Info("attached", {{"endpoint", endpoint_}});
   }
+  if (plan.want_announced() && !std::exchange(told_announced_, true)) SendAnnounced(now);
   PlanStore::Outcome outcome = store_->Apply(plan);
   if (outcome.refused_epoch) {
     if (!refused_since_) refused_since_ = now;
@@ -220,6 +228,20 @@ void Link::SendTokenIfRenewed(absl::Duration now) {
   token_ = *token;
   plan::v1::Report report;
   report.mutable_token()->set_token(token_);
+  Send(report, now);
+}
+
+void Link::SendAnnounced(absl::Duration now) {
+  plan::v1::Report report;
+  for (const auto& [prefix, route] : store_->state().routes) {
+    plan::v1::AnnouncedAddress* address = report.mutable_announced()->add_addresses();
+    address->set_address(prefix.address().ToString());
+    address->mutable_services()->Assign(route.services.begin(), route.services.end());
+    if (report.announced().addresses_size() < kAnnouncedPiece) continue;
+    Send(report, now);
+    report.Clear();
+  }
+  report.mutable_announced()->set_last(true);
   Send(report, now);
 }
 

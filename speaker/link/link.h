@@ -107,6 +107,7 @@ class Link {
   void Send(const plan::v1::Report& report, absl::Duration now);
   void NoteErrors();
   void SendTokenIfRenewed(absl::Duration now);
+  void SendAnnounced(absl::Duration now);
 
   PlanLink* const transport_;
   PlanStore* const store_;
@@ -118,6 +119,7 @@ class Link {
   bool heard_ = false;  // anything on the present stream
   bool confirmed_ = false;
   bool stopping_ = false;
+  bool told_announced_ = false;  // on the present stream
   std::string endpoint_;
   std::vector<std::string> file_endpoints_;
   std::vector<std::string> round_;  // endpoints of this round
