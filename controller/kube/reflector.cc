@@ -23,8 +23,8 @@ constexpr absl::Duration kListSilence = absl::Seconds(10);
 // anew often. One that is alive and slow gets more time each time.
 constexpr absl::Duration kFirstProbeSilence = absl::Seconds(2);
 constexpr absl::Duration kLastProbeSilence = absl::Seconds(8);
-// Bookmarks come about every minute, where something changes at all.
-constexpr absl::Duration kWatchSilence = absl::Seconds(90);
+// Bookmarks come every minute or two, where anything changes at all.
+constexpr absl::Duration kWatchSilence = absl::Seconds(150);
 // Until its head, and between the objects that come first.
 constexpr absl::Duration kWatchHeadSilence = absl::Seconds(10);
 constexpr int kShortestWatchSeconds = 300;
@@ -214,7 +214,7 @@ void Reflector::OnError(const absl::Status& status, absl::Duration now) {
   const bool too_old = absl::IsOutOfRange(status);
   if (too_old && phase_ == Phase::kWatch) {
     ++counters_.failures[status.code()];
-    return StartList(fruitless_ ? now + backoff_.Next(random_) : now);
+    return StartList(proven_ ? now : now + backoff_.Next(random_));
   }
   if (too_old && phase_ == Phase::kList && !continue_.empty()) {
     ++counters_.failures[status.code()];
@@ -280,6 +280,7 @@ void Reflector::CompleteList(const std::string& version) {
   doubtful_ = false;
   expired_ = 0;
   lost_watches_ = 0;
+  proven_ = false;
   phase_ = Phase::kWatch;
 }
 
@@ -293,6 +294,7 @@ void Reflector::OnWatchEnd(absl::Duration now) {
 
 void Reflector::NoteGoodWatch() {
   fruitless_ = false;
+  proven_ = true;
   lost_watches_ = 0;
   backoff_.Reset();
 }

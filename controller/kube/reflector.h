@@ -107,6 +107,7 @@ class Reflector {
   std::string continue_;   // of the next page; empty: the first one
   int expired_ = 0;        // times that pages expired during this list
   bool doubtful_ = false;  // the server has shown an earlier revision than ours
+  bool proven_ = false;    // a watch since the last list was not fruitless
   int lost_watches_ = 0;   // in a row, each fruitless
   int silences_ = 0;       // in a row
 

@@ -23,6 +23,10 @@ constexpr char kInitialEnd[] = R"({"type":"BOOKMARK","object":{"metadata":{"reso
                                R"("annotations":{"k8s.io/initial-events-end":"true"}}}})"
                                "\n";
 
+constexpr char kExpired[] =
+    R"({"type":"ERROR","object":{"kind":"Status","code":410,"message":"too old"}})"
+    "\n";
+
 std::string Event(const std::string& type, const std::string& name, int uid, int version) {
   return absl::StrCat(R"({"type":")", type, R"(","object":{"metadata":{"name":")", name,
                       R"(","uid":")", uid, R"(","resourceVersion":")", version, "\"}}}\n");
@@ -139,6 +143,18 @@ TEST_F(ReflectorTest, AWatchThatCannotBeHadThreeTimesIsReplacedByAList) {
   EXPECT_EQ(Request(), "/api/v1/nodes?limit=500");
 }
 
+TEST_F(ReflectorTest, AWatchThatExpiresRightAfterItsListIsNoReasonToHurry) {
+  StartWatching();
+  for (int i = 0; i < 8; ++i) {
+    reflector_.OnData(kExpired, now_);
+    EXPECT_EQ(Request(), "/api/v1/nodes?limit=500");
+    Answer(200, kNodeList);
+    Request();
+    Begin(200, "");
+  }
+  EXPECT_GT(now_, absl::Seconds(105));
+}
+
 struct Oddity {
   const char* name;
   std::string line;
@@ -167,10 +183,7 @@ INSTANTIATE_TEST_SUITE_P(
                "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":500,"
                "\"message\":\"etcd\"}}\n",
                "/api/v1/nodes?limit=1"},
-        Oddity{"Expired",
-               "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,"
-               "\"message\":\"too old\"}}\n",
-               "/api/v1/nodes?limit=500"},
+        Oddity{"Expired", kExpired, "/api/v1/nodes?limit=500"},
         Oddity{"Backwards", Event("MODIFIED", "n1", 1, 6), "/api/v1/nodes?limit=500"},
         Oddity{"OtherUid", Event("MODIFIED", "n1", 2, 8), "/api/v1/nodes?limit=500"}),
     [](const auto& info) { return std::string(info.param.name); });

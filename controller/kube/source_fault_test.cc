@@ -81,7 +81,7 @@ TEST_F(SourceFault, AServerThatForgotMeanwhileIsListedOnce) {
   rig_.server.Compact();
   rig_.RunFor(absl::Minutes(1));
   rig_.transport.SetReachable(true);
-  rig_.RunFor(absl::Seconds(3));
+  rig_.RunFor(absl::Milliseconds(1200));
   EXPECT_EQ(ValueOf("web"), "1");
   EXPECT_EQ(ValueOf("new"), "");
   EXPECT_THAT(rig_.told.deleted, ElementsAre("Service/default/db"));
@@ -275,7 +275,7 @@ TEST_F(SourceFault, ARestoredEtcdBehindASoundConnectionIsFoundOut) {
   rig_.RunFor(absl::Seconds(1));
   rig_.server.Restore(snapshot);
   Change("db", "restored");
-  rig_.RunFor(absl::Minutes(2));
+  rig_.RunFor(absl::Minutes(4));
   EXPECT_EQ(ValueOf("web"), "");
   EXPECT_EQ(ValueOf("db"), "restored");
   EXPECT_THAT(rig_.told.deleted, IsEmpty());
