@@ -40,8 +40,9 @@ class ResponseSink {
 
 using RequestId = uint64_t;  // never reused within a process
 
-// What is sent carries the credentials of this process; a request is never repeated by the
-// transport unless nothing of it can have reached the server.
+// What is sent carries the credentials of this process. A request that may change something is
+// never repeated by the transport unless it cannot have been done: nothing of it reached the
+// server, or the answer was 401.
 class Transport {
  public:
   virtual ~Transport() = default;
