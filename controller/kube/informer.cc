@@ -39,7 +39,7 @@ void Informer::BeginList() { ++list_; }
 void Informer::EndList() {
   for (auto it = known_.begin(); it != known_.end();) {
     if (it->second.list != list_) {
-      SendDeletion(it->first, it->second);
+      SendDeletion(it->first, it->second, /*missing=*/true);
       it = known_.erase(it);
     } else {
       ++it;
@@ -101,17 +101,17 @@ void Informer::Refuse(const Name& name, const Value& object, const std::string& 
 void Informer::Remove(const Value& object) {
   const auto it = known_.find({MetaText(object, "namespace"), MetaText(object, "name")});
   if (it == known_.end()) return;
-  SendDeletion(it->first, it->second);
+  SendDeletion(it->first, it->second, /*missing=*/false);
   known_.erase(it);
 }
 
-void Informer::SendDeletion(const Name& name, const Known& known) {
+void Informer::SendDeletion(const Name& name, const Known& known, bool missing) {
   const ObjectKey key = KeyOf(name);
   if (known.refused) log_->Recovered(LogKey(key), "refused object is deleted");
   if (viewer_ != nullptr) viewer_->Gone(key);
   if (!known.sent) return;
   ++counters_.deletions;
-  events_.push_back({key, std::nullopt});
+  events_.push_back({.key = key, .object = std::nullopt, .missing = missing});
 }
 
 }  // namespace openelb::kube

@@ -81,7 +81,7 @@ class Informer {
   ObjectKey KeyOf(const Name& name) const { return {resource_.kind, name.first, name.second}; }
   void Decode(const Name& name, codec::Value object, Known* known);
   void Refuse(const Name& name, const codec::Value& object, const std::string& error, Known* known);
-  void SendDeletion(const Name& name, const Known& known);
+  void SendDeletion(const Name& name, const Known& known, bool missing);
 
   const Resource resource_;
   Logger* const log_;
