@@ -58,7 +58,7 @@ bool Informer::Upsert(Value object) {
   Known& known = it->second;
   const bool replaced = !added && known.uid != uid;
   if (replaced) {
-    SendDeletion(name, known);
+    SendDeletion(name, known, /*missing=*/false);
     known = {};
   }
   if (viewer_ != nullptr) viewer_->Seen(KeyOf(name), object);
