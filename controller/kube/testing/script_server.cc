@@ -211,6 +211,8 @@ void ScriptServer::Accept() {
   for (;;) {
     const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) return;
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     MutexLock lock(&mutex_);
     ++accepted_;
     served_.remove_if([](const std::unique_ptr<Served>& served) {
