@@ -128,10 +128,10 @@ void Reflector::OnHead(int status, const HttpHeaders& headers, absl::Duration no
   http_status_ = status;
   last_data_ = now;
   silences_ = 0;
-  if (status != 200) {
-    if (status == 429 || headers.contains("retry-after")) retry_after_ = RetryAfter(headers);
-    return;
-  }
+  if (outage_.has_value() && outage_->unreachable) backoff_.Reset();
+  // A server that starts says 503 and to come back in 5 s, and is ready long before.
+  if (status == 429) retry_after_ = RetryAfter(headers);
+  if (status != 200) return;
   if (phase_ == Phase::kStream) informer_->BeginList();
   if (phase_ == Phase::kWatch) outage_.reset();
   if (Verb() == "watch") ++counters_.watches;

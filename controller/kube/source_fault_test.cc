@@ -72,6 +72,21 @@ TEST_F(SourceFault, AServerThatIsGoneAMinuteIsServedAtOnceWhenItReturns) {
   EXPECT_EQ(rig_.Lists(), kResources);
 }
 
+// It serves custom resources a little later than the others, and says to come back in 5 s.
+TEST_F(SourceFault, AServerThatStartsIsAskedOften) {
+  StartWithServices();
+  rig_.transport.SetReachable(false);
+  rig_.RunFor(absl::Minutes(1));
+  rig_.Inject({.kind = Fault::Kind::kStatus,
+               .resource = "eips",
+               .count = 3,
+               .status = 503,
+               .delay = absl::Seconds(5)});
+  rig_.transport.SetReachable(true);
+  rig_.RunFor(absl::Seconds(2));
+  EXPECT_EQ(rig_.told.back, 1);
+}
+
 TEST_F(SourceFault, AServerThatForgotMeanwhileIsListedOnce) {
   StartWithServices();
   rig_.transport.SetReachable(false);
