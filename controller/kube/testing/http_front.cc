@@ -163,12 +163,15 @@ void HttpFront::Run() {
     scheduler_.RunUntil(Elapsed());
     for (const std::function<void()>& function : posted) function();
     Accept();
-    AdvanceAll();
-    for (const auto& connection : connections_) {
-      if (connection->request == 0) Serve(connection.get());
+    // Until all that was read is under way and all that was answered is written.
+    for (bool served = true; served;) {
+      AdvanceAll();
+      served = false;
+      for (const auto& connection : connections_) {
+        served |= connection->request == 0 && Serve(connection.get());
+      }
+      scheduler_.RunUntil(Elapsed());
     }
-    scheduler_.RunUntil(Elapsed());
-    AdvanceAll();
   }
   for (const auto& connection : connections_) {
     if (connection->request != 0) transport_.Cancel(connection->request);
@@ -206,18 +209,20 @@ void HttpFront::Accept() {
   }
 }
 
-void HttpFront::Serve(HttpConnection* connection) {
+bool HttpFront::Serve(HttpConnection* connection) {
   std::optional<HttpRequest> request = connection->TakeRequest();
-  if (!request.has_value()) return;
+  if (!request.has_value()) return false;
   auto sink = std::make_shared<Sink>(connection);
   if (!MayAsk(*connection)) {
     const fake::Reply reply = fake::Unwell(401, absl::ZeroDuration());
     sink->OnHead(reply.status, reply.headers);
     sink->OnData(codec::ToJson(reply.body));
-    return sink->OnDone(absl::OkStatus());
+    sink->OnDone(absl::OkStatus());
+    return true;
   }
   request->timeout = absl::InfiniteDuration();
   connection->request = transport_.Start(*std::move(request), std::move(sink));
+  return true;
 }
 
 bool HttpFront::MayAsk(const HttpConnection& connection) const {

@@ -59,7 +59,8 @@ class HttpFront {
   void Accept();
   // Reads and writes; removes connections that have ended.
   void AdvanceAll();
-  void Serve(HttpConnection* connection);
+  // False: no complete request has come.
+  bool Serve(HttpConnection* connection);
   bool MayAsk(const HttpConnection& connection) const;
   void MakeContext();
   absl::Duration Elapsed() const { return clock_.Monotonic() - start_; }

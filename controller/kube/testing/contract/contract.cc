@@ -43,6 +43,24 @@ std::string YamlToJson(absl::string_view yaml) {
 
 }  // namespace
 
+void Backend::Do(const std::function<void(fake::Server*, FakeTransport*)>&) {
+  ADD_FAILURE() << "this is no double";
+}
+
+void AddToken(const std::string& audience, fake::Server* server) {
+  server->AddToken(kToken, audience, "system:serviceaccount:default:default");
+}
+
+Forgotten ForgetPresent(fake::Server* server) {
+  HttpRequest request;
+  request.path = "/api/v1/namespaces?limit=1";
+  const fake::Reply page = server->Serve(request).reply;
+  server->Put("{apiVersion: v1, kind: Namespace, metadata: {name: more}}");
+  server->Compact();
+  return {fake::TextAt(page.body, {"metadata", "resourceVersion"}),
+          fake::TextAt(page.body, {"metadata", "continue"})};
+}
+
 std::string Answer::reason() const { return fake::TextAt(body, {"reason"}); }
 std::string Answer::message() const { return fake::TextAt(body, {"message"}); }
 std::string Answer::revision() const { return fake::TextAt(body, {"metadata", "resourceVersion"}); }
@@ -101,11 +119,13 @@ Answer ContractTest::Delete(const std::string& path, absl::string_view options) 
 }
 
 Answer ContractTest::Send(const std::string& method, const std::string& path,
-                          const std::string& body, const std::string& content_type) {
+                          const std::string& body, const std::string& content_type,
+                          absl::Duration timeout) {
   HttpRequest request;
   request.method = method;
   request.path = path;
   request.body = body;
+  request.timeout = timeout;
   if (!body.empty()) request.content_type = content_type;
   auto collector = std::make_shared<Collector>();
   backend_->transport()->Start(std::move(request), collector);
@@ -113,10 +133,11 @@ Answer ContractTest::Send(const std::string& method, const std::string& path,
   return std::move(collector->answer);
 }
 
-std::shared_ptr<Stream> ContractTest::Watch(const std::string& path, const std::string& query) {
+std::shared_ptr<Stream> ContractTest::Watch(const std::string& path, const std::string& query,
+                                            absl::Duration timeout) {
   HttpRequest request;
   request.path = absl::StrCat(path, "?watch=1&", query);
-  request.timeout = absl::Seconds(60);
+  request.timeout = timeout;
   auto stream = std::make_shared<Stream>();
   streams_.emplace_back(backend_->transport()->Start(std::move(request), stream), stream);
   return stream;

@@ -12,8 +12,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "api/base/clock.h"
 #include "api/codec/value.h"
+#include "controller/kube/testing/fake_transport.h"
+#include "controller/kube/testing/server.h"
 #include "controller/kube/transport.h"
 #include "gtest/gtest.h"
 
@@ -29,14 +30,20 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual Transport* transport() = 0;
-  virtual const Clock* clock() = 0;
   // Lets time pass until `done` says so. False: not within 20 s.
   virtual bool RunUntil(const std::function<bool()>& done) = 0;
   // A moment that the server has forgotten since.
   virtual Forgotten Forget() = 0;
   // A token of the ServiceAccount default/default for `audience`.
   virtual std::string NewToken(const std::string& audience) = 0;
+  // Reaches into a double; a failure on a real server.
+  virtual void Do(const std::function<void(fake::Server* server, FakeTransport* faults)>& function);
 };
+
+// What backends with a double share.
+inline constexpr const char* kToken = "a.good.token";
+void AddToken(const std::string& audience, fake::Server* server);
+Forgotten ForgetPresent(fake::Server* server);
 
 // Each program defines its own.
 std::unique_ptr<Backend> MakeBackend();
@@ -95,9 +102,10 @@ class ContractTest : public ::testing::Test {
   Answer Delete(const std::string& path, absl::string_view options = "");
   // `body` as it is.
   Answer Send(const std::string& method, const std::string& path, const std::string& body,
-              const std::string& content_type);
+              const std::string& content_type, absl::Duration timeout = absl::Seconds(10));
 
-  std::shared_ptr<Stream> Watch(const std::string& path, const std::string& query);
+  std::shared_ptr<Stream> Watch(const std::string& path, const std::string& query,
+                                absl::Duration timeout = absl::Seconds(60));
   // The next event that is no plain bookmark; an empty one when none comes.
   Event Next(Stream* stream);
   // "ADDED a", "MODIFIED b": of the next `count` events.
@@ -119,8 +127,6 @@ class ContractTest : public ::testing::Test {
   std::string ns_;
 
  private:
-  RequestId Start(HttpRequest request, std::shared_ptr<ResponseSink> sink);
-
   std::vector<std::pair<RequestId, std::shared_ptr<Stream>>> streams_;
 };
 

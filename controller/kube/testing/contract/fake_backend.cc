@@ -6,7 +6,6 @@
 #include "controller/kube/testing/contract/contract.h"
 #include "controller/kube/testing/fake_transport.h"
 #include "controller/kube/testing/server.h"
-#include "controller/kube/testing/value_at.h"
 
 namespace openelb::kube::contract {
 namespace {
@@ -14,7 +13,6 @@ namespace {
 class FakeBackend final : public Backend {
  public:
   Transport* transport() override { return &transport_; }
-  const Clock* clock() override { return &scheduler_; }
   bool RunUntil(const std::function<bool()>& done) override {
     const absl::Duration limit = scheduler_.Monotonic() + absl::Seconds(20);
     while (!done()) {
@@ -22,18 +20,13 @@ class FakeBackend final : public Backend {
     }
     return true;
   }
-  Forgotten Forget() override {
-    HttpRequest request;
-    request.path = "/api/v1/namespaces?limit=1";
-    const fake::Reply page = server_.Serve(request).reply;
-    server_.Put("{apiVersion: v1, kind: Namespace, metadata: {name: more}}");
-    server_.Compact();
-    return {fake::TextAt(page.body, {"metadata", "resourceVersion"}),
-            fake::TextAt(page.body, {"metadata", "continue"})};
-  }
+  Forgotten Forget() override { return ForgetPresent(&server_); }
   std::string NewToken(const std::string& audience) override {
-    server_.AddToken("a.good.token", audience, "system:serviceaccount:default:default");
-    return "a.good.token";
+    AddToken(audience, &server_);
+    return kToken;
+  }
+  void Do(const std::function<void(fake::Server*, FakeTransport*)>& function) override {
+    function(&server_, &transport_);
   }
 
  private:
