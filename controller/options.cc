@@ -11,11 +11,36 @@ absl::Status Wrong(absl::string_view flag, absl::string_view why) {
 
 }  // namespace
 
+PodEnvironment ReadPodEnvironment(const std::function<const char*(const char* name)>& getenv) {
+  PodEnvironment environment;
+  const auto read = [&](const char* name, std::string* value) {
+    const char* given = getenv(name);
+    if (given != nullptr && *given != '\0') *value = given;
+  };
+  read("PORTER_NAMESPACE", &environment.namespace_name);
+  read("OPENELB_NAMESPACE", &environment.namespace_name);
+  read("POD_NAME", &environment.pod_name);
+  read("POD_IP", &environment.pod_ip);
+  read("KUBERNETES_SERVICE_HOST", &environment.api_host);
+  read("KUBERNETES_SERVICE_PORT", &environment.api_port);
+  return environment;
+}
+
+std::string ControllerFlags::PlanEndpoint() const {
+  if (!plan_endpoint.empty()) return plan_endpoint;
+  return HostPort{environment.pod_ip, plan_addr.port}.ToString();
+}
+
 void DeclareControllerFlags(FlagSet* flags, ControllerFlags* options) {
   flags->Group("Cluster state");
+  flags->String("kubeconfig", &options->kubeconfig,
+                "file that says where the Kubernetes API is and who we are (default: as a pod is "
+                "told)");
+  flags->String("namespace", &options->environment.namespace_name,
+                "where the Lease, the Secret and the ConfigMaps are (default: $OPENELB_NAMESPACE)");
   flags->String("manifests", &options->manifests,
-                "folder of YAML and JSON manifests, watched for changes");
-  flags->Require("manifests");
+                "instead of the Kubernetes API: folder of YAML and JSON manifests, watched for "
+                "changes");
   flags->String(
       "status-dir", &options->status_dir,
       "folder for statuses and what a restart needs (default: .status in the folder of manifests)");
@@ -25,6 +50,9 @@ void DeclareControllerFlags(FlagSet* flags, ControllerFlags* options) {
 
   flags->Group("Speakers");
   flags->Address("plan-addr", &options->plan_addr, "where speakers attach");
+  flags->String("plan-endpoint", &options->plan_endpoint,
+                "HOST:PORT by which speakers reach this controller (default: $POD_IP and the port "
+                "of --plan-addr)");
   flags->String(
       "plan-tls-cert", &options->plan_tls_cert,
       "PEM file of the certificate shown to speakers, for openelb-controller.NAMESPACE.svc");
@@ -44,12 +72,38 @@ void DeclareControllerFlags(FlagSet* flags, ControllerFlags* options) {
   flags->WithoutEffect("webhook-cert-dir", Takes::kValue, "no webhook is served");
   flags->WithoutEffect("readiness-addr", Takes::kValue, "/readyz is served on --metrics-addr");
   flags->WithoutEffect("leader-elect", Takes::kNothing,
-                       "the status folder admits one controller at a time");
+                       "a Lease, or the status folder, lets one controller lead at a time");
   flags->WithoutEffect("api-hosts", Takes::kValue, "there is no GoBGP API to serve");
 }
 
+namespace {
+
+absl::Status CheckInCluster(const ControllerFlags& options) {
+  if (!options.status_dir.empty()) return Wrong("status-dir", "needs --manifests");
+  if (!options.token_file.empty())
+    return Wrong("token-file", "needs --manifests: the API server reviews tokens");
+  if (options.kubeconfig.empty() && options.environment.api_host.empty()) {
+    return Wrong("kubeconfig",
+                 "required outside of a pod ($KUBERNETES_SERVICE_HOST is not set), unless "
+                 "--manifests is given");
+  }
+  if (options.plan_endpoint.empty() && options.environment.pod_ip.empty()) {
+    return Wrong("plan-endpoint", "required where $POD_IP is not set");
+  }
+  if (options.plan_tls_cert.empty() != options.plan_tls_key.empty()) {
+    return Wrong(options.plan_tls_key.empty() ? "plan-tls-key" : "plan-tls-cert",
+                 "--plan-tls-cert and --plan-tls-key go together");
+  }
+  if (options.plan_insecure && !options.plan_tls_cert.empty())
+    return Wrong("plan-insecure", "excludes --plan-tls-cert and --plan-tls-key");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::Status CheckControllerFlags(const ControllerFlags& options) {
-  if (options.manifests.empty()) return Wrong("manifests", "must name a folder");
+  if (options.manifests.empty()) return CheckInCluster(options);
+  if (!options.kubeconfig.empty()) return Wrong("kubeconfig", "excludes --manifests");
   const bool any_tls = !options.plan_tls_cert.empty() || !options.plan_tls_key.empty() ||
                        !options.plan_tls_ca.empty() || !options.token_file.empty();
   if (options.plan_insecure) {

@@ -1,6 +1,7 @@
 #pragma once
 // The command line of openelb-controller.
 
+#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -11,10 +12,25 @@
 
 namespace openelb {
 
+// What Kubernetes and the manifest tell a pod; members are empty where they do not.
+struct PodEnvironment {
+  std::string namespace_name = "openelb-system";
+  std::string pod_name;
+  std::string pod_ip;
+  std::string api_host;
+  std::string api_port;
+};
+
+// `getenv` as in the C library.
+PodEnvironment ReadPodEnvironment(const std::function<const char*(const char* name)>& getenv);
+
 struct ControllerFlags {
   CommonOptions common = {.metrics_addr = HostPort{"", 50052}};
-  std::string manifests;
-  std::string status_dir;  // empty: MANIFESTS/.status
+  PodEnvironment environment;
+  std::string manifests;      // empty: the Kubernetes API
+  std::string kubeconfig;     // empty: as the environment of a pod says
+  std::string status_dir;     // empty: MANIFESTS/.status
+  std::string plan_endpoint;  // empty: the pod's address and the port of plan_addr
   HostPort plan_addr = {"", 50051};
   std::string plan_tls_cert;
   std::string plan_tls_key;
@@ -24,6 +40,8 @@ struct ControllerFlags {
   absl::Duration settle = absl::Seconds(10);
 
   std::string StatusDir() const { return status_dir.empty() ? manifests + "/.status" : status_dir; }
+  // HOST:PORT where speakers reach this controller.
+  std::string PlanEndpoint() const;
 };
 
 // Declares every flag, those of OpenELB's controller included. `options` outlives `flags`.

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 namespace openelb {
 namespace {
 
@@ -32,14 +34,38 @@ TEST(ControllerOptionsTest, TheDocumentedCommandLine) {
             "");
 }
 
+TEST(ControllerOptionsTest, APodNeedsNoFlags) {
+  const std::map<std::string, std::string> environment = {{"KUBERNETES_SERVICE_HOST", "10.96.0.1"},
+                                                          {"KUBERNETES_SERVICE_PORT", "443"},
+                                                          {"OPENELB_NAMESPACE", "lb"},
+                                                          {"POD_NAME", "openelb-controller-1"},
+                                                          {"POD_IP", "fd00::7"}};
+  ControllerFlags options;
+  options.environment = ReadPodEnvironment([&](const char* name) -> const char* {
+    const auto it = environment.find(name);
+    return it == environment.end() ? nullptr : it->second.c_str();
+  });
+  EXPECT_EQ(ErrorOf({}, &options), "");
+  EXPECT_EQ(options.environment.namespace_name, "lb");
+  EXPECT_EQ(options.PlanEndpoint(), "[fd00::7]:50051");
+}
+
 TEST(ControllerOptionsTest, WrongOnesNameTheFlag) {
   struct Case {
     std::vector<const char*> args;
     const char* error;
   };
   for (const Case& c :
-       {Case{{"--plan-insecure"}, "--manifests"},
-        Case{{"--manifests=", "--plan-insecure"}, "--manifests"},
+       {Case{{"--plan-insecure"}, "--kubeconfig"},
+        Case{{"--manifests=", "--plan-insecure"}, "--kubeconfig"},
+        Case{{"--kubeconfig=k"}, "--plan-endpoint"},
+        Case{{"--kubeconfig=k", "--manifests=m", "--plan-insecure"}, "--kubeconfig"},
+        Case{{"--kubeconfig=k", "--plan-endpoint=h:1", "--status-dir=s"}, "--status-dir"},
+        Case{{"--kubeconfig=k", "--plan-endpoint=h:1", "--token-file=t"}, "--token-file"},
+        Case{{"--kubeconfig=k", "--plan-endpoint=h:1", "--plan-tls-cert=c"}, "--plan-tls-key"},
+        Case{{"--kubeconfig=k", "--plan-endpoint=h:1", "--plan-tls-cert=c", "--plan-tls-key=k",
+              "--plan-insecure"},
+             "--plan-insecure"},
         Case{{"--manifests=m"}, "--plan-tls-cert"},
         Case{{"--manifests=m", "--plan-tls-cert=c"}, "--plan-tls-key"},
         Case{{"--manifests=m", "--plan-tls-cert=c", "--plan-tls-key=k"}, "--token-file"},

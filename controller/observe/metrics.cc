@@ -27,7 +27,32 @@ constexpr MetricDef kManifests{"openelb_manifest_objects_total", kCounter,
                                "outcome"};
 constexpr MetricDef kStatusWrites{
     "openelb_status_writes_total", kCounter,
-    "Files of the status folder, by outcome: written, failed (tried again).", "outcome"};
+    "Writes of what users see on their objects (in a cluster patches, else files), by outcome: "
+    "written, conflict, refused, failed (all but the first are tried again).",
+    "outcome"};
+constexpr MetricDef kLeader{"openelb_leader", kGauge,
+                            "1 while this controller leads; only in a cluster.", ""};
+constexpr MetricDef kLapses{"openelb_leader_lapses_total", kCounter,
+                            "Times the leadership could not be renewed in time.", ""};
+constexpr MetricDef kApiCalls{
+    "openelb_api_calls_total", kCounter,
+    "Single calls to the API server, by outcome: sent (all), throttled (429), failed.", "outcome"};
+constexpr MetricDef kApiObjects{"openelb_api_objects", kGauge,
+                                "Objects known of what is read from the API server.", "resource"};
+constexpr MetricDef kApiReads{
+    "openelb_api_reads_total", kCounter,
+    "How cluster state is read from the API server: list (complete ones), watch, event, failure, "
+    "refused (objects that cannot be decoded; their last good state stays).",
+    "resource,what"};
+constexpr MetricDef kEventWrites{
+    "openelb_api_event_writes_total", kCounter,
+    "Kubernetes Events, by outcome: sent, dropped (too many), refused, failed (tried again).",
+    "outcome"};
+constexpr MetricDef kTokenReviews{
+    "openelb_token_reviews_total", kCounter,
+    "Speakers' tokens, by outcome: asked (of the API server), refused, unavailable (no answer, not "
+    "known), believed (no answer, accepted before).",
+    "outcome"};
 constexpr MetricDef kClusterEvents{"openelb_cluster_events_total", kCounter,
                                    "Events recorded for users.", ""};
 constexpr MetricDef kProblems{"openelb_problems", kGauge,
@@ -71,10 +96,12 @@ constexpr MetricDef kSaveFailures{"openelb_save_failures_total", kCounter,
                                   "Times facts and assignments could not be saved.", ""};
 
 constexpr std::array kTable = {
-    kBuildInfo,     kSourceUp,        kObjectEvents, kFiles,        kManifests,      kStatusWrites,
-    kClusterEvents, kProblems,        kPoolSize,     kPoolUsed,     kPoolsRefused,   kAllocations,
-    kWaiting,       kPlanSteps,       kPlanVisits,   kPlanEpoch,    kPlanGeneration, kChangeToPlan,
-    kPlanToAck,     kSpeakerAttached, kStreams,      kPlanMessages, kPlanRefusals,   kSaveFailures,
+    kBuildInfo,    kSourceUp,      kObjectEvents,    kFiles,      kManifests,    kStatusWrites,
+    kLeader,       kLapses,        kApiCalls,        kApiObjects, kApiReads,     kEventWrites,
+    kTokenReviews, kClusterEvents, kProblems,        kPoolSize,   kPoolUsed,     kPoolsRefused,
+    kAllocations,  kWaiting,       kPlanSteps,       kPlanVisits, kPlanEpoch,    kPlanGeneration,
+    kChangeToPlan, kPlanToAck,     kSpeakerAttached, kStreams,    kPlanMessages, kPlanRefusals,
+    kSaveFailures,
 };
 
 }  // namespace
@@ -102,18 +129,56 @@ void ControllerMetrics::Total(const MetricDef& def, Metrics::LabelValues labels,
   if (difference > 0) counter.Increment(difference);
 }
 
-void ControllerMetrics::Update(const Controller& controller, const SourceCounters& source) {
-  metrics_->GaugeOf(kSourceUp).Set(controller.synced() && !controller.away() ? 1 : 0);
-  Total(kObjectEvents, {}, controller.counters().events);
-  const manifests::ManifestCounters& manifests = source.source.manifests;
+void ControllerMetrics::UpdateManifests(const manifests::ManifestSourceCounters& source,
+                                        const manifests::DiskWriterCounters& writer) {
+  const manifests::ManifestCounters& manifests = source.manifests;
   Total(kManifests, {"read"}, manifests.objects_read);
   Total(kManifests, {"refused"}, manifests.objects_refused);
   Total(kManifests, {"skipped"}, manifests.objects_skipped);
   Total(kManifests, {"duplicate"}, manifests.duplicates);
   Total(kFiles, {"read"}, manifests.files_read);
   Total(kFiles, {"refused"}, manifests.files_refused);
-  Total(kStatusWrites, {"written"}, source.writer.writes);
-  Total(kStatusWrites, {"failed"}, source.writer.failures);
+  Total(kStatusWrites, {"written"}, writer.writes);
+  Total(kStatusWrites, {"failed"}, writer.failures);
+}
+
+void ControllerMetrics::UpdateApi(const ApiCounters& api) {
+  metrics_->GaugeOf(kLeader).Set(api.leads ? 1 : 0);
+  Total(kLapses, {}, api.election.lapses);
+  Total(kApiCalls, {"sent"}, api.client.calls);
+  Total(kApiCalls, {"throttled"}, api.client.throttled);
+  Total(kApiCalls, {"failed"}, api.client.errors);
+  for (const kube::ResourceCounters& resource : api.resources) {
+    const std::string& name = resource.resource;
+    metrics_->GaugeOf(kApiObjects, {name}).Set(static_cast<double>(resource.objects));
+    Total(kApiReads, {name, "list"}, resource.reflector.lists);
+    Total(kApiReads, {name, "watch"}, resource.reflector.watches);
+    Total(kApiReads, {name, "event"}, resource.reflector.events);
+    Total(kApiReads, {name, "refused"}, resource.informer.refused);
+    uint64_t failures = 0;
+    for (const auto& [code, count] : resource.reflector.failures) failures += count;
+    Total(kApiReads, {name, "failure"}, failures);
+  }
+  const kube::WriteCounters& services = api.sink.services;
+  const kube::WriteCounters& objects = api.sink.objects;
+  Total(kStatusWrites, {"written"}, services.written + objects.written);
+  Total(kStatusWrites, {"conflict"}, services.conflicts + objects.conflicts);
+  Total(kStatusWrites, {"refused"}, services.refused + objects.refused);
+  Total(kStatusWrites, {"failed"}, services.failed + objects.failed);
+  Total(kEventWrites, {"sent"}, api.sink.events.sent);
+  Total(kEventWrites, {"dropped"}, api.sink.events.spam + api.sink.events.full);
+  Total(kEventWrites, {"refused"}, api.sink.events.refused);
+  Total(kEventWrites, {"failed"}, api.sink.events.failed);
+  Total(kTokenReviews, {"asked"}, api.reviews.reviews);
+  Total(kTokenReviews, {"refused"}, api.reviews.refused);
+  Total(kTokenReviews, {"unavailable"}, api.reviews.unavailable);
+  Total(kTokenReviews, {"believed"}, api.reviews.believed);
+  Total(kSaveFailures, {}, api.saved.failures);
+}
+
+void ControllerMetrics::Update(const Controller& controller) {
+  metrics_->GaugeOf(kSourceUp).Set(controller.synced() && !controller.away() ? 1 : 0);
+  Total(kObjectEvents, {}, controller.counters().events);
   Total(kClusterEvents, {}, controller.statuses().events_recorded());
   metrics_->GaugeOf(kProblems).Set(static_cast<double>(controller.statuses().problem_count()));
   Total(kPlanSteps, {}, controller.counters().steps);

@@ -4,19 +4,30 @@
 #include <set>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "api/base/metrics.h"
 #include "controller/controller.h"
+#include "controller/kube/kube_sink.h"
+#include "controller/kube/kube_source.h"
+#include "controller/kube/leader_election.h"
+#include "controller/kube/saved_files.h"
+#include "controller/kube/token_review_authenticator.h"
 #include "controller/manifests/disk_writer.h"
 #include "controller/manifests/manifest_source.h"
 
 namespace openelb::observe {
 
-// What surrounds the controller counts, totals since the start.
-struct SourceCounters {
-  manifests::ManifestSourceCounters source;
-  manifests::DiskWriterCounters writer;
+// What the API side of a controller in a cluster counts, totals since the start.
+struct ApiCounters {
+  bool leads = false;
+  kube::ClientCounters client;
+  std::vector<kube::ResourceCounters> resources;
+  kube::KubeSinkCounters sink;
+  kube::SavedFilesCounters saved;
+  kube::ElectionCounters election;
+  kube::TokenReviewCounters reviews;
 };
 
 // Every metric of openelb-controller; controller/README.md explains each.
@@ -30,7 +41,11 @@ class ControllerMetrics final : public ControllerObserver {
   void OnPlanned(absl::Duration since_change) override;
   void OnAcked(absl::Duration since_change) override;
   // Brings totals and states up to date.
-  void Update(const Controller& controller, const SourceCounters& source);
+  void Update(const Controller& controller);
+  // The same for where its cluster state comes from.
+  void UpdateManifests(const manifests::ManifestSourceCounters& source,
+                       const manifests::DiskWriterCounters& writer);
+  void UpdateApi(const ApiCounters& api);
 
  private:
   void Total(const MetricDef& def, Metrics::LabelValues labels, uint64_t total);

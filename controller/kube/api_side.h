@@ -1,0 +1,102 @@
+#pragma once
+// Everything of a controller that talks to the API server, on one thread: what is read, what is
+// written, who leads. The controller's own thread is on the other side of `Post`s, both ways.
+//
+// Life of a leadership: the election is won; all that is read is listed anew, and what an earlier
+// leader saved is loaded; then the other side hears of it and decides; once it serves, statuses are
+// written. A standby reads along all the time, so that it needs no more than that.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/base/clock.h"
+#include "api/base/event_loop.h"
+#include "api/base/log.h"
+#include "api/base/random.h"
+#include "controller/event_source.h"
+#include "controller/kube/client.h"
+#include "controller/kube/kube_sink.h"
+#include "controller/kube/kube_source.h"
+#include "controller/kube/leader_election.h"
+#include "controller/kube/leadership.h"
+#include "controller/kube/saved_files.h"
+#include "controller/kube/speaker_access.h"
+#include "controller/kube/transport.h"
+#include "controller/status_sink.h"
+
+namespace openelb::kube {
+
+struct ApiSideOptions {
+  LeaseOptions lease;
+  std::string namespace_name = "openelb-system";
+};
+
+class ApiSide final : public EventLoopWork {
+ public:
+  // Called on this side's thread, within Turn or a response: they hand over.
+  struct Handlers {
+    EventSource::Handler* source;
+    StatusHandler* status;
+    // Leadership has changed. `saved` is set once, with the first news that this process leads.
+    std::function<void(Leadership, std::optional<SavedFiles::Files> saved)> on_leadership;
+    // Speakers should look for another leader.
+    std::function<void()> on_search;
+    // What to serve speakers with, from now on.
+    std::function<void(const tls::Material&)> on_certificate;
+    // All controllers, this one first; told while it leads.
+    std::function<void(const std::vector<std::string>&)> on_endpoints;
+  };
+  struct Seams {
+    Transport* transport;
+    const Clock* clock;
+    Random* random;
+    LogSink* log;
+  };
+  // All outlive it. `client` has the same transport.
+  ApiSide(ApiSideOptions options, Client* client, Seams seams, Handlers handlers);
+  ~ApiSide() override;
+
+  // The other side serves speakers: it has said, or says now, what it wants of every object.
+  void SetServing();
+  void RaiseAbove(uint64_t epoch) { election_.RaiseAbove(epoch); }
+  void Save(const std::string& name, std::string content) {
+    saved_files_.Save(name, std::move(content));
+  }
+  StatusSink* sink() { return &sink_; }
+  // Gives the leadership up, in order. released() tells when that is done.
+  void Release() { election_.Release(); }
+  bool released() const { return election_.released(); }
+
+  void Turn() override;
+  absl::Duration NextWakeup() override;
+
+  const KubeSource& source() const { return source_; }
+  const KubeSink& kube_sink() const { return sink_; }
+  const SavedFiles& saved_files() const { return saved_files_; }
+  const LeaderElection& election() const { return election_; }
+
+ private:
+  void OnLeadership(const Leadership& leadership);
+  void TellWhenReady();
+  void SetWriting();
+
+  Client* const client_;
+  const Handlers handlers_;
+  Logger log_;
+  KubeSink sink_;
+  KubeSource source_;
+  SavedFiles saved_files_;
+  SpeakerAccess access_;
+  LeaderElection election_;
+
+  bool preparing_ = false;  // to lead
+  bool fresh_ = false;      // everything was listed since the election was won
+  std::optional<SavedFiles::Files> saved_;
+  bool led_ = false;  // the other side has heard of it
+  bool serving_ = false;
+};
+
+}  // namespace openelb::kube

@@ -1,0 +1,60 @@
+#pragma once
+// What every controller process does alike, wherever cluster state comes from: its owner thread's
+// turns, and the small HTTP server beside it.
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "api/base/event_loop.h"
+#include "api/base/host_port.h"
+#include "api/base/http_server.h"
+#include "api/base/log.h"
+#include "api/base/metrics.h"
+#include "api/base/post.h"
+#include "controller/controller.h"
+#include "controller/event_source.h"
+
+namespace openelb {
+
+// Carries a source's calls to the owner thread.
+class PostedHandler final : public EventSource::Handler {
+ public:
+  // `target` is called through `post`.
+  PostedHandler(Post post, EventSource::Handler* target)
+      : post_(std::move(post)), target_(target) {}
+  void OnEvents(std::vector<ObjectEvent> events) override;
+  void OnSynced() override;
+  void OnAway(std::string reason) override;
+  void OnBack() override;
+
+ private:
+  const Post post_;
+  EventSource::Handler* const target_;
+};
+
+// The turns of a controller.
+class ControllerTurns final : public EventLoopWork {
+ public:
+  // `after`, which may be empty, is called after each turn.
+  ControllerTurns(Controller* controller, std::function<void()> after)
+      : controller_(controller), after_(std::move(after)) {}
+  void Turn() override {
+    controller_->Turn();
+    if (after_) after_();
+  }
+  absl::Duration NextWakeup() override { return controller_->NextWakeup(); }
+
+ private:
+  Controller* const controller_;
+  const std::function<void()> after_;
+};
+
+// Serves /metrics, /healthz and /readyz. `update` brings `metrics` up to date; it and `ready` (of
+// 503 the reason, else empty) run on the owner thread. Null where there is nothing to serve, or it
+// cannot be: that is logged, since speakers matter more.
+std::unique_ptr<HttpServer> ServeHttp(const std::optional<HostPort>& address, const Post& post,
+                                      Metrics* metrics, std::function<void()> update,
+                                      std::function<std::string()> not_ready, Logger* log);
+
+}  // namespace openelb
