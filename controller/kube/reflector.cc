@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "controller/kube/api_status.h"
 #include "controller/kube/json.h"
+#include "controller/kube/read_request.h"
 #include "controller/kube/revision.h"
 
 namespace openelb::kube {
@@ -34,20 +34,10 @@ constexpr absl::Duration kShortWatch = absl::Seconds(1);
 
 constexpr int kMostLostWatches = 3;
 constexpr int kMostExpiredLists = 2;
+// In which a server can be stopped, given an older etcd, and started.
+constexpr absl::Duration kLongAbsence = absl::Seconds(3);
 constexpr absl::Duration kSecondLook = absl::Seconds(1);
 constexpr absl::Duration kStuck = absl::Milliseconds(500);
-
-std::string UrlEncode(absl::string_view text) {
-  std::string encoded;
-  for (const char c : text) {
-    if (absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.' || c == '~') {
-      encoded += c;
-    } else {
-      absl::StrAppend(&encoded, "%", absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
-    }
-  }
-  return encoded;
-}
 
 }  // namespace
 
@@ -85,39 +75,24 @@ absl::Duration Reflector::SilentUntil() const {
   return impatient ? last_data_ + kWatchHeadSilence : absl::InfiniteDuration();
 }
 
-HttpRequest Reflector::MakeRequest() {
+HttpRequest Reflector::MakeRequest() const {
   const Resource& resource = informer_->resource();
-  HttpRequest request;
-  std::string query;
-  if (!resource.field_selector.empty()) {
-    query = absl::StrCat("&fieldSelector=", resource.field_selector);
-  }
+  const absl::Duration watch_time =
+      absl::Seconds(kShortestWatchSeconds + random_->Next64() % kMoreWatchSeconds);
   switch (phase_) {
-    case Phase::kList:
-      if (expired_ < kMostExpiredLists) absl::StrAppend(&query, "&limit=", kPageSize);
-      if (!continue_.empty()) absl::StrAppend(&query, "&continue=", UrlEncode(continue_));
-      request.timeout = kListSilence;
-      break;
-    case Phase::kProbe:
-      absl::StrAppend(&query, "&limit=1");
-      request.timeout =
-          std::min(kFirstProbeSilence * (1 << std::min(silences_, 8)), kLastProbeSilence);
-      break;
     case Phase::kStream:
+      return StreamRequest(resource, watch_time, kWatchSilence);
+    case Phase::kList:
+      return ListRequest(resource, expired_ < kMostExpiredLists ? kPageSize : 0, continue_,
+                         kListSilence);
+    case Phase::kProbe:
+      return ListRequest(
+          resource, 1, "",
+          std::min(kFirstProbeSilence * (1 << std::min(silences_, 8)), kLastProbeSilence));
     case Phase::kWatch:
-      absl::StrAppend(&query, "&watch=1&allowWatchBookmarks=true&timeoutSeconds=",
-                      kShortestWatchSeconds + random_->Next64() % kMoreWatchSeconds);
-      if (phase_ == Phase::kStream) {
-        absl::StrAppend(&query, "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
-      } else {
-        absl::StrAppend(&query, "&resourceVersion=", version_);
-      }
-      request.timeout = kWatchSilence;
       break;
   }
-  request.path = resource.path;
-  if (!query.empty()) absl::StrAppend(&request.path, "?", query.substr(1));
-  return request;
+  return WatchRequest(resource, version_, watch_time, kWatchSilence);
 }
 
 absl::string_view Reflector::Verb() const {
@@ -250,6 +225,7 @@ void Reflector::OnProbe(const std::string& version, absl::Duration now) {
     doubtful_ = true;
     return StartList(now + kSecondLook);
   }
+  if (long_absent_) return StartList(now);
   phase_ = Phase::kWatch;
   not_before_ = now;
 }
@@ -278,6 +254,7 @@ void Reflector::CompleteList(const std::string& version) {
   ++counters_.lists;
   version_ = version;
   doubtful_ = false;
+  long_absent_ = false;
   expired_ = 0;
   lost_watches_ = 0;
   proven_ = false;
@@ -334,6 +311,10 @@ void Reflector::Fail(const absl::Status& status, absl::Duration now) {
   outage_ = {.since = outage_.has_value() ? outage_->since : now,
              .status = Explain(informer_->resource(), Verb(), status),
              .unreachable = http_status_ == 0};
+  if (outage_->unreachable && outage_->since + kLongAbsence <= now) {
+    long_absent_ = true;
+    continue_.clear();
+  }
   Abandon();
   const bool lost = phase_ == Phase::kWatch || (phase_ == Phase::kStream && http_status_ == 200);
   if (lost && ++lost_watches_ >= kMostLostWatches) StartList(now);

@@ -9,6 +9,8 @@
 // it is the one we knew. Everything is listed anew only when
 //   - the server has forgotten the revision (410), or an etcd restored from a snapshot answers with
 //     an earlier one;
+//   - the server could not be reached for some seconds: an etcd may have been restored meanwhile
+//     whose revisions have passed ours since, and no watch would tell;
 //   - a watch shows an object of the same name and another uid: something has been missed;
 //   - the watch cannot be had three times in a row, or somebody asks for it.
 // A list earlier than what has been seen may come from a server that lags: it is believed when the
@@ -79,7 +81,7 @@ class Reflector {
   // What the request under way, or the next one, is for.
   enum class Phase { kStream, kList, kProbe, kWatch };
 
-  HttpRequest MakeRequest();
+  HttpRequest MakeRequest() const;
   // When the request under way counts as unanswered; the transport looks after the rest.
   absl::Duration SilentUntil() const;
   absl::string_view Verb() const;
@@ -103,13 +105,14 @@ class Reflector {
   Random* const random_;
 
   Phase phase_ = Phase::kStream;
-  std::string version_;    // how far we have seen; empty: nothing yet
-  std::string continue_;   // of the next page; empty: the first one
-  int expired_ = 0;        // times that pages expired during this list
-  bool doubtful_ = false;  // the server has shown an earlier revision than ours
-  bool proven_ = false;    // a watch since the last list was not fruitless
-  int lost_watches_ = 0;   // in a row, each fruitless
-  int silences_ = 0;       // in a row
+  std::string version_;       // how far we have seen; empty: nothing yet
+  std::string continue_;      // of the next page; empty: the first one
+  int expired_ = 0;           // times that pages expired during this list
+  bool doubtful_ = false;     // the server has shown an earlier revision than ours
+  bool long_absent_ = false;  // the server could not be reached for long
+  bool proven_ = false;       // a watch since the last list was not fruitless
+  int lost_watches_ = 0;      // in a row, each fruitless
+  int silences_ = 0;          // in a row
 
   // The request under way, or the last one.
   bool running_ = false;

@@ -69,7 +69,8 @@ TEST_F(SourceFault, AServerThatIsGoneAMinuteIsServedAtOnceWhenItReturns) {
                             absl::Minutes(1)));
   // All watches are back when the first attempt of any has found the server.
   EXPECT_LT(rig_.scheduler.Monotonic() - start, absl::Milliseconds(1100));
-  EXPECT_EQ(rig_.Lists(), kResources);
+  rig_.RunFor(absl::Minutes(1));
+  EXPECT_EQ(rig_.Lists(), 2 * kResources);
 }
 
 // It serves custom resources a little later than the others, and says to come back in 5 s.
@@ -114,7 +115,7 @@ TEST_F(SourceFault, ANetworkThatSwallowsEverythingIsFoundOut) {
   EXPECT_TRUE(rig_.RunUntil([&] { return ValueOf("web") == "1" && rig_.told.back == 1; },
                             absl::Seconds(9)));
   EXPECT_THAT(rig_.told.deleted, IsEmpty());
-  EXPECT_EQ(rig_.Lists(), kResources);
+  EXPECT_EQ(rig_.Lists(), 2 * kResources);
 }
 
 TEST_F(SourceFault, AnExpiredWatchListsOnceAndDeletesWhatIsGone) {
@@ -279,6 +280,21 @@ TEST_F(SourceFault, ARestoredEtcdIsFoundOutAndListedOnce) {
   EXPECT_EQ(ValueOf("new"), "absent");
   EXPECT_THAT(rig_.told.deleted, ElementsAre("Service/default/db", "Service/default/new"));
   EXPECT_EQ(rig_.Counters("services").reflector.lists, 2u);
+}
+
+TEST_F(SourceFault, ARestoredEtcdWhoseRevisionsHavePassedOursIsFoundOut) {
+  StartWithServices();
+  const fake::Store snapshot = rig_.server.Snapshot();
+  rig_.server.Remove("services", "default", "db");
+  rig_.RunFor(absl::Seconds(1));
+  rig_.transport.SetReachable(false);
+  rig_.server.Restore(snapshot);
+  for (int i = 0; i < 5; ++i) Change("web", absl::StrCat(i));
+  rig_.RunFor(absl::Seconds(5));
+  rig_.transport.SetReachable(true);
+  rig_.RunFor(absl::Seconds(5));
+  EXPECT_EQ(ValueOf("web"), "4");
+  EXPECT_EQ(ValueOf("db"), "");
 }
 
 // Connections stay, and the watches see nothing: only their silence tells.
