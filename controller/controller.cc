@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "api/plan/referral.h"
 #include "controller/plan/model.h"
 #include "controller/saved_state.h"
 
@@ -237,7 +238,9 @@ void Controller::SetEndpoints(std::vector<std::string> endpoints) {
   distributor_.SetEndpoints(std::move(endpoints), seams_.clock->Monotonic());
 }
 
-void Controller::SendSpeakersAway(const absl::Status& why) { distributor_.SendAway(why); }
+void Controller::SendSpeakersAway(const absl::Status& why) {
+  distributor_.SendAway(plan::WithReferral(why, {}));
+}
 
 // What speakers announce comes before what the store says, where the store forgot.
 bool Controller::OpenGateWhenSafe() {

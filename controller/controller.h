@@ -103,7 +103,8 @@ class Controller final : public EventSource::Handler,
   absl::Duration NextWakeup() const;
   // HOST:PORT of every controller, for speakers to keep.
   void SetEndpoints(std::vector<std::string> endpoints);
-  // Ends the streams to speakers with `why`; they look for another controller and may come back.
+  // Ends the streams to speakers with `why`; they try the other controllers first and may come
+  // back.
   void SendSpeakersAway(const absl::Status& why);
   // Saves what a later start needs. Nothing is withdrawn.
   void Stop();
