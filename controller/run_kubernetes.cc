@@ -79,6 +79,7 @@ class Term {
  private:
   void OnLeadership(Leadership leadership, std::optional<SavedFiles::Files> saved);
   void AfterTurn();
+  // On neither of the two threads.
   observe::ApiCounters CountersNow();
   void ReleaseLease();
   // Serves speakers with it, for the first time or from now on.
@@ -225,8 +226,12 @@ absl::StatusOr<bool> Term::Run(StopSignals* signals) {
   auto http = ServeHttp(
       flags_.common.metrics_addr, post_, &metrics,
       [&] {
-        exporter.Update(controller);
-        exporter.UpdateApi(CountersNow());
+        const observe::ApiCounters api_counters = CountersNow();
+        Ask<bool>(post_, [&exporter, &controller, api_counters] {
+          exporter.Update(controller);
+          exporter.UpdateApi(api_counters);
+          return true;
+        });
       },
       [&] { return controller.synced() ? "" : "cluster state is not complete yet"; }, log_);
   log_->Info("controller starts",

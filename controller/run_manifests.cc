@@ -82,8 +82,11 @@ int RunOnManifests(const ControllerFlags& flags, StopSignals* signals, LogSink* 
   auto http = ServeHttp(
       flags.common.metrics_addr, post, &metrics,
       [&] {
-        exporter.Update(controller);
-        exporter.UpdateManifests(source->counters(), writer.counters());
+        Ask<bool>(post, [&] {
+          exporter.Update(controller);
+          exporter.UpdateManifests(source->counters(), writer.counters());
+          return true;
+        });
       },
       [&] { return controller.synced() ? "" : "cluster state is not complete yet"; }, log);
 

@@ -34,11 +34,8 @@ std::unique_ptr<HttpServer> ServeHttp(const std::optional<HostPort>& address, co
                                       std::function<std::string()> not_ready, Logger* log) {
   if (!address) return nullptr;
   HttpHandlers handlers;
-  handlers["/metrics"] = [post, metrics, update = std::move(update)] {
-    Ask<bool>(post, [update] {
-      update();
-      return true;
-    });
+  handlers["/metrics"] = [metrics, update = std::move(update)] {
+    update();
     return HttpReply{200, metrics->Expose()};
   };
   handlers["/healthz"] = [post] {

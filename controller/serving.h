@@ -50,9 +50,10 @@ class ControllerTurns final : public EventLoopWork {
   const std::function<void()> after_;
 };
 
-// Serves /metrics, /healthz and /readyz. `update` brings `metrics` up to date; it and `ready` (of
-// 503 the reason, else empty) run on the owner thread. Null where there is nothing to serve, or it
-// cannot be: that is logged, since speakers matter more.
+// Serves /metrics, /healthz and /readyz. `update` brings `metrics` up to date, on the server's own
+// thread: it asks those that know. `not_ready` (the reason, else empty) runs on the owner thread.
+// Null where there is nothing to serve, or it cannot be: that is logged, since speakers matter
+// more.
 std::unique_ptr<HttpServer> ServeHttp(const std::optional<HostPort>& address, const Post& post,
                                       Metrics* metrics, std::function<void()> update,
                                       std::function<std::string()> not_ready, Logger* log);
