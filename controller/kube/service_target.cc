@@ -131,7 +131,7 @@ std::optional<Patch> ServiceTarget::MarksPatch(bool wanted) const {
 std::vector<std::string> ServiceTarget::WantedIngress() const {
   if (wanted_->ours) return wanted_->ips;
   std::vector<std::string> left = shown_->ingress;
-  const bool remembered = !claimed_.empty() && claimed_uid_ == wanted_->uid;
+  const bool remembered = !claimed_.empty();
   if (!remembered && !Marked()) return left;
   const auto range = ranges_->find(shown_->label.value_or(""));
   std::erase_if(left, [&](const std::string& entry) {

@@ -57,7 +57,9 @@ void SinkTestWorld::Restart() {
 
 void SinkTestWorld::ShowChanges(bool show) {
   show_ = show;
-  if (show) ShowAll();
+  if (!show) return;
+  for (auto& [key, version] : shown_) version.clear();  // a new list brings everything
+  ShowAll();
 }
 
 void SinkTestWorld::ShowAll() {
