@@ -12,6 +12,7 @@
 
 #include <cpprest/http_client.h>
 #include <cpprest/producerconsumerstream.h>
+#include <openssl/ssl.h>
 #include <pplx/threadpool.h>
 
 #include <algorithm>
@@ -454,6 +455,8 @@ void CprestTransport::PrepareProcess() {
     // The library loads the system's authorities, 20 ms each time, for every connection. Without
     // this file OpenSSL finds those it needs in the system's folder.
     setenv("SSL_CERT_FILE", "/dev/null", /*overwrite=*/0);
+    // What is made first ends last: the pool's threads must not outlive OpenSSL.
+    OPENSSL_init_ssl(0, nullptr);
     crossplat::threadpool::initialize_with_threads(kThreads);
     return true;
   }();
