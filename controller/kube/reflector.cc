@@ -37,7 +37,9 @@ constexpr int kMostExpiredLists = 2;
 // In which a server can be stopped, given an older etcd, and started.
 constexpr absl::Duration kLongAbsence = absl::Seconds(3);
 constexpr absl::Duration kSecondLook = absl::Seconds(1);
-constexpr absl::Duration kStuck = absl::Milliseconds(500);
+// A younger request is helped by TCP's own retransmissions, or has a slow server that is not to be
+// bothered again.
+constexpr absl::Duration kStuck = absl::Seconds(3);
 
 }  // namespace
 
