@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 for folder in (ROOT / "hack", ROOT / "e2e" / "suites", Path(__file__).resolve().parent):
     sys.path.insert(0, str(folder))
 
+from lab.control_plane import FAST_NODES  # noqa: E402
 from lab.installed import InstalledLab  # noqa: E402
 from lab.run_dir import remove_orphans  # noqa: E402
 
@@ -21,10 +22,12 @@ def pytest_sessionstart():
 @pytest.fixture(scope="module")
 def cluster(request):
     """The module's cluster: a controller leads, another stands by, a speaker is Ready on every node, nothing is
-    configured yet. A module may set ROUTER ("bird" by default); an indirect parameter comes first."""
+    configured yet. A module may set ROUTER ("bird" by default; an indirect parameter comes first) and FLAGS of the
+    control plane."""
     router = getattr(request, "param", getattr(request.module, "ROUTER", "bird"))
     name = request.module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
-    lab = InstalledLab(f"k8s-{name[:12]}-{os.getpid()}", router)
+    flags = getattr(request.module, "FLAGS", (FAST_NODES,))
+    lab = InstalledLab(f"k8s-{name[:12]}-{os.getpid()}", router, flags=flags)
     request.node.cluster = lab
     try:
         yield lab.up().install()

@@ -1,0 +1,151 @@
+"""What the fault suites ask of a cluster at the documented state, and do to it."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import time
+
+from lab.fabric import VIP
+from lab.installed import CONTROLLER, CONTROLLER_USER, NAMESPACE, SPEAKER_USER
+from lab.net import Host, wait_until
+from lab.traffic import Traffic
+from lab.workloads import service
+from watch import ALL, DOCUMENTED, withdrawals
+
+LEASE = ("lease", CONTROLLER)
+OPENELB = {"lb.kubesphere.io/v1alpha1": "openelb", "eip.openelb.kubesphere.io/v1alpha2": "bgp-eip"}
+
+
+@contextlib.contextmanager
+def unharmed(lab, loses=0):
+    """Whatever is done meanwhile: no next hop of the documented Service goes away on any router, its address stays
+    and no request of a client is lost. `loses`: None where kube-proxy itself drops requests."""
+    client = Traffic(lab["client"], VIP, rate=100)
+    try:
+        client.wait_flow(ALL)
+        since = time.time()
+        yield client
+        client.settle()
+        seen = client.count(since)
+        changes = {name: lab.recorders[name].events(f"{VIP}/32", since) for name in lab.routers}
+        assert changes == {name: [] for name in lab.routers}, "routes changed"
+        assert loses is None or len(seen.lost) <= loses, f"lost {len(seen.lost)} of {seen.total}: {seen.lost[:5]}"
+    finally:
+        client.stop()
+    lab.wait_documented(timeout=1)
+    assert lab.ips("bgp-svc") == [VIP]
+
+
+def openelb_service(name, app="bgp-openelb", **spec):
+    return service(name, app, annotations=OPENELB, **spec)
+
+
+def wait_served(lab, name, timeout=20.0):
+    """Until a Service has one address, every router leads to it and a client is answered; returns the address and
+    the seconds that took."""
+    begun = time.monotonic()
+    address, = wait_until(lambda: lab.ips(name), timeout, what=f"{name}: an address")
+    lab.wait_next_hops(DOCUMENTED, f"{address}/32", timeout)
+    took = time.monotonic() - begun
+    wait_until(lambda: lab["client"].exec("curl", "-sf", "--max-time", "1", f"http://{address}/"), timeout)
+    return address, took
+
+
+def serve_new(lab, name, timeout=20.0, **spec):
+    """A new Service, served from end to end; returns its address and the seconds that took."""
+    lab.apply(openelb_service(name, **spec))
+    return wait_served(lab, name, timeout)
+
+
+def drop(lab, *names):
+    """Deletes Services and waits until no router leads to them."""
+    found = [address for name in names for address in lab.ips(name)]
+    lab.kubectl("delete", "service", *names, "--timeout=10s")
+    for address in found:
+        lab.wait_next_hops({"leaf1": set(), "leaf2": set()}, f"{address}/32")
+
+
+def kill(lab, pod):
+    """kill -9 of a controller's process."""
+    os.kill(lab.container_pid(pod), signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def suspended(lab):
+    """No controller acts meanwhile: for less than its Lease lasts."""
+    pids = [lab.container_pid(pod) for pod in lab.controllers()]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def delete_pod(lab, pod, *how):
+    lab.kubectl("-n", NAMESPACE, "delete", "pod", pod["metadata"]["name"], "--wait=false", *how)
+
+
+@contextlib.contextmanager
+def cut_off(lab, pod, half_open=False):
+    """Packets between a Pod and the API server vanish, connections hang. Half open: what the Pod sends arrives."""
+    host = Host(lab.run_dir, lab.pod_host(pod))
+    chains = ["chain in { type filter hook input priority 0; tcp sport 443 drop; }"]
+    if not half_open:
+        chains.append("chain out { type filter hook output priority 0; tcp dport 443 drop; }")
+    host.exec("nft", "-f", "-", stdin="\n".join(["table inet cut {", *chains, "}\n"]))
+    try:
+        yield
+    finally:
+        host.exec("nft", "delete", "table", "inet", "cut")
+
+
+def wait_new_leader(lab, before, timeout=30.0):
+    """Until another process holds the Lease than `before`; its name."""
+    return wait_until(lambda: (lab.holder() not in ("", before) and lab.leader() and lab.holder()), timeout,
+                      what=f"a leader other than {before}")
+
+
+def wait_attached(lab, timeout=20.0):
+    """Until every speaker has a stream with the leader."""
+    def attached():
+        leader = lab.leader()
+        return all(lab.metric(leader, f'openelb_speaker_attached{{node="{node}"}}') == 1
+                   for node in lab.speaker_nodes())
+    wait_until(attached, timeout, interval=0.2, what="speakers attached to the leader")
+
+
+def lease(lab):
+    return lab.get(*LEASE, NAMESPACE)
+
+
+def lease_epoch(lab):
+    return int(lease(lab)["metadata"]["annotations"]["openelb.kubesphere.io/epoch"])
+
+
+def writes_ours(event):
+    """Whether an audit event is a write to what only a leader may write."""
+    ref = event.get("objectRef", {})
+    return event["verb"] in ("create", "update", "patch", "delete") and (
+        (ref.get("resource"), ref.get("subresource")) == ("services", "status")
+        or ref.get("apiGroup") == "network.kubesphere.io" and ref.get("subresource") == "status")
+
+
+def assert_writers(lab, since_line=0, others=("kubernetes-admin",)):
+    """Addresses and statuses are written by the controller's account (and whom the test let); a speaker never
+    asks the API server anything, and nothing that the controller asks is denied."""
+    events = lab.control_plane.audited()[since_line:]
+    writers = {e["user"]["username"] for e in events if writes_ours(e)}
+    assert writers <= {CONTROLLER_USER, *others}, writers
+    assert [e["requestURI"] for e in events if e["user"]["username"] == SPEAKER_USER] == []
+    denied = [(e["verb"], e["requestURI"]) for e in events if e["user"]["username"] == CONTROLLER_USER
+              and e.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid"]
+    assert denied == []
+
+
+def said(lab, pod, words):
+    return [line for line in lab.logs(pod).splitlines() if re.search(words, line)]
