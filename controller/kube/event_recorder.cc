@@ -193,6 +193,10 @@ void EventRecorder::OnAnswer(Id id, int count, const absl::Status& status) {
     series.exists = false;
     series.name.clear();
   }
+  if (seams_.gate->shut()) {
+    --series.attempts;
+    return queue_.Return(id, now);
+  }
   const bool again = silent ? series.attempts < kMaxAttempts : name_is_bad && series.attempts < 3;
   if (again) return queue_.Failed(id, now);
   // A namespace that is being deleted takes no events, which is nobody's fault.

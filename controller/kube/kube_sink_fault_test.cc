@@ -103,6 +103,18 @@ TEST_F(KubeSinkFaultTest, ServerAwayForAMinute) {
   EXPECT_EQ(world_.TakeWrites().size(), 2u * kServices);
 }
 
+// Lost must not be: time. A single Service is served within two seconds of the server's return.
+TEST_F(KubeSinkFaultTest, FirstServiceAfterTheReturnIsServedSoon) {
+  world_.CreateService("a");
+  world_.RunFor(absl::Milliseconds(10));
+  world_.transport().SetReachable(false);
+  world_.Assign("a", "10.0.0.1");
+  world_.RunFor(absl::Minutes(1));
+  world_.transport().SetReachable(true);
+  world_.RunFor(absl::Milliseconds(600));
+  EXPECT_EQ(world_.Ingress("a"), "10.0.0.1");
+}
+
 // The network swallows everything and calls time out.
 TEST_F(KubeSinkFaultTest, SilentServer) {
   world_.transport().SetSilent(true);

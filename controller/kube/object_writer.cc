@@ -228,7 +228,12 @@ void ObjectWriter<Target>::OnRead(const ObjectKey& key, const Answer& answer) {
 
 template <typename Target>
 void ObjectWriter<Target>::OnError(const ObjectKey& key, Entry* entry, const absl::Status& error) {
-  queue_.Failed(key, seams_.clock->Monotonic());
+  const absl::Duration now = seams_.clock->Monotonic();
+  if (seams_.gate->shut()) {
+    queue_.Return(key, now);
+  } else {
+    queue_.Failed(key, now);
+  }
   if (absl::IsAborted(error)) {
     ++counters_.conflicts;
     return;

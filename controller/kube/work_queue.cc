@@ -101,6 +101,14 @@ void WorkQueue<Key>::Rest(const Key& key, absl::Duration now) {
 }
 
 template <typename Key>
+void WorkQueue<Key>::Return(const Key& key, absl::Duration now) {
+  const auto it = items_.find(key);
+  if (it == items_.end() || !std::exchange(it->second.under_way, false)) return;
+  it->second.again = false;
+  Schedule(key, &it->second, now);
+}
+
+template <typename Key>
 void WorkQueue<Key>::Forget(const Key& key) {
   const auto it = items_.find(key);
   if (it == items_.end()) return;

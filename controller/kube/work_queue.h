@@ -30,7 +30,7 @@ class WorkQueue {
   // The same for every key.
   void RetryAll(absl::Duration now);
 
-  // The key that has been due for longest; it is under way until one of the next three.
+  // The key that has been due for longest; it is under way until one of the next four.
   std::optional<Key> Take(absl::Duration now);
   void Done(const Key& key, absl::Duration now);
   // Due again after its back-off, which grows.
@@ -38,6 +38,9 @@ class WorkQueue {
   // Done, but what comes next waits for the back-off, which grows: for work that is undone by
   // others again and again.
   void Rest(const Key& key, absl::Duration now);
+
+  // Due again at once, behind all others: it failed for no reason of its own.
+  void Return(const Key& key, absl::Duration now);
 
   void Forget(const Key& key);
 

@@ -11,6 +11,9 @@ namespace openelb::kube {
 // not shut it: answers about others come in between.
 class WriteGate {
  public:
+  // The server does not answer: what fails now fails for no reason of its own.
+  bool shut() const { return silent_ >= kPatience; }
+  // A call may be sent: any, or the next probe.
   bool Open(absl::Duration now) const { return !shut() || next_probe_ <= now; }
   // When Open may next become true without an answer.
   absl::Duration NextOpen() const { return shut() ? next_probe_ : -absl::InfiniteDuration(); }
@@ -35,7 +38,6 @@ class WriteGate {
  private:
   static constexpr int kPatience = 5;  // calls in a row without an answer
   static constexpr absl::Duration kProbeInterval = absl::Milliseconds(500);
-  bool shut() const { return silent_ >= kPatience; }
 
   int silent_ = 0;
   int returns_ = 0;
