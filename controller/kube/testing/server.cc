@@ -86,7 +86,7 @@ Reply Expired(absl::string_view message) {
 
 }  // namespace
 
-Server::Server(const Clock* clock) : clock_(clock), writer_(&store_, clock) {
+Server::Server(const Clock* clock) : writer_(&store_, clock) {
   for (const char* name : {"default", "kube-system", "openelb-system"}) {
     PutObject(Value(Value::Map{
         {"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", Value::Map{{"name", name}}}}));

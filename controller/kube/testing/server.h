@@ -87,7 +87,6 @@ class Server {
   Reply ReviewToken(const codec::Value& review) const;
   void TellListeners(Revision before);
 
-  const Clock* const clock_;
   Store store_;
   Writer writer_;
   std::map<std::string, codec::Value> tokens_;  // TokenReviewStatus
