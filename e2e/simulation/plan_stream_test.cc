@@ -265,7 +265,7 @@ class PlanStreamTest : public ::testing::TestWithParam<uint64_t> {
       case 4:
         StartSpeaker(node, Below(2) == 0 ? speakers_[node]->store.Save() : link::SavedPlan());
         break;
-      case 5:
+      default:
         StartController(1 + Below(5));
         break;
     }
