@@ -230,7 +230,7 @@ void Controller::OnLargerEpoch(const std::string& node, uint64_t epoch) {
   seams_.log->Warning("a speaker has seen a larger epoch; raising ours",
                       {{"node", node}, {"theirs", epoch}, {"ours", seams_.epoch->current()}});
   if (absl::Status status = seams_.epoch->RaiseAbove(epoch); !status.ok()) {
-    seams_.log->Damped("epoch", "the epoch cannot be saved", status.message());
+    seams_.log->Damped("epoch", "the epoch cannot be raised", status.message());
   }
 }
 

@@ -6,6 +6,11 @@
 
 namespace openelb::kube {
 
+// Larger ones come of no counting. What speakers show counts up to the half of it, so that many
+// leaderships can follow whatever a speaker makes up.
+inline constexpr uint64_t kMaxEpoch = uint64_t{1} << 62;
+inline constexpr uint64_t kMaxSeenEpoch = kMaxEpoch / 2;
+
 struct Leadership {
   enum class Role {
     kStandby,  // another leads, or nobody yet

@@ -6,6 +6,7 @@
 
 #include "absl/time/time.h"
 #include "api/codec/value.h"
+#include "controller/kube/leadership.h"
 
 namespace openelb::kube {
 
@@ -22,9 +23,6 @@ struct LeaseRecord {
   std::string endpoint;     // likewise: HOST:PORT where the holder serves speakers
   std::string damage;       // what of the above could not be read, one sentence; empty: nothing
 };
-
-// Larger ones come of no counting: they are ignored, so that the next one can always be had.
-inline constexpr uint64_t kMaxEpoch = uint64_t{1} << 62;
 
 // Whatever stands there by hand: what cannot be read is as if missing, durations are held within
 // 1 s..1 min (15 s when missing).

@@ -11,6 +11,10 @@ namespace openelb::kube {
 uint64_t LeaseEpoch::current() const { return leadership_.epoch > seen_ ? leadership_.epoch : 0; }
 
 absl::Status LeaseEpoch::RaiseAbove(uint64_t seen) {
+  if (seen > kMaxSeenEpoch) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("epoch: ", seen, " (allowed: up to ", kMaxSeenEpoch, ")"));
+  }
   if (seen <= seen_ || seen < leadership_.epoch) return absl::OkStatus();
   seen_ = seen;
   raise_above_(seen);

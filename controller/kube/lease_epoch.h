@@ -23,6 +23,7 @@ class LeaseEpoch final : public Epoch {
 
   // 0 from a raise until the Lease holds an epoch above it: until then another controller may lead.
   uint64_t current() const override;
+  // Error: InvalidArgument, no leader counts as far as `seen`; nothing is raised.
   absl::Status RaiseAbove(uint64_t seen) override;
   // Also while the leadership has lapsed: speakers refuse what a later leader's epoch has passed.
   absl::Status leads() const override;

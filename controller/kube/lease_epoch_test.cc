@@ -37,6 +37,8 @@ TEST_F(LeaseEpochTest, NothingIsSentUntilARaiseIsKept) {
   EXPECT_EQ(epoch_.current(), 0u);
   epoch_.Set({.role = Role::kLeading, .epoch = 8});
   EXPECT_EQ(epoch_.current(), 8u);
+  EXPECT_TRUE(absl::IsInvalidArgument(epoch_.RaiseAbove(~uint64_t{0})));
+  EXPECT_EQ(epoch_.current(), 8u);
 }
 
 TEST_F(LeaseEpochTest, SpeakersAreServedWhileItLeadsOrLapsedElseSentToWhoLeads) {

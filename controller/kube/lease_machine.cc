@@ -192,7 +192,7 @@ void LeaseMachine::Depose() {
 }
 
 void LeaseMachine::RaiseAbove(uint64_t seen) {
-  if (seen <= kMaxEpoch) floor_ = std::max(floor_, seen);
+  if (seen <= kMaxSeenEpoch) floor_ = std::max(floor_, seen);
 }
 
 void LeaseMachine::Release() { releasing_ = true; }
