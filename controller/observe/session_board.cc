@@ -127,9 +127,10 @@ std::optional<absl::Duration> SessionBoard::NextDue() const {
   return next;
 }
 
-network::BgpPeerStatus SessionBoard::PeerStatus(absl::string_view peer) const {
+network::BgpPeerStatus SessionBoard::PeerStatus(absl::string_view peer, Counts counts) const {
   network::BgpPeerStatus status;
   for (const auto& [node, observed] : nodes_) {
+    if (!counts(node)) continue;
     for (const auto& p : observed.peers()) {
       if (p.name() != peer) continue;
       status.nodes[node] = FromProto(p);
@@ -139,9 +140,10 @@ network::BgpPeerStatus SessionBoard::PeerStatus(absl::string_view peer) const {
   return status;
 }
 
-network::BgpConfStatus SessionBoard::ConfStatus() const {
+network::BgpConfStatus SessionBoard::ConfStatus(Counts counts) const {
   network::BgpConfStatus status;
   for (const auto& [node, observed] : nodes_) {
+    if (!counts(node)) continue;
     status.nodes[node] = {.router_id = observed.router_id(), .as = observed.local_as()};
   }
   return status;

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "api/network/v1alpha2/bgp_status.h"
@@ -46,9 +47,11 @@ class SessionBoard {
 
   // Whether the speaker on `node` has reported.
   bool Heard(absl::string_view node) const { return nodes_.contains(node); }
-  // Without conditions and what is planned.
-  network::BgpPeerStatus PeerStatus(absl::string_view peer) const;
-  network::BgpConfStatus ConfStatus() const;
+  // Without conditions and what is planned. `counts`: whether a node is to have a speaker; what one
+  // said before it was taken away is no news.
+  using Counts = absl::FunctionRef<bool(const std::string& node)>;
+  network::BgpPeerStatus PeerStatus(absl::string_view peer, Counts counts) const;
+  network::BgpConfStatus ConfStatus(Counts counts) const;
   // Problems that speakers report of themselves, by node.
   std::map<std::string, std::vector<std::string>> Problems() const;
   // The newest generation counter of `epoch` that every established session of the node has on the

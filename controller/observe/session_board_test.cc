@@ -8,7 +8,10 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Key;
 using ::testing::Pair;
+
+bool Every(const std::string&) { return true; }
 
 plan::v1::Observed Report(const std::string& state, uint64_t updates) {
   plan::v1::Observed observed;
@@ -43,7 +46,7 @@ TEST(SessionBoardTest, StateIsDueAtOnceAndCountersLater) {
   EXPECT_EQ(board.NextDue(), start + kCounterInterval);
   EXPECT_THAT(board.TakeDuePeers(start + kCounterInterval), ElementsAre("leaf1"));
   EXPECT_EQ(board.NextDue(), std::nullopt);
-  EXPECT_EQ(board.PeerStatus("leaf1").nodes.at("master1").sent.update, 3U);
+  EXPECT_EQ(board.PeerStatus("leaf1", Every).nodes.at("master1").sent.update, 3U);
 }
 
 TEST(SessionBoardTest, ADownSessionSaysWhy) {
@@ -96,10 +99,21 @@ TEST(SessionBoardTest, APeerThatTheSpeakerNoLongerHasLeavesTheStatus) {
   board.TakeDuePeers(absl::ZeroDuration());
   board.Update("worker1", {}, absl::Seconds(1));
   EXPECT_THAT(board.TakeDuePeers(absl::Seconds(1)), ElementsAre("leaf1"));
-  EXPECT_EQ(board.PeerStatus("leaf1").nodes.size(), 1U);
+  EXPECT_EQ(board.PeerStatus("leaf1", Every).nodes.size(), 1U);
   board.Forget("master1");
   EXPECT_THAT(board.TakeDuePeers(absl::Seconds(1)), ElementsAre("leaf1"));
-  EXPECT_THAT(board.PeerStatus("leaf1").nodes, IsEmpty());
+  EXPECT_THAT(board.PeerStatus("leaf1", Every).nodes, IsEmpty());
+}
+
+TEST(SessionBoardTest, WhatASpeakerSaidThatWasTakenAwayIsNotShown) {
+  SessionBoard board;
+  board.Update("master1", Report("ESTABLISHED", 1), absl::ZeroDuration());
+  board.Update("worker1", Report("ESTABLISHED", 1), absl::ZeroDuration());
+  const auto not_worker1 = [](const std::string& node) { return node != "worker1"; };
+  EXPECT_EQ(board.PeerStatus("leaf1", Every).established, 2);
+  EXPECT_EQ(board.PeerStatus("leaf1", not_worker1).established, 1);
+  EXPECT_THAT(board.PeerStatus("leaf1", not_worker1).nodes, ElementsAre(Key("master1")));
+  EXPECT_THAT(board.ConfStatus(not_worker1).nodes, ElementsAre(Key("master1")));
 }
 
 }  // namespace

@@ -168,6 +168,9 @@ void Statuses::Complete(const ObjectKey& key, Status* status) {
 }
 
 void Statuses::WriteOwn(const ObjectKey& key) {
+  const auto speaks = [this](const std::string& node) {
+    return planner_->model().speakers.contains(node);
+  };
   if (key.kind == network::Eip::kKind) {
     const network::EipStatus* pool = ipam_->PoolStatus(key.name);
     if (pool == nullptr) return;
@@ -175,14 +178,14 @@ void Statuses::WriteOwn(const ObjectKey& key) {
     Complete(key, &status);
     sink_->WriteEip(key.name, status);
   } else if (key.kind == network::BgpPeer::kKind) {
-    network::BgpPeerStatus status = board_->PeerStatus(key.name);
+    network::BgpPeerStatus status = board_->PeerStatus(key.name, speaks);
     const auto expected = expected_.find(key.name);
     if (expected != expected_.end()) status.expected = expected->second;
     Complete(key, &status);
     sink_->WriteBgpPeer(key.name, status);
   } else {
     network::BgpConfStatus status;
-    if (key.name == network::kBgpConfName) status = board_->ConfStatus();
+    if (key.name == network::kBgpConfName) status = board_->ConfStatus(speaks);
     Complete(key, &status);
     sink_->WriteBgpConf(key.name, status);
   }
@@ -196,6 +199,7 @@ void Statuses::Record(const ClusterEvent& event) {
 }
 
 void Statuses::CountExpected() {
+  MarkDue(ConfKey(network::kBgpConfName));  // it names the speakers
   std::map<std::string, int> counts;
   for (const auto& [node, speaker] : planner_->model().speakers) {
     for (const auto& [address, peer] : speaker.peers) {
