@@ -95,7 +95,8 @@ def test_the_controller_may(installed, verb, resource, where):
     ("delete", "services", ("-A",)), ("update", "services", ("-A",)), ("create", "services", ("-A",)),
     ("get", "secrets", HERE_ONLY), ("list", "secrets", HERE_ONLY), ("get", "secrets/other", HERE_ONLY),
     ("get", "secrets/openelb-controller-tls", ("-n", "default")), ("update", "leases/other", HERE_ONLY),
-    ("list", "pods", ("-A",)), ("patch", "nodes", ()), ("list", "configmaps", ("-n", "default")),
+    ("list", "pods", ("-A",)), ("patch", "nodes", ()), ("list", "configmaps", HERE_ONLY),
+    ("get", "configmaps/other", HERE_ONLY),
     ("delete", "eips", ()), ("patch", "daemonsets", HERE_ONLY), ("list", "daemonsets", ("-A",)),
     ("create", "rolebindings", HERE_ONLY)])
 def test_the_controller_may_not(installed, verb, resource, where):
