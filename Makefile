@@ -10,7 +10,8 @@ help:
 	@echo 'make deps    install what building, testing and the demo need (Debian 12)'
 	@echo 'make build   build the programs and their tests: build/bin/openelb-controller, build/bin/openelb-speaker'
 	@echo 'make test    build and run every test; ends with "N passed, N failed"'
-	@echo 'make demo    the multi-router topology with real routers and traffic; KEEP=1 leaves it up'
+	@echo 'make demo    the multi-router topology with real routers and traffic; KEEP=1 leaves it up,'
+	@echo '             KUBERNETES=1 types the documented procedure on a real control plane'
 	@echo 'make lint    check format, sizes, includes; clang-tidy on changed files (ALL=1: on every file)'
 	@echo 'make fmt     format the C++ sources in place'
 	@echo 'make fuzz    run each fuzz target for SECONDS=60'
@@ -34,8 +35,13 @@ demo: deps
 	@echo '== building the programs into build/'
 	@cmake -S . -B build -G Ninja --log-level=WARNING
 	@ninja -C build openelb-controller openelb-speaker
+ifneq ($(filter-out 0,$(KUBERNETES)),)
+	@echo '== building the control plane: minutes at the first time, then kept'
+	@hack/controlplane/build >/dev/null
+endif
 	@echo '== running the demo in network namespaces'
-	@$(if $(filter 0,$(shell id -u)),,sudo) env KEEP=$(KEEP) hack/lab/demo.py
+	@$(if $(filter 0,$(shell id -u)),,sudo) env KEEP=$(KEEP) $(if $(filter-out 0,$(KUBERNETES)),\
+	  OPENELB_CONTROL_PLANE_BIN="$$(hack/controlplane/build --where)" hack/lab/demo_kubernetes.py,hack/lab/demo.py)
 
 lint:
 	@echo '== checking the sources'

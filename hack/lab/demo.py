@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""make demo: the multi-router topology, live, through four failures. KEEP=1 leaves it up.
+"""make demo: the multi-router topology, live, through four failures. KEEP=1 leaves it up; KUBERNETES=1 runs
+demo_kubernetes.py: a real control plane and kubectl in the place of manifests.
 
 Each step does one thing to the network, waits until the routers show what should follow, and notes what it
 did to routes and requests. Exit 0 if all of it came out as it should.
@@ -33,8 +34,10 @@ class Failed(Exception):
 
 
 class Demo:
-    def __init__(self):
-        self.lab = MultiRouter(NAME, router="frr")
+    """The steps, and what is shown of them."""
+
+    def __init__(self, lab):
+        self.lab = lab
         self.screen = Screen(self.table)
         self.traffic = None
         self.results = []  # (what was done, route changes, requests lost, what followed, as it should be)
@@ -52,14 +55,9 @@ class Demo:
         began = time.time()
         lab.start_controller()
         lab.start_speakers()
-        self.until(lambda: lab.kernels_hold(DOCUMENTED), "the documented next hops on leaf1, leaf2 and spine")
-        screen.say(f"{VIP} has its next hops on every router after {time.time() - began:.1f} s. "
-                   f"A client sends {RATE} requests a second, each on a connection of its own.")
-        self.until(lambda: not ask(lab["client"], VIP, 20).lost, "answers to a client")  # the nodes forward
-        self.traffic = Traffic(lab["client"], VIP, rate=RATE)
-        self.until(lambda: self.flows(ALL), "answers through all three nodes")
-        self.linger(1.5)
-        self.step("worker1 becomes NotReady", self.worker1_away, self.routes_without_worker1)
+        self.start_traffic(began)
+        self.step("worker1 becomes NotReady", lambda: lab.cluster.set_ready("worker1", "False"),
+                  self.routes_without_worker1)
         self.step("leaf1's link to the spine is cut", self.cut, self.only_leaf2, outage=1.5)
         self.step("the link is back, worker1 is Ready again", self.repair, self.documented, timeout=15)
         self.step("the controller is killed (-9), 2 s later started again", self.controller_away,
@@ -68,6 +66,17 @@ class Demo:
         self.step("the speaker is started again and reads its plan from disk",
                   lambda: lab.start_speaker("master1"), self.documented)
         return self.summary()
+
+    def start_traffic(self, began):
+        """Once the documented next hops are there; `began`: when what leads to them was done."""
+        lab = self.lab
+        self.until(lambda: lab.kernels_hold(DOCUMENTED), "the documented next hops on leaf1, leaf2 and spine", 30)
+        self.screen.say(f"{VIP} has its next hops on every router after {time.time() - began:.1f} s. "
+                        f"A client sends {RATE} requests a second, each on a connection of its own.")
+        self.until(lambda: not ask(lab["client"], VIP, 20).lost, "answers to a client")  # the nodes forward
+        self.traffic = Traffic(lab["client"], VIP, rate=RATE)
+        self.until(lambda: self.flows(ALL), "answers through all three nodes")
+        self.linger(1.5)
 
     # -- steps --
 
@@ -86,9 +95,6 @@ class Demo:
         changed = ", ".join(f"{name} {n}" for name, n in changes.items() if n) or "none"
         self.screen.say(f"  {what} after {settled - since:.1f} s; route changes: {changed}; "
                         f"lost {len(seen.lost)} of {seen.total} requests. {verdict(fine)}")
-
-    def worker1_away(self):
-        self.lab.cluster.set_ready("worker1", "False")
 
     def routes_without_worker1(self):
         if self.lab.kernels_hold(DOCUMENTED | {"leaf1": {"192.168.0.3"}}) and self.flows(ALL - {"worker1"}):
@@ -163,6 +169,15 @@ class Demo:
         return " ".join(f"{NAMES[address]} {'up' if session.established else 'down'}"
                         for address, session in sessions.items() if address in NAMES and NAMES[address] in ALL)
 
+    def kept(self):
+        """What to try in the lab that stays, besides what every lab offers."""
+        cluster = self.lab.cluster
+        return f"""\
+  hack/lab/lab exec demo/ctl curl -s {programs.METRICS}/metrics
+  hack/lab/lab exec demo/master1 curl -s {programs.METRICS}/metrics
+  edit {cluster.manifests}/*.yaml and watch the routes: hack/lab/lab exec demo/leaf1 ip monitor route
+  {cluster.status_dir} holds what the controller says of each object"""
+
     def summary(self):
         self.screen.close()
         print(bold(f"\n{'what was done':60}{'route changes':>14}{'lost':>6}{'of':>6}"))
@@ -185,22 +200,14 @@ The lab is up. Look around:
   hack/lab/lab status demo
   hack/lab/lab exec demo/client curl -s {vip}
   hack/lab/lab vtysh demo/leaf1 show bgp ipv4 unicast
-  hack/lab/lab exec demo/ctl curl -s {metrics}/metrics
-  hack/lab/lab exec demo/master1 curl -s {metrics}/metrics
-  edit {manifests}/*.yaml and watch the routes: hack/lab/lab exec demo/leaf1 ip monitor route
-  {status} holds what the controller says of each object
+{more}
 Take it down:
   hack/lab/lab down demo"""
 
 
-def main():
-    if os.geteuid() != 0:
-        sys.exit("demo: needs root, for network namespaces")
-    for program in ("openelb-controller", "openelb-speaker"):
-        if not (programs.BIN / program).exists():
-            sys.exit(f"demo: {programs.BIN / program} is missing; build first: make build")
+def main(demo):
+    """Runs it and exits."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    demo = Demo()
     keep = os.environ.get("KEEP", "") not in ("", "0")
     good, finished = False, False
     try:
@@ -216,13 +223,22 @@ def main():
         print("\nStopped.", file=sys.stderr)
     finally:
         if keep and finished:
-            print(KEPT.format(vip=VIP, metrics=programs.METRICS, manifests=demo.lab.cluster.manifests,
-                              status=demo.lab.cluster.status_dir))
+            print(KEPT.format(vip=VIP, more=demo.kept()))
         else:
             demo.lab.down()
             print(LOOK if good else "", end="\n" if good else "")
     sys.exit(0 if good else 1)
 
 
+def check():
+    """Ends the process where the demo cannot run."""
+    if os.geteuid() != 0:
+        sys.exit("demo: needs root, for network namespaces")
+    for program in ("openelb-controller", "openelb-speaker"):
+        if not (programs.BIN / program).exists():
+            sys.exit(f"demo: {programs.BIN / program} is missing; build first: make build")
+
+
 if __name__ == "__main__":
-    main()
+    check()
+    main(Demo(MultiRouter(NAME, router="frr")))
