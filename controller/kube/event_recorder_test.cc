@@ -118,11 +118,11 @@ TEST_F(EventRecorderTest, ServerAway) {
 
 TEST_F(EventRecorderTest, ThousandsWaitWithoutHoldingStatuses) {
   world_.transport().set_latency(absl::Milliseconds(50));
-  for (int i = 0; i < 20000; ++i) Record("one of many", ServiceKey(absl::StrCat("s", i)));
+  for (int i = 0; i < 10100; ++i) Record("one of many", ServiceKey(absl::StrCat("s", i)));
   world_.Assign("a", "10.0.0.1");
   world_.RunFor(absl::Milliseconds(250));
   EXPECT_EQ(world_.Ingress("a"), "10.0.0.1");
-  EXPECT_GE(world_.sink().counters().events.full, 9000u);
+  EXPECT_GE(world_.sink().counters().events.full, 90u);
 }
 
 TEST_F(EventRecorderTest, RefusedEventsAreDroppedNotRepeated) {
