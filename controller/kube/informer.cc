@@ -71,11 +71,11 @@ bool Informer::Upsert(Value object) {
   }
   known.digest = digest;
   known.uid = uid;
-  Decode(name, std::move(object), &known);
+  Decode(name, object, &known);
   return !replaced;
 }
 
-void Informer::Decode(const Name& name, Value object, Known* known) {
+void Informer::Decode(const Name& name, const Value& object, Known* known) {
   codec::Decoded decoded = codec::DecodeObject(object, "");
   if (!decoded.object.has_value()) {
     return Refuse(name, object, absl::StrJoin(decoded.errors, "; "), known);
@@ -85,7 +85,7 @@ void Informer::Decode(const Name& name, Value object, Known* known) {
   if (!known->sent && !IsOfInterest(*decoded.object)) return;
   known->sent = true;
   ++counters_.upserts;
-  events_.push_back({key, *std::move(decoded.object)});
+  events_.push_back({key, std::move(decoded.object)});
 }
 
 void Informer::Refuse(const Name& name, const Value& object, const std::string& error,

@@ -79,7 +79,7 @@ class Informer {
   using Name = std::pair<std::string, std::string>;  // namespace, name
 
   ObjectKey KeyOf(const Name& name) const { return {resource_.kind, name.first, name.second}; }
-  void Decode(const Name& name, codec::Value object, Known* known);
+  void Decode(const Name& name, const codec::Value& object, Known* known);
   void Refuse(const Name& name, const codec::Value& object, const std::string& error, Known* known);
   void SendDeletion(const Name& name, const Known& known, bool missing);
 
