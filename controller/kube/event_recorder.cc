@@ -53,7 +53,6 @@ EventRecorder::EventRecorder(WriterSeams seams, std::string instance, int in_fli
     : seams_(seams), instance_(std::move(instance)), limit_(in_flight) {}
 
 void EventRecorder::Record(const ClusterEvent& event, const Involved& involved) {
-  if (!active_) return;
   ++counters_.recorded;
   const absl::Duration now = seams_.clock->Monotonic();
   if (!filter_.Allow(event.about, now)) {
@@ -101,11 +100,11 @@ void EventRecorder::DropOldest() {
 void EventRecorder::Turn() {
   const absl::Duration now = seams_.clock->Monotonic();
   if (std::exchange(returns_, seams_.gate->returns()) != returns_) queue_.RetryAll(now);
-  while (under_way_ < limit_ && seams_.gate->Open(now)) {
+  while (active_ && under_way_ < limit_ && seams_.gate->Open(now)) {
     const std::optional<Id> id = queue_.Take(now);
     if (!id) break;
     Series& series = series_[*id];
-    if (!active_ || series.told == series.count) {
+    if (series.told == series.count) {
       queue_.Done(*id, now);
     } else {
       Send(*id, &series);
@@ -114,7 +113,7 @@ void EventRecorder::Turn() {
 }
 
 absl::Duration EventRecorder::NextWakeup() const {
-  if (under_way_ >= limit_) return absl::InfiniteDuration();
+  if (!active_ || under_way_ >= limit_) return absl::InfiniteDuration();
   return std::max(queue_.NextDue(), seams_.gate->NextOpen());
 }
 

@@ -60,7 +60,7 @@ class EventRecorder {
   EventRecorder(const EventRecorder&) = delete;
   EventRecorder& operator=(const EventRecorder&) = delete;
 
-  // While false (as at first) events are dropped.
+  // While false (as at first) events wait.
   void SetActive(bool active) { active_ = active; }
   void Record(const ClusterEvent& event, const Involved& involved);
 

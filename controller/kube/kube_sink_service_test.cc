@@ -232,6 +232,8 @@ TEST_F(KubeSinkServiceTest, NothingIsWrittenByAStandby) {
   world_.sink().SetActive(true);
   world_.RunFor(absl::Seconds(1));
   EXPECT_EQ(world_.Ingress("a"), "10.0.0.1");
+  EXPECT_THAT(world_.TakeWrites(),
+              ElementsAre("patch services a", "create events", "patch services/status a"));
 }
 
 }  // namespace
