@@ -30,7 +30,7 @@ Value ReadYaml(absl::string_view text) {
 
 // Tests make no mistakes that tests are about.
 [[noreturn]] void Die(absl::string_view what, const Value& why) {
-  std::cerr << what << ": " << codec::ToJson(why) << std::endl;
+  std::cerr << what << ": " << codec::ToJson(why) << "\n";
   std::abort();
 }
 
@@ -306,10 +306,10 @@ void Server::AddToken(const std::string& token, const std::string& audience,
 Value Server::Put(absl::string_view text) {
   Value object = ReadYaml(text);
   if (object.IsNull()) Die("not one document", Value(text));
-  return PutObject(std::move(object));
+  return PutObject(object);
 }
 
-Value Server::PutObject(Value object) {
+Value Server::PutObject(const Value& object) {
   const Revision before = store_.revision();
   ApiRequest request;
   request.type = FindByKind(*object.Find("apiVersion")->string(), *object.Find("kind")->string());
@@ -343,7 +343,7 @@ void Server::Patch(absl::string_view resource, const std::string& ns, const std:
   changes["kind"] = *object.Find("kind");
   changes["metadata"]["name"] = name;
   if (!ns.empty()) changes["metadata"]["namespace"] = ns;
-  PutObject(std::move(changes));
+  PutObject(changes);
 }
 
 void Server::Remove(absl::string_view resource, const std::string& ns, const std::string& name) {

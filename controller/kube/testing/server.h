@@ -48,7 +48,7 @@ class Server {
   // What tests do as users and other controllers do it, at once and without a request. YAML or
   // JSON; a program error when the server refuses it. The status is written too.
   codec::Value Put(absl::string_view text);
-  codec::Value PutObject(codec::Value object);
+  codec::Value PutObject(const codec::Value& object);
   // A merge patch of one object, status included.
   void Patch(absl::string_view resource, const std::string& ns, const std::string& name,
              absl::string_view patch);

@@ -23,7 +23,7 @@ using codec::Value;
 std::string Variable(const char* name) {
   const char* value = std::getenv(name);
   if (value == nullptr || *value == '\0') {
-    std::cerr << name << " is not set" << std::endl;
+    std::cerr << name << " is not set\n";
     std::exit(1);
   }
   return value;
@@ -35,7 +35,7 @@ class RealBackend final : public Backend {
     const absl::StatusOr<ServerConfig> config =
         ReadKubeconfig(Variable("OPENELB_CONTRACT_KUBECONFIG"));
     if (!config.ok()) {
-      std::cerr << config.status() << std::endl;
+      std::cerr << config.status() << "\n";
       std::exit(1);
     }
     transport_ = std::make_unique<CprestTransport>(
