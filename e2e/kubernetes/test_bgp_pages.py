@@ -169,3 +169,7 @@ def test_deleted_objects_are_gone_and_so_is_the_route(configured, router):
     configured.kubectl("delete", "svc/bgp-svc", "bgppeer/bgppeer-sample", "bgpconf/default", "bgpconf/ignored",
                        "eip/bgp-eip", "--timeout=15s")
     wait_until(lambda: not router.next_hops(PREFIX) and not router.established(SPEAKER))
+
+
+def test_nothing_was_denied(cluster):
+    assert cluster.denied() == []

@@ -194,3 +194,7 @@ def test_an_eip_in_use_waits_for_its_services(lab):
     assert lab.ips("web") == ["172.22.0.2"] and lab.get("eip", "used")["metadata"]["deletionTimestamp"]
     lab.kubectl("delete", "svc", "web", "--timeout=10s")
     lab.kubectl("wait", "--for=delete", "eip/used", "--timeout=10s")
+
+
+def test_nothing_was_denied(cluster):
+    assert cluster.denied() == []
