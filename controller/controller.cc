@@ -195,10 +195,12 @@ void Controller::OnSpeakerReport(const std::string& node, const plan::v1::Report
         statuses_.OnSession(change);
       }
       break;
-    case plan::v1::Report::kGoodbye:
-      if (report.goodbye().leaving())
-        SetFact({.subject = node, .kind = plan::kSpeakerFact, .values = {}});
+    case plan::v1::Report::kGoodbye: {
+      std::vector<std::string> values;
+      if (!report.goodbye().leaving()) values.push_back(plan::kSpeakerStopped);
+      SetFact({.subject = node, .kind = plan::kSpeakerFact, .values = std::move(values)});
       break;
+    }
     case plan::v1::Report::kAnnounced:
       recovery_.OnAnnounced(node, report.announced());
       break;

@@ -15,6 +15,8 @@ namespace openelb::plan {
 inline constexpr const char* kPrefixesFact = "prefixes";
 // A speaker runs on the node; values: its version. No values: it has left for good.
 inline constexpr const char* kSpeakerFact = "speaker";
+// In the version's place: it has said goodbye and means to come back, if its DaemonSet lets it.
+inline constexpr const char* kSpeakerStopped = "stopped";
 
 // Something a speaker knows about the world. Kinds that the planner does not know are kept and
 // ignored.

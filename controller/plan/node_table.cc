@@ -130,6 +130,11 @@ bool NodeTable::HasSpeaker(absl::string_view node) const {
   return it != facts_.end() && !it->second.values.empty();
 }
 
+bool NodeTable::SpeakerStopped(absl::string_view node) const {
+  const auto it = facts_.find({std::string(node), kSpeakerFact});
+  return it != facts_.end() && it->second.values == std::vector<std::string>{kSpeakerStopped};
+}
+
 const kube::DaemonSet* NodeTable::SpeakerDaemonSet() const {
   for (const auto& [key, daemon_set] : daemon_sets_) {
     if (options_.daemon_set_namespace.empty() || key.first == options_.daemon_set_namespace)
@@ -163,7 +168,7 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
   if (options_.speakers_from == Options::Speakers::kDaemonSet) {
     view.speaker = wanted;
   } else {
-    view.speaker = HasSpeaker(node.meta.name);
+    view.speaker = HasSpeaker(node.meta.name) && (wanted || !SpeakerStopped(node.meta.name));
     view.leaving = view.speaker && !wanted;
   }
   return view;

@@ -33,6 +33,8 @@ class NodeTable {
 
   // A speaker has said that it runs there, whether or not there is such a Node.
   bool HasSpeaker(absl::string_view node) const;
+  // It has said goodbye since it was last heard of.
+  bool SpeakerStopped(absl::string_view node) const;
   // Names touched since the last Derive, among them those of speakers without a Node.
   const std::set<std::string>& touched() const { return touched_; }
 

@@ -409,5 +409,20 @@ TEST_F(SpeakersTest, StartedTogether) {
     EXPECT_EQ(Announced(planner_, node), Announced(fresh, node));
 }
 
+TEST_F(SpeakersTest, OneThatStoppedIsGoneWhereItsDaemonSetDoesNotWantIt) {
+  FillDocumentedTopology(&planner_);
+  planner_.SetFact(MakeSpeaker("worker1"));
+  planner_.Step();
+  EXPECT_TRUE(planner_.model().speakers.contains("worker1")) << "it runs, unwanted";
+  for (const char* node : {"worker1", "master1"}) {
+    Fact stopped = MakeSpeaker(node, /*here=*/true, 2);
+    stopped.values = {kSpeakerStopped};
+    planner_.SetFact(stopped);
+  }
+  planner_.Step();
+  EXPECT_FALSE(planner_.model().speakers.contains("worker1"));
+  EXPECT_TRUE(planner_.model().speakers.contains("master1")) << "it will come back";
+}
+
 }  // namespace
 }  // namespace openelb::plan
