@@ -20,7 +20,7 @@ ObjectKey ServiceKey(absl::string_view service) {
           std::string(service.substr(slash + 1))};
 }
 
-std::string ServiceName(const ObjectKey& key) {
+std::string NamespacedName(const ObjectKey& key) {
   return absl::StrCat(key.namespace_, "/", key.name);
 }
 
@@ -42,6 +42,7 @@ Controller::Controller(ControllerOptions options, Seams seams)
       distributor_(&planner_, link_.get(), this, seams_.log),
       statuses_(&ipam_, &planner_, &board_, seams_.status, seams_.clock, seams_.log),
       status_first_(seams_.status->Answers()),
+      endpoint_grace_(options.endpoint_grace),
       recovery_(options.settle) {
   TakeLead();
 }
@@ -88,7 +89,9 @@ void Controller::Apply(const ObjectEvent& event) {
   if (!event.object) {
     ipam_.Remove(event.key, event.missing);
     planner_.Remove(event.key);
-    if (event.key.kind == kube::Service::kKind) status_first_.Know(ServiceName(event.key), {});
+    if (event.key.kind == kube::Service::kKind) status_first_.Know(NamespacedName(event.key), {});
+    if (event.key.kind == kube::EndpointSlice::kKind)
+      endpoint_grace_.Forget(NamespacedName(event.key));
     statuses_.OnDeleted(event.key);
     if (event.key.kind == kube::Node::kKind) board_.Forget(event.key.name);
     return;
@@ -100,8 +103,18 @@ void Controller::Apply(const ObjectEvent& event) {
       *event.object);
   if (const auto* service = std::get_if<kube::Service>(&*event.object))
     status_first_.Know(service->Key(), ShownAddresses(*service));
-  planner_.Upsert(*event.object);
+  if (const auto* slice = std::get_if<kube::EndpointSlice>(&*event.object)) {
+    See(*slice);
+  } else {
+    planner_.Upsert(*event.object);
+  }
   statuses_.OnObject(*event.object);
+}
+
+void Controller::See(const kube::EndpointSlice& slice) {
+  const kube::EndpointSlice* before =
+      planner_.FindSlice(absl::StrCat(slice.meta.namespace_, "/", slice.meta.name));
+  planner_.Upsert(endpoint_grace_.See(before, slice, seams_.clock->Monotonic()));
 }
 
 void Controller::OnSynced() {
@@ -157,7 +170,7 @@ void Controller::OnServiceAnswered(const ObjectKey& key, const std::vector<std::
   for (const std::string& ip : ips) {
     if (const auto address = IpAddress::Parse(ip); address.ok()) addresses.push_back(*address);
   }
-  status_first_.OnAnswered(ServiceName(key), addresses, seams_.clock->Monotonic());
+  status_first_.OnAnswered(NamespacedName(key), addresses, seams_.clock->Monotonic());
 }
 
 void Controller::OnSpeakerUp(const std::string& node, const plan::v1::Hello& hello) {
@@ -274,6 +287,7 @@ void Controller::Turn() {
     settle_until_.reset();
     planner_.Hold(false);
   }
+  for (const kube::EndpointSlice& slice : endpoint_grace_.TakeDue(now)) See(slice);
   TakeLead();
   distributor_.SetRefusal(seams_.epoch->leads());
   EndRests(now);
@@ -342,6 +356,7 @@ void Controller::Save() {
 absl::Duration Controller::NextWakeup() const {
   absl::Duration next = std::min(distributor_.NextWakeup(), reset_turns_.NextDue());
   if (settle_until_) next = std::min(next, *settle_until_);
+  next = std::min(next, endpoint_grace_.NextDue());
   if (!gate_open_) next = std::min(next, recovery_.deadline());
   if (!rests_.empty()) next = std::min(next, rests_.front().first);
   if (gate_open_ && save_due_) next = std::min(next, next_save_);

@@ -22,6 +22,7 @@
 #include "api/base/clock.h"
 #include "api/base/disk.h"
 #include "api/base/log.h"
+#include "controller/endpoint_grace.h"
 #include "controller/epoch.h"
 #include "controller/event_source.h"
 #include "controller/ipam/ipam.h"
@@ -44,6 +45,8 @@ struct ControllerOptions {
   absl::Duration settle = absl::Seconds(10);
   // How long the address of a Service that a complete list no longer has is given to nobody else.
   absl::Duration rest = absl::Minutes(10);
+  // How long an endpoint that turns ready does not count while the Service has others.
+  absl::Duration endpoint_grace = absl::ZeroDuration();
 };
 
 // Totals since the start.
@@ -133,6 +136,7 @@ class Controller final : public EventSource::Handler,
   void TakeLead();
   void LoadSaved();
   void Apply(const ObjectEvent& event);
+  void See(const kube::EndpointSlice& slice);
   void SetFact(plan::Fact fact);
   std::string RackOf(const std::string& node) const;
   void Allocate();
@@ -153,6 +157,7 @@ class Controller final : public EventSource::Handler,
   observe::SessionBoard board_;
   observe::Statuses statuses_;
   StatusFirst status_first_;
+  EndpointGrace endpoint_grace_;
   ControllerCounters counters_;
 
   bool leads_ = false;  // or has led: what was decided since stays decided

@@ -47,6 +47,10 @@ void DeclareControllerFlags(FlagSet* flags, ControllerFlags* options) {
   flags->Duration(
       "settle", &options->settle,
       "after the source was away, how long removals for node health or endpoint readiness wait");
+  flags->Duration(
+      "endpoint-grace", &options->endpoint_grace,
+      "in a cluster, how long a Pod that turns ready makes its node no next hop while the Service "
+      "has others: kube-proxy must know it first");
 
   flags->Group("Speakers");
   flags->Address("plan-addr", &options->plan_addr, "where speakers attach");

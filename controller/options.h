@@ -38,6 +38,7 @@ struct ControllerFlags {
   std::string token_file;
   bool plan_insecure = false;
   absl::Duration settle = absl::Seconds(10);
+  absl::Duration endpoint_grace = absl::Milliseconds(1500);  // in a cluster
 
   std::string StatusDir() const { return status_dir.empty() ? manifests + "/.status" : status_dir; }
   // HOST:PORT where speakers reach this controller.

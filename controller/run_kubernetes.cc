@@ -177,13 +177,14 @@ absl::StatusOr<bool> Term::Run(StopSignals* signals) {
     server_link_ = link.get();
     return link;
   };
-  Controller controller({.settle = flags_.settle}, {.clock = clock_,
-                                                    .disk = &disk_,
-                                                    .epoch = &epoch_,
-                                                    .open_link = open_link,
-                                                    .status = &statuses_,
-                                                    .log = log_,
-                                                    .observer = &exporter});
+  Controller controller({.settle = flags_.settle, .endpoint_grace = flags_.endpoint_grace},
+                        {.clock = clock_,
+                         .disk = &disk_,
+                         .epoch = &epoch_,
+                         .open_link = open_link,
+                         .status = &statuses_,
+                         .log = log_,
+                         .observer = &exporter});
   controller_ = &controller;
   if (!pem_) StartServer();
   const std::string endpoint = flags_.PlanEndpoint();

@@ -86,6 +86,11 @@ void Planner::Upsert(const Object& object) {
 
 void Planner::Upsert(const kube::Node& node) { impl_->nodes.Upsert(node); }
 void Planner::Upsert(const kube::EndpointSlice& slice) { impl_->services.Upsert(slice); }
+
+const kube::EndpointSlice* Planner::FindSlice(const std::string& key) const {
+  return impl_->services.FindSlice(key);
+}
+
 void Planner::Upsert(const kube::Service& service) { impl_->services.Upsert(service); }
 void Planner::Upsert(const kube::DaemonSet& daemon_set) { impl_->nodes.Upsert(daemon_set); }
 void Planner::Upsert(const network::BgpConf& conf) { impl_->speakers.Upsert(conf); }

@@ -78,6 +78,8 @@ class Planner final : public PlanView {
   // A deleted Node takes the facts about it along, but for the speaker that still runs there: it
   // is given an empty plan.
   void Remove(const ObjectKey& key);
+  // A slice "namespace/name" as planning sees it; null: none. Valid until it changes.
+  const kube::EndpointSlice* FindSlice(const std::string& key) const;
 
   // The addresses that BGP announces for the Service "namespace/name"; empty: none. Independent of
   // the order in which the Service itself comes and goes.

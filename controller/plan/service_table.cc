@@ -66,6 +66,11 @@ void ServiceTable::RemoveSlice(const std::string& key) {
   slices_.erase(it);
 }
 
+const kube::EndpointSlice* ServiceTable::FindSlice(const std::string& key) const {
+  const auto it = slices_.find(key);
+  return it == slices_.end() ? nullptr : &it->second.object;
+}
+
 void ServiceTable::Hold(bool hold) {
   hold_ = hold;
   if (hold) return;

@@ -19,6 +19,7 @@ class ServiceTable {
   void RemoveService(const std::string& key);  // "namespace/name"
   void RemoveSlice(const std::string& key);    // "namespace/name"
   void Hold(bool hold);
+  const kube::EndpointSlice* FindSlice(const std::string& key) const;
 
   // Returns the Services whose view changed.
   std::set<std::string> Derive(Model* model, Visits* visits);

@@ -35,9 +35,9 @@ def _received(lab, router):
 
 
 @contextlib.contextmanager
-def traffic(lab, nodes=ALL, rate=100):
+def traffic(lab, nodes=ALL, rate=100, address=VIP):
     """A client that asks all the while; its Traffic, once it is answered through exactly `nodes`."""
-    running = Traffic(lab["client"], VIP, rate=rate)
+    running = Traffic(lab["client"], address, rate=rate, role=f"client.{address}")
     try:
         running.wait_flow(nodes)
         yield running

@@ -17,6 +17,7 @@ TIMEOUT_S = 0.8
 class Count:
     answers: Counter  # per node that the connection was entered through
     lost: list  # times of the lost requests, seconds since the epoch
+    why: Counter  # of the lost ones
 
     @property
     def total(self):
@@ -36,17 +37,16 @@ class Traffic:
         self._process = host.spawn(role, [sys.executable, _SCRIPT, address, port, rate, TIMEOUT_S])
         self._lines = path.open()
         self._partial = ""
-        self._seen = []  # (time of the request's start, node or None), in the order of the answers
+        self._seen = []  # what the client wrote, in the order of the answers
 
     def count(self, since=0.0, until=float("inf")):
         """Of the requests begun in the given time; those still open are not in it."""
         self._read()
-        chosen = [(at, entry) for at, entry in self._seen if since <= at < until]
-        return Count(Counter(entry for _, entry in chosen if entry), [at for at, entry in chosen if not entry])
+        return _count(seen for seen in self._seen if since <= seen["at"] < until)
 
     def _read(self):
         *lines, self._partial = (self._partial + self._lines.read()).split("\n")
-        self._seen += [(seen["at"], seen.get("entry")) for seen in map(json.loads, lines)]
+        self._seen += map(json.loads, lines)
 
     def settle(self):
         """Waits until every request begun before now is decided."""
@@ -67,5 +67,11 @@ class Traffic:
 def ask(host, address, requests, port=80, rate=500):
     """Sends a number of requests from a host and returns their Count."""
     lines = host.exec(sys.executable, _SCRIPT, address, port, rate, TIMEOUT_S, requests).splitlines()
-    seen = [json.loads(line) for line in lines]
-    return Count(Counter(s["entry"] for s in seen if "entry" in s), [s["at"] for s in seen if "lost" in s])
+    return _count(map(json.loads, lines))
+
+
+def _count(lines):
+    lines = list(lines)
+    lost = [line for line in lines if "lost" in line]
+    return Count(Counter(line["entry"] for line in lines if "entry" in line), [line["at"] for line in lost],
+                 Counter(line["lost"] for line in lost))
