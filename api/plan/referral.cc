@@ -16,7 +16,8 @@ absl::Status WithReferral(absl::Status why, const std::vector<std::string>& endp
   v1::Referral referral;
   referral.set_elsewhere(true);
   referral.mutable_controller_endpoints()->Assign(endpoints.begin(), endpoints.end());
-  why.SetPayload(kType, absl::Cord(referral.SerializeAsString()));
+  // As a view: of the constructor for strings, g++ and clang name the symbol differently.
+  why.SetPayload(kType, absl::Cord(absl::string_view(referral.SerializeAsString())));
   return why;
 }
 

@@ -221,7 +221,12 @@ void ScriptServer::Accept() {
       return true;
     });
     Served* served = served_.emplace_back(std::make_unique<Served>(fd, tls_.get())).get();
-    served->thread = std::thread([this, served, connection = served->connection.get()] {
+    served->thread = std::thread([this, served] {
+      ScriptConnection* connection = nullptr;
+      {
+        MutexLock begin(&served->mutex);
+        connection = served->connection.get();
+      }
       if (connection->Handshake()) script_(connection);
       {
         MutexLock end(&served->mutex);
