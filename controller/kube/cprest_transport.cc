@@ -73,7 +73,8 @@ class BodyBuffer final : public streams::details::basic_producer_consumer_buffer
   const TakeFunction take_;
 };
 
-// Called by the library before it uses a connection, new or kept.
+// Called by the library before it uses a connection, new or kept; but not before the second address
+// of a name, when the first did not answer: there only our own timeouts find that the peer is dead.
 void PrepareSocket(tcp::socket* socket, const std::string& host) {
   if (socket->is_open()) {
     if (IsStale(socket->native_handle())) throw StaleConnection();
@@ -82,7 +83,7 @@ void PrepareSocket(tcp::socket* socket, const std::string& host) {
   const int family = FamilyOf(host);
   if (family == AF_UNSPEC) return;  // the library's own attempt to resolve it tells
   boost::system::error_code error;
-  socket->open(family == AF_INET6 ? tcp::v6() : tcp::v4(), error);
+  error = socket->open(family == AF_INET6 ? tcp::v6() : tcp::v4(), error);
   if (!error) DetectDeadPeer(socket->native_handle());
 }
 
@@ -157,7 +158,7 @@ class CprestTransport::Attempt final : public std::enable_shared_from_this<Attem
         std::make_shared<BodyBuffer>([self](const uint8_t* data, size_t size) noexcept {
           return self->Take(reinterpret_cast<const char*>(data), size);
         }))));
-    client->request(std::move(request), cancel_.get_token())
+    client->request(request, cancel_.get_token())
         .then(
             [self](const pplx::task<http::http_response>& head) {
               const http::http_response response = head.get();
