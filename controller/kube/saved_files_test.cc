@@ -27,10 +27,11 @@ class SavedFilesTest : public ::testing::Test {
     }
   }
   std::optional<SavedFiles::Files> Load() {
-    std::optional<SavedFiles::Files> loaded;
-    files_->Load([&](SavedFiles::Files files) { loaded = std::move(files); });
+    // Shared: the answer may come after this has returned.
+    auto loaded = std::make_shared<std::optional<SavedFiles::Files>>();
+    files_->Load([loaded](SavedFiles::Files files) { *loaded = std::move(files); });
     RunFor(absl::Seconds(5));
-    return loaded;
+    return *loaded;
   }
   void NewProcess() {
     files_ = std::make_unique<SavedFiles>(
