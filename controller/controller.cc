@@ -130,6 +130,10 @@ void Controller::BeginRecovery() {
       if (fact.kind == plan::kSpeakerFact && !fact.values.empty()) known->insert(fact.subject);
     }
   }
+  if (seams_.epoch->after_long_lapse()) {
+    seams_.log->Info("nobody led for long; asking speakers what they announce first");
+    recovery_.DistrustStore();
+  }
   recovery_.Begin(std::move(known), seams_.clock->Monotonic());
 }
 

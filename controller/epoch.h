@@ -23,6 +23,8 @@ class Epoch {
   // Makes current() larger than `seen`, at once or later. An error says that the new value could
   // not be kept.
   virtual absl::Status RaiseAbove(uint64_t seen) = 0;
+  // The leadership had lapsed for so long that the cluster's state may be an old copy of itself.
+  virtual bool after_long_lapse() const { return false; }
   // OK: this controller leads, so it decides and serves speakers. Else what they are told instead.
   virtual absl::Status leads() const { return absl::OkStatus(); }
 };

@@ -2,8 +2,8 @@
 // When a controller that has just begun to lead knows enough to act. Its store may have forgotten
 // (a wiped folder, a restored backup), while speakers announce what an earlier controller told
 // them: acting on the store alone could move addresses and withdraw routes. So the first speaker
-// heard decides, by the epoch it has seen; where the store did forget, all speakers are asked
-// first. Pure.
+// heard decides, by the epoch it has seen, unless the store itself looks old; where the store did
+// forget, all speakers are asked first. Pure.
 
 #include <cstdint>
 #include <map>
@@ -27,6 +27,8 @@ class Recovery {
   // The cluster's state is complete. `known`: nodes whose speakers the saved facts name; nullopt:
   // there are no saved facts.
   void Begin(std::optional<std::set<std::string>> known, absl::Duration now);
+  // There are other signs that the store may have forgotten.
+  void DistrustStore() { forgot_ = true; }
   // `epoch`: ours when we began to lead; 0: not known. A speaker that has seen it, before any plan
   // of ours, has it from somebody else. Also before Begin.
   void OnSpeakerUp(const std::string& node, const plan::v1::Hello& hello, uint64_t epoch);
@@ -50,7 +52,7 @@ class Recovery {
 
   const absl::Duration patience_;
   bool begun_ = false;
-  bool forgot_ = false;  // the store did
+  bool forgot_ = false;  // the store did, or may have
   absl::Duration deadline_ = absl::InfiniteDuration();
   std::optional<std::set<std::string>> known_;
   std::map<std::string, Speaker> speakers_;  // heard since the start

@@ -89,6 +89,17 @@ TEST(RecoveryTest, OurOwnEpochSeenBeforeWeSentAnythingIsAnothers) {
   EXPECT_TRUE(recovery.Asks());
 }
 
+TEST(RecoveryTest, AStoreThatLooksOldIsNotBelievedWhateverTheEpoch) {
+  Recovery recovery(kPatience);
+  recovery.DistrustStore();
+  recovery.Begin(std::set<std::string>{"n1"}, kNow);
+  recovery.OnSpeakerUp("n1", Holding(3, 7), 4);
+  EXPECT_TRUE(recovery.Asks());
+  EXPECT_FALSE(recovery.IsDone(kNow));
+  recovery.OnAnnounced("n1", Announces("ns/a", "10.0.0.1"));
+  EXPECT_TRUE(recovery.IsDone(kNow));
+}
+
 TEST(RecoveryTest, WithoutFactsEverySpeakerMayBeOneOfMany) {
   Recovery recovery(kPatience);
   recovery.OnSpeakerUp("n1", Holding(3, 7), 4);

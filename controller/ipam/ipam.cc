@@ -100,7 +100,8 @@ void Ipam::Impl::Rehome(Record* record) {
 void Ipam::Impl::ApplyServices() {
   Queue changed;
   Queue edited_ports;
-  for (const auto& [key, service] : std::exchange(noted_services, {})) {
+  const auto noted = std::exchange(noted_services, {});
+  for (const auto& [key, service] : noted) {
     ++ledger.counters().visited;
     Record* record = ledger.Find(key);
     const bool served = service && IsServed(*service);
@@ -123,9 +124,16 @@ void Ipam::Impl::ApplyServices() {
     if (record->state.allocation && record->request.ports != ports_before)
       edited_ports.insert(record);
   }
-  missing_services.clear();
   ledger.ReplacePorts(edited_ports);
-  if (!std::exchange(adopted_, true)) AdoptAll(changed);
+  if (!std::exchange(adopted_, true)) {
+    AdoptAll(changed);
+    for (const auto& [service, address] : std::exchange(announced, {})) {
+      const auto it = noted.find(service);
+      const bool known = it != noted.end() && (it->second || !missing_services.contains(service));
+      if (!known) ledger.ForgetAnnounced(service, address);
+    }
+  }
+  missing_services.clear();
   for (Record* record : changed) Reconsider(record);
 }
 
@@ -162,7 +170,6 @@ void Ipam::Impl::AdoptAll(const Queue& services) {
   for (Record* record : services) {
     if (!announced.contains(record->key())) Adopt(record);
   }
-  announced.clear();
 }
 
 // The label, or else the request, says from which Eip; otherwise it is the one that covers the

@@ -120,12 +120,31 @@ TEST_F(StartTest, WhatSpeakersAnnounceIsHeldWhateverStatusesSay) {
       WithStatus(MakeService("ns/unannounced", 3), "10.0.0.9"));
   ipam_.SetAnnounced("ns/no-status", *IpAddress::Parse("10.0.0.6"));
   ipam_.SetAnnounced("ns/older-status", *IpAddress::Parse("10.0.0.7"));
-  ipam_.SetAnnounced("ns/gone", *IpAddress::Parse("10.0.0.5"));
   Start();
   EXPECT_EQ(Address("ns/no-status"), "10.0.0.6");
   EXPECT_EQ(Address("ns/older-status"), "10.0.0.7");
   EXPECT_EQ(Address("ns/takes-anothers"), "10.0.0.0") << "the one that carries traffic keeps it";
   EXPECT_EQ(Address("ns/unannounced"), "10.0.0.9");
+}
+
+TEST_F(StartTest, WhatSpeakersAnnounceForAnUnknownServiceRests) {
+  Put(Default(MakeEip("p", "10.0.0.0/24")), WithStatus(MakeService("ns/a", 1), "10.0.0.0"),
+      WithStatus(MakeService("ns/b", 2), "10.0.0.2"));
+  ipam_.SetAnnounced("ns/a", *IpAddress::Parse("10.0.0.0"));
+  ipam_.SetAnnounced("ns/gone", *IpAddress::Parse("10.0.0.1"));
+  ipam_.SetAnnounced("ns/deleted", *IpAddress::Parse("10.0.0.3"));
+  ipam_.SetAnnounced("ns/shares", *IpAddress::Parse("10.0.0.2"));
+  ipam_.Remove(ServiceKey("ns/deleted"));
+  ipam_.Start();
+  const Changes changes = ipam_.TakeChanges();
+  EXPECT_THAT(changes.rested, ElementsAre(*IpAddress::Parse("10.0.0.1")))
+      << "neither one whose deletion was seen nor one that somebody holds";
+  EXPECT_THAT(Messages(changes),
+              ElementsAre(AllOf(HasSubstr("10.0.0.1"), HasSubstr("missing from the cluster's")),
+                          AllOf(HasSubstr("10.0.0.2"), HasSubstr("missing from the cluster's"))));
+  Put(MakeService("ns/new", 3), MakeService("ns/gone", 4));
+  EXPECT_EQ(Address("ns/gone"), "10.0.0.1");
+  EXPECT_EQ(Address("ns/new"), "10.0.0.3");
 }
 
 TEST_F(StartTest, TheAddressOfAMissingServiceRests) {

@@ -52,6 +52,15 @@ void Ledger::ForgetMissing(Record* record) {
   if (!held) return;
   const IpAddress address = held->addresses[0];
   touched_.at(service).missing = true;
+  RestFor(service, address);
+}
+
+void Ledger::ForgetAnnounced(const std::string& service, const IpAddress& address) {
+  touched_.try_emplace(service, Before{.state = std::nullopt, .address = address, .missing = true});
+  RestFor(service, address);
+}
+
+void Ledger::RestFor(const std::string& service, const IpAddress& address) {
   if (!addresses_.HoldersOf(address).empty()) return;
   addresses_.Rest(address, service);
   rested_.push_back(address);

@@ -40,6 +40,8 @@ class Ledger {
   // The same for a Service that a complete list no longer has: maybe a store was restored from an
   // old copy, so its address rests until EndRest, unless the Service comes back.
   void ForgetMissing(Record* record);
+  // The same for one that is known only because speakers announce `address` for it.
+  void ForgetAnnounced(const std::string& service, const IpAddress& address);
   void EndRest(const IpAddress& address);
   // "namespace/name" of those that hold an address from Eip `pool`.
   std::set<std::string> HoldersOf(const std::string& pool) const;
@@ -70,6 +72,7 @@ class Ledger {
     bool missing = false;               // from a complete list
   };
 
+  void RestFor(const std::string& service, const IpAddress& address);
   void AddressChanged(const std::string& pool, const IpAddress& address);
   void WakeCandidatesOf(const Pool& pool);
   void DescribeService(const std::string& key, const Before& before, Changes* changes);

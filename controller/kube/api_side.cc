@@ -15,7 +15,13 @@ ApiSide::ApiSide(ApiSideOptions options, Client* client, Seams seams, Handlers h
                                                .clock = seams.clock,
                                                .random = seams.random,
                                                .log = seams.log,
-                                               .on_refused = nullptr,
+                                               .on_refused =
+                                                   [this](const Refusal& refusal) {
+                                                     sink_.Record({.about = refusal.key,
+                                                                   .warning = true,
+                                                                   .reason = "Refused",
+                                                                   .message = refusal.error});
+                                                   },
                                                .viewer = &sink_}),
       saved_files_({.namespace_name = options.namespace_name},
                    {.client = client, .clock = seams.clock, .random = seams.random, .log = &log_}),

@@ -23,6 +23,10 @@ struct Leadership {
   std::string leader;    // identity of the Lease's holder; empty: there is none
   std::string endpoint;  // HOST:PORT where that holder serves speakers; empty: it does not say
 
+  // Nobody had renewed the Lease for so long, by the times in it, when this one took it, that the
+  // cluster's store may be a copy restored from then.
+  bool old_lease = false;
+
   // The cluster's objects may be written.
   bool may_write() const { return role == Role::kLeading; }
   bool operator==(const Leadership&) const = default;

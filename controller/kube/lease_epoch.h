@@ -25,6 +25,7 @@ class LeaseEpoch final : public Epoch {
   uint64_t current() const override;
   // Error: InvalidArgument, no leader counts as far as `seen`; nothing is raised.
   absl::Status RaiseAbove(uint64_t seen) override;
+  bool after_long_lapse() const override { return leadership_.old_lease; }
   // Also while the leadership has lapsed: speakers refuse what a later leader's epoch has passed.
   absl::Status leads() const override;
 

@@ -78,6 +78,10 @@ ApiCall LeaseMachine::Write(absl::Time wall) {
                                       : 0,
               .epoch = epoch_,
               .endpoint = releasing_ ? "" : options_.endpoint};
+  if (!mine()) {
+    leadership_.old_lease =
+        lease_ && wall > record_.renewed + options_.lease_duration + options_.renew_deadline;
+  }
   if (!releasing_ && (!mine() || RaiseDue())) written_.epoch = std::max(floor_, epoch_) + 1;
   Value body = lease_.value_or(Value());
   WriteLease(written_, &body);

@@ -142,6 +142,34 @@ TEST_F(LeaseMachineTest, TheEpochExceedsAllThatIsKnown) {
   }
 }
 
+TEST_F(LeaseMachineTest, ALeaseThatNobodyRenewedForLongMayBeARestoredOne) {
+  const absl::Time wall = absl::UnixEpoch() + absl::Hours(1);
+  const struct {
+    absl::Duration age;
+    bool old;
+  } kCases[] = {{absl::Seconds(-5), false},
+                {absl::Seconds(1), false},
+                {absl::Seconds(25), false},
+                {absl::Seconds(26), true},
+                {absl::Hours(1), true}};
+  for (const auto& test : kCases) {
+    SCOPED_TRACE(absl::FormatDuration(test.age));
+    LeaseMachine machine(Options(), &random_);
+    Value lease;
+    WriteLease({.holder = "pod-a_0", .duration = absl::Seconds(15), .renewed = wall - test.age},
+               &lease);
+    ASSERT_TRUE(machine.Next(now_, wall));
+    machine.OnAnswer(lease, now_);
+    for (int renewal = 0; renewal < 2; ++renewal, now_ += absl::Seconds(2)) {
+      const auto write = machine.Next(now_, wall);
+      ASSERT_TRUE(write);
+      machine.OnAnswer(write->body, now_);
+      ASSERT_EQ(machine.leadership().role, Role::kLeading);
+      EXPECT_EQ(machine.leadership().old_lease, test.old) << "renewal " << renewal;
+    }
+  }
+}
+
 TEST_F(LeaseMachineTest, ARaiseIsWrittenAtOnceAndCountsOnceItIsKept) {
   Lead();
   EXPECT_EQ(machine_.leadership().epoch, 1u);

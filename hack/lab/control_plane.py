@@ -126,7 +126,7 @@ class ControlPlane:
         """The audit log's events so far, oldest first; those of one user, if named."""
         with self.audit_log.open() as file:
             events = [json.loads(line) for line in file if line.endswith("\n")]
-        return [event for event in events if user in (None, event["user"]["username"])]
+        return [event for event in events if user in (None, event["user"].get("username"))]
 
     # -- its programs --
 
