@@ -106,7 +106,7 @@ TEST_F(KubeSinkServiceTest, EditedByHandIsPutBackEverMoreSlowly) {
                           R"({"status": {"loadBalancer": {"ingress": [{"ip": "9.9.9.9"}]}}})");
   };
   edit();
-  world_.RunFor(absl::Milliseconds(50));
+  world_.RunFor(absl::Milliseconds(150));
   EXPECT_EQ(world_.Ingress("a"), "10.0.0.1");
   world_.TakeWrites();
   // Another controller that thinks the Service its own: neither spins.
@@ -117,6 +117,30 @@ TEST_F(KubeSinkServiceTest, EditedByHandIsPutBackEverMoreSlowly) {
   EXPECT_LE(world_.TakeWrites().size(), 15u);
   world_.RunFor(absl::Minutes(2));
   EXPECT_EQ(world_.Ingress("a"), "10.0.0.1");
+}
+
+// The source shows a change to us and to the controller at once; the controller needs a moment.
+TEST_F(KubeSinkServiceTest, NothingIsPutBackBeforeTheControllerHasSpoken) {
+  HoldOne();
+  world_.server().Patch("services", "default", "a",
+                        R"({"metadata": {"annotations": {"class": "other"}},
+                            "status": {"loadBalancer": {"ingress": [{"ip": "9.9.9.9"}]}}})");
+  world_.RunFor(absl::Milliseconds(50));
+  world_.Release("a");
+  world_.RunFor(absl::Seconds(1));
+  EXPECT_EQ(world_.Ingress("a"), "9.9.9.9");
+  EXPECT_THAT(world_.TakeWrites(), ElementsAre("patch services a"));  // the marks go
+}
+
+TEST_F(KubeSinkServiceTest, OtherTypesShowNoAddress) {
+  HoldOne();
+  world_.server().Patch("services", "default", "a",
+                        R"({"spec": {"type": "ClusterIP"}, "status": {"loadBalancer": {}}})");
+  world_.RunFor(absl::Seconds(1));
+  EXPECT_THAT(world_.TakeWrites(), IsEmpty());
+  world_.Release("a");
+  world_.RunFor(absl::Seconds(1));
+  EXPECT_THAT(world_.TakeWrites(), ElementsAre("patch services a"));
 }
 
 TEST_F(KubeSinkServiceTest, MarksTakenAwayByHandComeBack) {

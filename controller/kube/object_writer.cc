@@ -13,6 +13,9 @@ namespace {
 using codec::Value;
 
 constexpr absl::Duration kAskAfter = absl::Seconds(5);
+// What the source shows the controller hears too, and may want something else because of it: no
+// haste to put anything back before it has spoken.
+constexpr absl::Duration kHearController = absl::Milliseconds(100);
 // Finalizer and status are two; more in a row means that somebody else writes at the same time.
 constexpr int kPatchesInARow = 6;
 
@@ -60,7 +63,7 @@ void ObjectWriter<Target>::Seen(const ObjectKey& key, const Value& object) {
   if (entry.stale) {
     queue_.Retry(key, now);
   } else {
-    queue_.Add(key, now);
+    queue_.Add(key, now + kHearController);
   }
   entry.UpToDate();
 }

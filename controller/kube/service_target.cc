@@ -44,6 +44,11 @@ Value EncodeIngress(const std::string& entry) {
   return Value::Map{{"ip", entry}, {"ipMode", "VIP"}};
 }
 
+bool IsLoadBalancer(const Value& service) {
+  const std::string* type = TextAt(service, {"spec", "type"});
+  return type != nullptr && *type == "LoadBalancer";
+}
+
 template <typename List, typename Item>
 bool Contains(const List& list, const Item& item) {
   return std::find(list.begin(), list.end(), item) != list.end();
@@ -52,14 +57,13 @@ bool Contains(const List& list, const Item& item) {
 }  // namespace
 
 bool ServiceTarget::Concerns(const Value& object) {
-  const std::string* type = TextAt(object, {"spec", "type"});
-  return (type != nullptr && *type == "LoadBalancer") ||
+  return IsLoadBalancer(object) ||
          TextAt(object, {"metadata", "labels", network::kEipName.openelb}) != nullptr ||
          ReadMeta(object).Has(network::kServiceFinalizer);
 }
 
 void ServiceTarget::See(const Value& object) {
-  Shown shown{.meta = ReadMeta(object)};
+  Shown shown{.meta = ReadMeta(object), .load_balancer = IsLoadBalancer(object)};
   if (const std::string* label =
           TextAt(object, {"metadata", "labels", network::kEipName.openelb})) {
     shown.label = *label;
@@ -78,11 +82,13 @@ void ServiceTarget::Want(ServiceStatus status) {
   if (claimed_uid_ != status.uid) {
     claimed_uid_ = status.uid;
     claimed_.clear();
+    remembered_ = false;
   }
   std::erase_if(claimed_, [&](const std::string& ip) {
     return Contains(status.ips, ip) || !shown_ || !Contains(shown_->ingress, ip);
   });
   claimed_.insert(claimed_.end(), status.ips.begin(), status.ips.end());
+  remembered_ |= !status.ips.empty();
   answer_due_ = !status.ips.empty();
   wanted_ = std::move(status);
 }
@@ -103,8 +109,8 @@ std::optional<Patch> ServiceTarget::Next() const {
   if (!shown_ || !wanted_) return std::nullopt;
   if (!wanted_->uid.empty() && wanted_->uid != shown_->meta.uid) return std::nullopt;
   if (!wanted_->ips.empty()) {
-    // Allocation is about to hear that it is being deleted.
-    if (shown_->meta.deleting) return std::nullopt;
+    // Allocation is about to hear that it is no longer ours.
+    if (shown_->meta.deleting || !shown_->load_balancer) return std::nullopt;
     if (auto patch = MarksPatch(true)) return patch;
     return StatusPatch();
   }
@@ -131,11 +137,10 @@ std::optional<Patch> ServiceTarget::MarksPatch(bool wanted) const {
 std::vector<std::string> ServiceTarget::WantedIngress() const {
   if (wanted_->ours) return wanted_->ips;
   std::vector<std::string> left = shown_->ingress;
-  const bool remembered = !claimed_.empty();
-  if (!remembered && !Marked()) return left;
+  if (!remembered_ && !Marked()) return left;
   const auto range = ranges_->find(shown_->label.value_or(""));
   std::erase_if(left, [&](const std::string& entry) {
-    if (remembered) return Contains(claimed_, entry);
+    if (remembered_) return Contains(claimed_, entry);
     // Written by an earlier process, unless somebody else's since: the label says from which Eip.
     const auto address = IpAddress::Parse(entry);
     return address.ok() && (range == ranges_->end() || range->second.Contains(*address));

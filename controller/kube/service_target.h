@@ -47,6 +47,7 @@ class ServiceTarget {
  private:
   struct Shown {
     ShownMeta meta;
+    bool load_balancer = false;  // spec.type; others can show no address
     std::optional<std::string> label;
     // An entry that is nothing but a VIP as its address, any other as JSON.
     std::vector<std::string> ingress;
@@ -61,8 +62,11 @@ class ServiceTarget {
   const EipRanges* ranges_;
   std::optional<Shown> shown_;
   std::optional<ServiceStatus> wanted_;
-  std::vector<std::string> claimed_;  // addresses that we meant to write onto this object
+  // Addresses that this process meant to write onto the object of claimed_uid_ and that may still
+  // be shown.
+  std::vector<std::string> claimed_;
   std::string claimed_uid_;
+  bool remembered_ = false;  // it meant to write some
   bool answer_due_ = false;
 };
 
