@@ -87,6 +87,24 @@ void PrepareSocket(tcp::socket* socket, const std::string& host) {
   if (!error) DetectDeadPeer(socket->native_handle());
 }
 
+// Once a process. The file of authorities that SSL_CERT_FILE named; empty: none.
+const std::string& Prepare() {
+  static const std::string authorities = [] {
+    constexpr const char* kVariable = "SSL_CERT_FILE";
+    constexpr const char* kNothing = "/dev/null";
+    const char* set = std::getenv(kVariable);
+    std::string file = set == nullptr || set == std::string(kNothing) ? "" : set;
+    // The library loads all of the file, 20 ms, for every connection, and nearly always in vain.
+    // Without it OpenSSL finds those authorities that it needs in the system's folder.
+    setenv(kVariable, kNothing, /*overwrite=*/1);
+    // What is made first ends last: the pool's threads must not outlive OpenSSL.
+    OPENSSL_init_ssl(0, nullptr);
+    crossplat::threadpool::initialize_with_threads(CprestTransport::kThreads);
+    return file;
+  }();
+  return authorities;
+}
+
 http::client::http_client_config ClientConfig(const ServerConfig& config) {
   http::client::http_client_config client;
   client.set_timeout(kNever);
@@ -451,21 +469,11 @@ void CprestTransport::Attempt::TellStale() {
   Stop([this] { Tell([](Core& core, Attempt* self) { core.OnStale(self); }); });
 }
 
-void CprestTransport::PrepareProcess() {
-  static const bool prepared = [] {
-    // The library loads the system's authorities, 20 ms each time, for every connection. Without
-    // this file OpenSSL finds those it needs in the system's folder.
-    setenv("SSL_CERT_FILE", "/dev/null", /*overwrite=*/0);
-    // What is made first ends last: the pool's threads must not outlive OpenSSL.
-    OPENSSL_init_ssl(0, nullptr);
-    crossplat::threadpool::initialize_with_threads(kThreads);
-    return true;
-  }();
-  (void)prepared;
-}
+void CprestTransport::PrepareProcess() { Prepare(); }
 
 CprestTransport::CprestTransport(ServerConfig config, std::string user_agent, openelb::Post post) {
-  PrepareProcess();
+  const std::string& authorities = Prepare();
+  if (!config.ca.given()) config.ca.file = authorities;
   core_ = std::make_shared<Core>(std::move(config), std::move(user_agent), std::move(post));
 }
 
