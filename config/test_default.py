@@ -93,6 +93,7 @@ def test_the_controller_may(installed, verb, resource, where):
 
 @pytest.mark.parametrize("verb, resource, where", [
     ("delete", "services", ("-A",)), ("update", "services", ("-A",)), ("create", "services", ("-A",)),
+    ("patch", "services", ("-A",)),
     ("get", "secrets", HERE_ONLY), ("list", "secrets", HERE_ONLY), ("get", "secrets/other", HERE_ONLY),
     ("get", "secrets/openelb-controller-tls", ("-n", "default")), ("update", "leases/other", HERE_ONLY),
     ("list", "pods", ("-A",)), ("patch", "nodes", ()), ("list", "configmaps", HERE_ONLY),

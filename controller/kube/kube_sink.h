@@ -2,10 +2,10 @@
 // Statuses and events as the Kubernetes API keeps them: the StatusSink of a controller that leads.
 //
 // Life of an allocation: WriteService says what the Service should show; the services writer sends
-// finalizer and label, then the status; when the server has answered,
-// StatusHandler::OnServiceAnswered lets the route go out; the event about it follows when there is
-// room. What the API server shows comes in by Seen, so that what stands there already is not
-// written, what others change is put back, and what nobody claims is set free.
+// it in one patch; when the server has answered, StatusHandler::OnServiceAnswered lets the route go
+// out; the event about it follows when there is room. What the API server shows comes in by Seen,
+// so that what stands there already is not written, what others change is put back, and what nobody
+// claims is set free.
 
 #include <map>
 #include <set>

@@ -16,7 +16,7 @@ constexpr absl::Duration kAskAfter = absl::Seconds(5);
 // What the source shows the controller hears too, and may want something else because of it: no
 // haste to put anything back before it has spoken.
 constexpr absl::Duration kHearController = absl::Milliseconds(100);
-// Finalizer and status are two; more in a row means that somebody else writes at the same time.
+// An Eip takes two, finalizer and status; more in a row mean that somebody else writes meanwhile.
 constexpr int kPatchesInARow = 6;
 
 }  // namespace

@@ -108,30 +108,29 @@ bool ServiceTarget::Marked() const {
 std::optional<Patch> ServiceTarget::Next() const {
   if (!shown_ || !wanted_) return std::nullopt;
   if (!wanted_->uid.empty() && wanted_->uid != shown_->meta.uid) return std::nullopt;
-  if (!wanted_->ips.empty()) {
-    // Allocation is about to hear that it is no longer ours.
-    if (shown_->meta.deleting || !shown_->load_balancer) return std::nullopt;
-    if (auto patch = MarksPatch(true)) return patch;
-    return StatusPatch();
-  }
+  const bool holds = !wanted_->ips.empty();
+  // Allocation is about to hear that it is no longer ours.
+  if (holds && (shown_->meta.deleting || !shown_->load_balancer)) return std::nullopt;
+  Patch patch{.status = true};
+  AddMarks(holds, &patch);
   // Nobody reads the status of what goes now.
   const bool goes = shown_->meta.deleting &&
-                    std::ranges::all_of(shown_->meta.finalizers,
-                                        [](auto& f) { return f == network::kServiceFinalizer; });
-  if (!goes) {
-    if (auto patch = StatusPatch()) return patch;
-  }
-  return MarksPatch(false);
+                    std::ranges::all_of(shown_->meta.finalizers, [](const std::string& finalizer) {
+                      return finalizer == network::kServiceFinalizer;
+                    });
+  if (!goes) AddStatus(&patch);
+  if (patch.body.IsNull()) return std::nullopt;
+  return patch;
 }
 
-std::optional<Patch> ServiceTarget::MarksPatch(bool wanted) const {
-  std::optional<Patch> patch = FinalizerPatch(shown_->meta, network::kServiceFinalizer, wanted);
-  const auto label = wanted ? std::optional(wanted_->pool) : std::nullopt;
-  if (label != shown_->label) {
-    if (!patch) patch.emplace();
-    patch->body["metadata"]["labels"][network::kEipName.openelb] = label ? Value(*label) : Value();
+void ServiceTarget::AddMarks(bool wanted, Patch* patch) const {
+  if (auto finalizers = FinalizersWith(shown_->meta, network::kServiceFinalizer, wanted)) {
+    patch->body["metadata"]["finalizers"] = *std::move(finalizers);
+    patch->of_version = true;
   }
-  return patch;
+  const auto label = wanted ? std::optional(wanted_->pool) : std::nullopt;
+  if (label == shown_->label) return;
+  patch->body["metadata"]["labels"][network::kEipName.openelb] = label ? Value(*label) : Value();
 }
 
 std::vector<std::string> ServiceTarget::WantedIngress() const {
@@ -163,15 +162,12 @@ Value ServiceTarget::WantedConditions(bool* others) const {
   return conditions;
 }
 
-std::optional<Patch> ServiceTarget::StatusPatch() const {
-  Patch patch{.status = true};
-  bool changed = false;
+void ServiceTarget::AddStatus(Patch* patch) const {
   if (const std::vector<std::string> ingress = WantedIngress(); ingress != shown_->ingress) {
     Value list;
     for (const std::string& entry : ingress) list.Append(EncodeIngress(entry));
-    patch.body["status"]["loadBalancer"]["ingress"] = std::move(list);
-    patch.of_version = !wanted_->ours;
-    changed = true;
+    patch->body["status"]["loadBalancer"]["ingress"] = std::move(list);
+    patch->of_version |= !wanted_->ours;
   }
   bool others = false;
   Value conditions = WantedConditions(&others);
@@ -183,12 +179,9 @@ std::optional<Patch> ServiceTarget::StatusPatch() const {
     return items;
   };
   if (sorted(conditions) != sorted(shown_->conditions)) {
-    patch.body["status"]["conditions"] = std::move(conditions);
-    patch.of_version |= others;
-    changed = true;
+    patch->body["status"]["conditions"] = std::move(conditions);
+    patch->of_version |= others;
   }
-  if (!changed) return std::nullopt;
-  return patch;
 }
 
 }  // namespace openelb::kube

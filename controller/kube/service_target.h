@@ -1,7 +1,8 @@
 #pragma once
-// What we write onto a Service, in this order: finalizer and label in one patch, then
-// status.loadBalancer.ingress and our condition. When the Service stops being ours the way back:
-// first the status, then the marks, so that whoever takes over finds what is left to be done.
+// What we write onto a Service, all of it in one patch: finalizer, label,
+// status.loadBalancer.ingress and our condition. The status subresource of Services takes metadata
+// as well, so that an address is never shown without the marks that say whose it is, and a
+// controller needs no right to write a Service's specification.
 
 #include <map>
 #include <optional>
@@ -56,8 +57,8 @@ class ServiceTarget {
   bool Marked() const;
   std::vector<std::string> WantedIngress() const;
   codec::Value WantedConditions(bool* others) const;
-  std::optional<Patch> StatusPatch() const;
-  std::optional<Patch> MarksPatch(bool wanted) const;
+  void AddMarks(bool wanted, Patch* patch) const;
+  void AddStatus(Patch* patch) const;
 
   const EipRanges* ranges_;
   std::optional<Shown> shown_;

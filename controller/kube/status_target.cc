@@ -27,7 +27,11 @@ std::optional<Patch> StatusTarget::Next() const {
   if (!shown_ || !wanted_) return std::nullopt;
   const ShownMeta& meta = shown_->meta;
   const bool wants_finalizer = wanted_->in_use && (!meta.deleting || deletion_waits_);
-  const auto finalizer_patch = FinalizerPatch(meta, finalizer_, wants_finalizer);
+  std::optional<Patch> finalizer_patch;
+  if (auto finalizers = FinalizersWith(meta, finalizer_, wants_finalizer)) {
+    finalizer_patch.emplace(Patch{.of_version = true});
+    finalizer_patch->body["metadata"]["finalizers"] = *std::move(finalizers);
+  }
   // Nobody reads the status of what goes now; and nothing may be added to what goes.
   if (meta.deleting && !wants_finalizer) return finalizer_patch;
   if (finalizer_patch && !meta.deleting) return finalizer_patch;

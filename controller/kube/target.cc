@@ -41,15 +41,14 @@ ShownMeta ReadMeta(const Value& object) {
   return meta;
 }
 
-std::optional<Patch> FinalizerPatch(const ShownMeta& meta, const char* finalizer, bool wanted) {
+std::optional<Value> FinalizersWith(const ShownMeta& meta, const char* finalizer, bool wanted) {
   if (meta.Has(finalizer) == wanted) return std::nullopt;
-  Patch patch{.of_version = true};
-  Value& list = patch.body["metadata"]["finalizers"];
+  Value list;
   for (const std::string& other : meta.finalizers) {
     if (other != finalizer) list.Append(other);
   }
   if (wanted) list.Append(finalizer);
-  return patch;  // null removes the list
+  return list;
 }
 
 void KeepTransitionTimes(const Value* shown, Value* wanted) {

@@ -31,8 +31,10 @@ struct Patch {
   bool of_version = false;
 };
 
-// The patch that adds or removes one finalizer and keeps the others; nullopt: it is so already.
-std::optional<Patch> FinalizerPatch(const ShownMeta& meta, const char* finalizer, bool wanted);
+// metadata.finalizers with or without one of them, the others kept; null: none is left. nullopt: it
+// is so already.
+std::optional<codec::Value> FinalizersWith(const ShownMeta& meta, const char* finalizer,
+                                           bool wanted);
 
 // A condition that stands in both lists with the same status keeps the time it had, so that a new
 // process, which knows no earlier times, writes nothing. The lists are status.conditions; either
