@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "api/base/ip.h"
-#include "speaker/bgp/wire.h"
+#include "api/base/wire.h"
 #include "speaker/link/plan_state.h"
 
 namespace openelb::bgp {

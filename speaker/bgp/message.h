@@ -12,8 +12,8 @@
 
 #include "absl/strings/string_view.h"
 #include "api/base/ip.h"
+#include "api/base/wire.h"
 #include "speaker/bgp/notification.h"
-#include "speaker/bgp/wire.h"
 
 namespace openelb::bgp {
 

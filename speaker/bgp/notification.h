@@ -8,7 +8,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "speaker/bgp/wire.h"
+#include "api/base/wire.h"
 
 namespace openelb::bgp {
 

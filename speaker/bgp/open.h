@@ -14,8 +14,8 @@
 
 #include "absl/time/time.h"
 #include "api/base/ip.h"
+#include "api/base/wire.h"
 #include "speaker/bgp/notification.h"
-#include "speaker/bgp/wire.h"
 #include "speaker/link/plan_state.h"
 
 namespace openelb::bgp {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include "speaker/bgp/wire.h"
+#include "api/base/wire.h"
 
 namespace openelb::bgp {
 

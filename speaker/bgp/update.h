@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "api/base/ip.h"
+#include "api/base/wire.h"
 #include "speaker/bgp/notification.h"
-#include "speaker/bgp/wire.h"
 
 namespace openelb::bgp {
 

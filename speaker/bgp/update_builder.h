@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "api/base/ip.h"
-#include "speaker/bgp/wire.h"
+#include "api/base/wire.h"
 
 namespace openelb::bgp {
 

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-namespace openelb::bgp {
+namespace openelb {
 
 using Bytes = std::vector<uint8_t>;
 
@@ -61,4 +61,4 @@ inline void PutBytes(Bytes* out, std::span<const uint8_t> bytes) {
   out->insert(out->end(), bytes.begin(), bytes.end());
 }
 
-}  // namespace openelb::bgp
+}  // namespace openelb
