@@ -82,7 +82,8 @@ void EpollIo::OnEvent(uint64_t id, uint32_t events) {
   } else if (auto lingering = lingering_.find(id); lingering != lingering_.end()) {
     if (!Discard(lingering->second.fd.get())) lingering_.erase(lingering);
   } else if (auto watched = watched_.find(id); watched != watched_.end()) {
-    watched->second();
+    const std::function<void()> readable = watched->second.readable;  // it may end the watch
+    readable();
   }
 }
 
@@ -105,8 +106,15 @@ void EpollIo::RunMailbox() {
 
 absl::Status EpollIo::Watch(int fd, std::function<void()> readable) {
   const uint64_t id = next_id_++;
-  watched_[id] = std::move(readable);
-  return Add(fd, id, EPOLLIN);
+  absl::Status status = Add(fd, id, EPOLLIN);
+  if (status.ok()) watched_[id] = {fd, std::move(readable)};
+  return status;
+}
+
+void EpollIo::Unwatch(int fd) {
+  if (std::erase_if(watched_, [fd](const auto& entry) { return entry.second.fd == fd; }) > 0) {
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  }
 }
 
 void EpollIo::OnInterfaces() {

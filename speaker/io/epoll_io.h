@@ -39,8 +39,11 @@ class EpollIo final : public Io {
   void RunOnce(absl::Duration timeout);
   // Runs `task` on the owner thread within RunOnce, in the order of the calls. Any thread.
   void Post(std::function<void()> task);
-  // Calls `readable` within RunOnce while `fd` is readable. `fd` must outlive this.
+  // Calls `readable` within RunOnce while `fd` is readable. `fd` is closed only after Unwatch, or
+  // outlives this.
   absl::Status Watch(int fd, std::function<void()> readable);
+  // Also from within `readable`.
+  void Unwatch(int fd);
   // Whether closed connections still wait for their peers.
   bool lingering() const { return !lingering_.empty(); }
 
@@ -72,6 +75,11 @@ class EpollIo final : public Io {
     absl::Duration until;
   };
 
+  struct Watched {
+    int fd;
+    std::function<void()> readable;
+  };
+
   explicit EpollIo(const Clock* clock) : clock_(clock) {}
   absl::Status Add(int fd, uint64_t id, uint32_t interest);
   void SetInterest(ConnId conn, Connection* connection, uint32_t interest);
@@ -98,7 +106,7 @@ class EpollIo final : public Io {
   std::map<ConnId, Connection> connections_;
   std::map<uint64_t, Listener> listeners_;
   std::map<uint64_t, Lingering> lingering_;
-  std::map<uint64_t, std::function<void()>> watched_;
+  std::map<uint64_t, Watched> watched_;
   std::map<IpAddress, std::string> md5_;
   std::vector<std::function<void()>> later_;  // calls to the handler that Io calls led to
 

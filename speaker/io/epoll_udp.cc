@@ -1,0 +1,156 @@
+#include "speaker/io/epoll_udp.h"
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "speaker/io/socket_address.h"
+
+namespace openelb::io {
+namespace {
+
+constexpr int kTtl = 255;
+// The highest that needs no capability; CS6 alone would mean less to a queueing discipline.
+constexpr int kPriority = 6;
+constexpr size_t kMaxDatagram = 2048;
+// Datagrams read of one socket before others get their turn.
+constexpr int kMaxBatch = 64;
+
+bool SetInt(int fd, int level, int name, int value) {
+  return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
+}
+
+bool SetOptions(int fd, Family family) {
+  bool done = false;
+  if (family == Family::kV4) {
+    done = SetInt(fd, IPPROTO_IP, IP_TTL, kTtl) &&
+           SetInt(fd, IPPROTO_IP, IP_TOS, IPTOS_CLASS_CS6) &&
+           SetInt(fd, IPPROTO_IP, IP_RECVTTL, 1) && SetInt(fd, IPPROTO_IP, IP_PKTINFO, 1);
+  } else {
+    done = SetInt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) &&
+           SetInt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, kTtl) &&
+           SetInt(fd, IPPROTO_IPV6, IPV6_TCLASS, IPTOS_CLASS_CS6) &&
+           SetInt(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1) &&
+           SetInt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+  }
+  // After the precedence, which sets a priority of its own.
+  return done && SetInt(fd, SOL_SOCKET, SO_PRIORITY, kPriority);
+}
+
+SocketAddress WithScope(const IpAddress& address, uint16_t port, unsigned interface_index) {
+  SocketAddress result = ToSocketAddress(address, port);
+  if (address.is_v6() && address.IsLinkLocal()) {
+    reinterpret_cast<sockaddr_in6*>(&result.storage)->sin6_scope_id = interface_index;
+  }
+  return result;
+}
+
+template <typename T>
+T ControlValue(const cmsghdr* header) {
+  T value;
+  std::memcpy(&value, CMSG_DATA(header), sizeof(value));
+  return value;
+}
+
+// What the kernel says about a datagram beside its sender.
+void ReadControl(msghdr* message, Datagram* datagram) {
+  for (cmsghdr* header = CMSG_FIRSTHDR(message); header != nullptr;
+       header = CMSG_NXTHDR(message, header)) {
+    if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_TTL) {
+      datagram->ttl = ControlValue<int>(header);
+    } else if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_HOPLIMIT) {
+      datagram->ttl = ControlValue<int>(header);
+    } else if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO) {
+      const auto info = ControlValue<in_pktinfo>(header);
+      datagram->local = IpAddress::FromBytes({reinterpret_cast<const uint8_t*>(&info.ipi_addr), 4});
+    } else if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_PKTINFO) {
+      const auto info = ControlValue<in6_pktinfo>(header);
+      datagram->local = IpAddress::FromBytes({info.ipi6_addr.s6_addr, 16});
+    }
+  }
+}
+
+}  // namespace
+
+EpollUdp::~EpollUdp() {
+  while (!sockets_.empty()) Close(sockets_.begin()->first);
+}
+
+absl::StatusOr<UdpId> EpollUdp::Open(const UdpOptions& options) {
+  const std::string what = absl::StrCat("UDP socket on ", options.interface, ", ",
+                                        options.local.ToString(), " port ", options.port);
+  Socket opened;
+  opened.options = options;
+  opened.interface_index = if_nametoindex(options.interface.c_str());
+  if (opened.interface_index == 0) return ErrnoStatus(errno, what);
+  const int domain = options.local.is_v4() ? AF_INET : AF_INET6;
+  opened.fd = UniqueFd(socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const int fd = opened.fd.get();
+  SocketAddress local = WithScope(options.local, options.port, opened.interface_index);
+  if (!opened.fd.valid() ||
+      setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, options.interface.c_str(),
+                 static_cast<socklen_t>(options.interface.size())) != 0 ||
+      !SetOptions(fd, options.local.family()) || bind(fd, local.get(), local.size) != 0) {
+    return ErrnoStatus(errno, what);
+  }
+  const UdpId id = next_id_++;
+  absl::Status status = loop_->Watch(fd, [this, id] { Read(id); });
+  if (!status.ok()) return status;
+  sockets_[id] = std::move(opened);
+  return id;
+}
+
+absl::Status EpollUdp::Send(UdpId socket, const IpAddress& remote, uint16_t port,
+                            std::span<const uint8_t> data) {
+  auto it = sockets_.find(socket);
+  if (it == sockets_.end()) return absl::NotFoundError("no such socket");
+  SocketAddress to = WithScope(remote, port, it->second.interface_index);
+  if (sendto(it->second.fd.get(), data.data(), data.size(), 0, to.get(), to.size) < 0) {
+    return ErrnoStatus(errno, absl::StrCat("send to ", remote.ToString(), " port ", port, " on ",
+                                           it->second.options.interface));
+  }
+  return absl::OkStatus();
+}
+
+void EpollUdp::Close(UdpId socket) {
+  auto it = sockets_.find(socket);
+  if (it == sockets_.end()) return;
+  loop_->Unwatch(it->second.fd.get());
+  sockets_.erase(it);
+}
+
+void EpollUdp::Read(UdpId id) {
+  for (int i = 0; i < kMaxBatch; ++i) {
+    auto it = sockets_.find(id);
+    if (it == sockets_.end()) return;  // closed by the handler
+    std::array<uint8_t, kMaxDatagram> data;
+    alignas(cmsghdr) std::array<char, 256> control;
+    SocketAddress from;
+    iovec vector{data.data(), data.size()};
+    msghdr message{};
+    message.msg_name = from.get();
+    message.msg_namelen = sizeof(from.storage);
+    message.msg_iov = &vector;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const ssize_t size = recvmsg(it->second.fd.get(), &message, 0);
+    if (size < 0) return;
+    Datagram datagram;
+    datagram.socket = id;
+    datagram.interface = it->second.options.interface;
+    datagram.remote = FromSocketAddress(from.storage);
+    datagram.remote_port = PortOf(from.storage);
+    datagram.data = {data.data(), static_cast<size_t>(size)};
+    ReadControl(&message, &datagram);
+    handler_->OnDatagram(datagram);
+  }
+}
+
+}  // namespace openelb::io
