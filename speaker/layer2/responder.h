@@ -1,0 +1,182 @@
+#pragma once
+// The owner of addresses on one interface: answers ARP requests (RFC 826) and neighbour
+// solicitations (RFC 4861 7.2) for them, announces them, and hears who else claims them (RFC 5227
+// 2.4, RFC 4862 5.4). Who owns an address is decided elsewhere; nothing is configured on the
+// interface. No socket and no clock inside: frames and time come in, frames and wishes come out.
+//
+//   an address is  because of                       and leaves that when
+//   probed         Probe                            another station has it or wants it, or none
+//                                                   answered in time (both end in `probed`); Own;
+//                                                   Stop
+//   owned          Own                              Stop
+//
+// Life of an owned address: it is announced at once and some more times within seconds, because the
+// first frames may meet a switch that is still learning, then once in a while for caches that
+// missed all of that. From the second time on, an announcement comes with a question for the
+// address: another station that has it answers us, although it may never have reason to broadcast.
+// Announcements and probes of thousands of addresses leave at a bounded rate, first announcements
+// before the repetitions of others; answers are never held back.
+
+#include <map>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "absl/time/time.h"
+#include "api/base/ip.h"
+#include "api/base/mac.h"
+#include "api/base/random.h"
+#include "api/base/wire.h"
+#include "speaker/io/interface.h"
+#include "speaker/layer2/counters.h"
+
+namespace openelb::layer2 {
+
+struct Timing {
+  // When an address is announced, counted from the take-over; ascending.
+  std::vector<absl::Duration> announce_after = {absl::ZeroDuration(), absl::Milliseconds(100),
+                                                absl::Milliseconds(500), absl::Seconds(1),
+                                                absl::Seconds(3)};
+  // And then once in about this time (a quarter more or less); InfiniteDuration: never again.
+  absl::Duration announce_every = absl::Seconds(60);
+  // So many announcements and probes, or a few more, leave within one tick: 20,000 frames/s.
+  int frames_per_tick = 100;
+  absl::Duration tick = absl::Milliseconds(5);
+  // An address is free when so many probes found nobody. RFC 5227 waits ten times as long, for
+  // hosts that come up together after a power failure; here a node waits to serve.
+  int probes = 3;
+  absl::Duration probe_interval = absl::Milliseconds(200);
+  // A conflict that goes on is reported so often, and is over when nothing was heard for so long.
+  absl::Duration conflict_interval = absl::Seconds(1);
+  absl::Duration conflict_over = absl::Minutes(3);
+};
+
+enum class ProbeOutcome : uint8_t {
+  kFree,
+  kTaken,      // another station has the address
+  kContended,  // another station probes for it, too
+};
+
+struct ProbeResult {
+  IpAddress address;
+  ProbeOutcome outcome = ProbeOutcome::kFree;
+  MacAddress mac;  // the other station's
+  bool operator==(const ProbeResult&) const = default;
+};
+
+enum class ConflictPhase : uint8_t { kBegun, kGoesOn, kOver };
+
+// Another station claims an owned address.
+struct Conflict {
+  IpAddress address;
+  MacAddress mac;  // the other station's
+  ConflictPhase phase = ConflictPhase::kBegun;
+  bool operator==(const Conflict&) const = default;
+};
+
+// An IPv6 multicast group that addresses need from now on, or no longer.
+struct GroupChange {
+  IpAddress group;
+  bool join = false;
+  bool operator==(const GroupChange&) const = default;
+};
+
+// What a responder wants of its shell, in this order.
+struct ResponderOutput {
+  std::vector<GroupChange> groups;
+  std::vector<Bytes> frames;
+  std::vector<ProbeResult> probed;
+  std::vector<Conflict> conflicts;
+};
+
+class Responder {
+ public:
+  // Other stations per address that are told apart; those beyond are counted only.
+  static constexpr size_t kMaxRivals = 8;
+
+  // `random` and `counters` outlive it. The interface is down until SetInterface says otherwise.
+  Responder(Timing timing, Random* random, Counters* counters)
+      : timing_(std::move(timing)), random_(random), counters_(counters) {}
+
+  // When frames pass again, or another MAC is in use, probes start over and owned addresses are
+  // announced as if just taken. An owner that may have been replaced meanwhile is to be stopped
+  // before.
+  void SetInterface(const io::Interface& interface, absl::Duration now);
+
+  // `address` is a unicast one everywhere. Each call is without effect on an address that is in
+  // the state it asks for.
+  void Own(const IpAddress& address, absl::Duration now);
+  // Asks who has the address and answers nobody; `probed` says what came of it, once. Without
+  // effect on an owned address. While no frames pass, there is no result.
+  void Probe(const IpAddress& address, absl::Duration now);
+  // Announces an owned address as if just taken: to be used against a rival that has to give way.
+  void Announce(const IpAddress& address, absl::Duration now);
+  // At once and without a word; conflicts about the address are forgotten.
+  void Stop(const IpAddress& address);
+
+  // A frame that the interface received.
+  void OnFrame(std::span<const uint8_t> frame, absl::Duration now);
+  void Tick(absl::Duration now);
+  absl::Duration NextWakeup() const;
+  ResponderOutput TakeOutput() { return std::exchange(output_, {}); }
+  // The frames alone: answers, when called after OnFrame.
+  std::vector<Bytes> TakeFrames() { return std::exchange(output_.frames, {}); }
+
+  bool Owns(const IpAddress& address) const;
+  std::vector<IpAddress> Owned() const;  // sorted
+  // All groups joined and not left, for an interface that has to be set up anew.
+  std::vector<IpAddress> Groups() const;
+  // Nothing is owned or probed.
+  bool idle() const { return addresses_.empty(); }
+
+ private:
+  struct Rival {
+    absl::Duration heard_at;
+    absl::Duration reported_at;
+  };
+  struct Address {
+    bool owned = false;  // else it is probed
+    size_t sent = 0;     // announcements since it was taken, or probes
+    absl::Duration since;
+    absl::Duration due;  // of the next of these; its place in `due_`
+    std::map<MacAddress, Rival> rivals;
+    absl::Duration rivals_due;  // its place in `rivals_due_`, while there are any
+  };
+  using Addresses = absl::btree_map<IpAddress, Address>;
+  using Timers = absl::btree_set<std::pair<absl::Duration, IpAddress>>;
+
+  void Add(const IpAddress& address, bool owned, absl::Duration now);
+  void Remove(Addresses::iterator it);
+  void Restart(Addresses::iterator it, absl::Duration now);
+  void Schedule(Addresses::iterator it, absl::Duration due);
+  void SendDue(Addresses::iterator it, absl::Duration now);
+  void SendAnnouncement(const IpAddress& address);
+  void SendProbe(const IpAddress& address);
+  void SendQuestion(const IpAddress& address);
+  absl::Duration NextAnnouncement(const Address& address, absl::Duration now);
+
+  void OnArp(const arp::Packet& packet, absl::Duration now);
+  void OnNdp(const ndp::Packet& packet, absl::Duration now);
+  bool IsForUs(const MacAddress& destination) const;
+  // Another station says that it has `address`.
+  void OnClaim(const IpAddress& address, const MacAddress& mac, absl::Duration now);
+  void EndProbe(Addresses::iterator it, ProbeOutcome outcome, const MacAddress& mac);
+  void ForgetRivals(Addresses::iterator it, absl::Duration now);
+
+  const Timing timing_;
+  Random* random_;
+  Counters* counters_;
+  io::Interface interface_;
+
+  Addresses addresses_;
+  std::map<IpAddress, int> groups_;  // how many addresses need each
+  Timers due_;
+  Timers rivals_due_;  // when a conflict may be over, for each address with rivals
+  absl::Duration tick_end_;
+  int tick_frames_ = 0;
+  ResponderOutput output_;
+};
+
+}  // namespace openelb::layer2
