@@ -22,6 +22,7 @@ struct Counters {
   // "other_version", "other_interval", "own_address", "not_a_peer".
   std::map<std::string, uint64_t> dropped;
   uint64_t send_errors = 0;
+  uint64_t hold_errors = 0;
   bool operator==(const Counters&) const = default;
 };
 

@@ -26,11 +26,6 @@ bool SameAddresses(const RouterConfig& config, const Advertisement& message) {
          std::is_permutation(ours.begin(), ours.end(), message.addresses.begin());
 }
 
-std::string Sentence(const RouterConfig& config, absl::string_view what) {
-  return absl::StrCat("VRRP router ", config.name, " (VRID ", config.vrid, ", ",
-                      FamilyName(config.family), ", ", config.interface, "): ", what);
-}
-
 std::string Describe(const std::optional<IpAddress>& source, int priority) {
   if (!source.has_value()) return "nobody";
   return absl::StrCat(source->ToString(), " (priority ", priority, ")");
@@ -38,9 +33,14 @@ std::string Describe(const std::optional<IpAddress>& source, int priority) {
 
 }  // namespace
 
+std::string SentenceOf(const RouterConfig& config, absl::string_view what) {
+  return absl::StrCat("VRRP router ", config.name, " (VRID ", config.vrid, ", ",
+                      FamilyName(config.family), ", ", config.interface, "): ", what);
+}
+
 absl::Status CheckRouterConfig(const RouterConfig& config) {
   const auto wrong = [&](auto... what) {
-    return absl::InvalidArgumentError(Sentence(config, absl::StrCat(what...)));
+    return absl::InvalidArgumentError(SentenceOf(config, absl::StrCat(what...)));
   };
   if (config.interface.empty()) return wrong("interface is empty");
   if (config.vrid == 0) return wrong("vrid 0, it must be 1..255");
@@ -289,7 +289,8 @@ void Router::SetState(RouterState state, Reason reason, absl::string_view what) 
   const RouterState from = std::exchange(state_, state);
   output_.transitions.push_back(
       {from, state, reason,
-       Sentence(absl::StrCat(RouterStateName(from), " to ", RouterStateName(state), ": ", what))});
+       SentenceOf(config_, absl::StrCat(RouterStateName(from), " to ", RouterStateName(state), ": ",
+                                        what))});
 }
 
 // ---- output ----
@@ -331,7 +332,5 @@ uint8_t Router::active_priority() const {
   if (!active().has_value()) return 0;
   return state_ == RouterState::kActive ? config_.priority : heard_->priority;
 }
-
-std::string Router::Sentence(absl::string_view what) const { return vrrp::Sentence(config_, what); }
 
 }  // namespace openelb::vrrp

@@ -55,6 +55,8 @@ struct RouterConfig {
 };
 // InvalidArgument naming router, field and value.
 absl::Status CheckRouterConfig(const RouterConfig& config);
+// "VRRP router NAME (VRID 51, IPv4, eth0): what"
+std::string SentenceOf(const RouterConfig& config, absl::string_view what);
 
 enum class RouterState : uint8_t { kInitialize, kBackup, kActive };
 absl::string_view RouterStateName(RouterState state);  // "ACTIVE"
@@ -131,8 +133,6 @@ class Router {
   uint8_t active_priority() const;  // 0: none is known
   absl::Duration SkewTime() const;
   absl::Duration ActiveDownInterval() const;
-  // "VRRP router NAME (VRID 51, IPv4, eth0): what"
-  std::string Sentence(absl::string_view what) const;
 
  private:
   struct Heard {
