@@ -2,6 +2,8 @@
 
 #include <linux/if.h>
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/ipv6.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
@@ -46,6 +48,24 @@ std::optional<Attributes> ParseAttributes(std::span<const uint8_t> bytes) {
   return attributes;
 }
 
+// The host-order number at the start of an attribute; 0 when it is too short.
+int NumberOf(std::span<const uint8_t> value) {
+  int32_t number = 0;
+  if (value.size() >= sizeof(number)) std::memcpy(&number, value.data(), sizeof(number));
+  return number;
+}
+
+// Out of IFLA_AF_SPEC, where the kernel's IPv6 settings of a link are an array.
+bool ForwardsIpv6(std::span<const uint8_t> value) {
+  static_assert(DEVCONF_FORWARDING == 0);
+  for (const uint16_t type : {uint16_t{AF_INET6}, uint16_t{IFLA_INET6_CONF}}) {
+    const std::optional<Attributes> attributes = ParseAttributes(value);
+    if (!attributes.has_value() || !attributes->contains(type)) return false;
+    value = attributes->at(type);
+  }
+  return NumberOf(value) != 0;
+}
+
 bool ParseLink(std::span<const uint8_t> body, LinkTable* table) {
   const std::optional<ifinfomsg> link = TakeHeader<ifinfomsg>(&body);
   if (!link.has_value()) return false;
@@ -53,10 +73,22 @@ bool ParseLink(std::span<const uint8_t> body, LinkTable* table) {
   if (!attributes.has_value()) return false;
   auto name = attributes->find(IFLA_IFNAME);
   if (name == attributes->end()) return false;
-  // The carrier does not count: a cable that is pulled changes no plan.
-  if ((link->ifi_flags & IFF_UP) == 0 || (link->ifi_flags & IFF_LOOPBACK) != 0) return true;
+  if ((link->ifi_flags & IFF_LOOPBACK) != 0) return true;
+  Interface& interface = table->links[link->ifi_index];
+  interface.index = link->ifi_index;
   const auto* text = reinterpret_cast<const char*>(name->second.data());
-  table->links[link->ifi_index] = std::string(text, strnlen(text, name->second.size()));
+  interface.name = std::string(text, strnlen(text, name->second.size()));
+  interface.up = (link->ifi_flags & IFF_UP) != 0;
+  interface.carrier = interface.up && (link->ifi_flags & IFF_RUNNING) != 0;
+  if (auto mac = attributes->find(IFLA_ADDRESS); mac != attributes->end()) {
+    interface.mac = MacAddress::FromBytes(mac->second).value_or(MacAddress());
+  }
+  if (auto mtu = attributes->find(IFLA_MTU); mtu != attributes->end()) {
+    interface.mtu = NumberOf(mtu->second);
+  }
+  if (auto spec = attributes->find(IFLA_AF_SPEC); spec != attributes->end()) {
+    interface.ipv6_router = ForwardsIpv6(spec->second);
+  }
   return true;
 }
 
@@ -80,9 +112,10 @@ bool ParseAddress(std::span<const uint8_t> body, LinkTable* table) {
     return false;
   }
   const bool unusable = (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) != 0;
-  if (!unusable && header->ifa_scope < RT_SCOPE_LINK) {
-    table->addresses[static_cast<int>(header->ifa_index)].emplace(
-        IpAddress::FromBytes(address->second), header->ifa_prefixlen);
+  if (!unusable) {
+    table->addresses[static_cast<int>(header->ifa_index)].insert(
+        {IpAddress::FromBytes(address->second), header->ifa_prefixlen,
+         header->ifa_scope >= RT_SCOPE_LINK});
   }
   return true;
 }
@@ -128,12 +161,28 @@ absl::StatusOr<LinkTable> ReadTables() {
 
 }  // namespace
 
-std::vector<InterfaceAddress> LinkTable::Addresses() const {
-  std::vector<InterfaceAddress> result;
-  for (const auto& [index, name] : links) {
+std::vector<Interface> LinkTable::Interfaces() const {
+  std::vector<Interface> result;
+  for (const auto& [index, link] : links) {
+    Interface& interface = result.emplace_back(link);
     auto it = addresses.find(index);
     if (it == addresses.end()) continue;
-    for (const auto& [address, length] : it->second) result.push_back({name, address, length});
+    for (const Address& entry : it->second) {
+      interface.addresses.push_back({link.name, entry.address, entry.length});
+    }
+  }
+  return result;
+}
+
+std::vector<InterfaceAddress> LinkTable::Addresses() const {
+  std::vector<InterfaceAddress> result;
+  for (const auto& [index, link] : links) {
+    auto it = addresses.find(index);
+    // The carrier does not count: a cable that is pulled changes no plan.
+    if (!link.up || it == addresses.end()) continue;
+    for (const Address& entry : it->second) {
+      if (!entry.link_scope) result.push_back({link.name, entry.address, entry.length});
+    }
   }
   std::sort(result.begin(), result.end());
   return result;
@@ -170,6 +219,7 @@ absl::StatusOr<std::unique_ptr<AddressMonitor>> AddressMonitor::Create() {
   absl::StatusOr<LinkTable> table = ReadTables();
   if (!table.ok()) return table.status();
   auto monitor = std::unique_ptr<AddressMonitor>(new AddressMonitor(std::move(fd)));
+  monitor->interfaces_ = table->Interfaces();
   monitor->addresses_ = table->Addresses();
   return monitor;
 }
@@ -182,9 +232,11 @@ absl::StatusOr<bool> AddressMonitor::Refresh() {
   } while (size >= 0 || errno == ENOBUFS);
   const absl::StatusOr<LinkTable> table = ReadTables();
   if (!table.ok()) return table.status();
-  std::vector<InterfaceAddress> addresses = table->Addresses();
-  if (addresses == addresses_) return false;
-  addresses_ = std::move(addresses);
+  // Addresses are part of their interfaces, but for their scope, which never changes.
+  std::vector<Interface> interfaces = table->Interfaces();
+  if (interfaces == interfaces_) return false;
+  interfaces_ = std::move(interfaces);
+  addresses_ = table->Addresses();
   return true;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// The node's interface addresses, kept current through rtnetlink.
+// The node's interfaces and their addresses, kept current through rtnetlink.
 //
 // A notification only says that something changed: the tables of links and addresses are then read
 // again, on a socket of their own. So a notification that is lost (ENOBUFS), doubled or comes
@@ -16,18 +16,27 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "api/base/ip.h"
+#include "speaker/io/interface.h"
 #include "speaker/io/socket.h"
 
 namespace openelb::io {
 
 // The tables of one reading.
 struct LinkTable {
-  // By index; those that are up, without the loopback.
-  std::map<int, std::string> links;
-  // By link index: address and prefix length. Usable ones of more than link-local scope.
-  std::map<int, std::set<std::pair<IpAddress, int>>> addresses;
+  struct Address {
+    IpAddress address;
+    int length = 0;
+    bool link_scope = false;  // valid on the link alone, or narrower
+    friend auto operator<=>(const Address&, const Address&) = default;
+  };
+  // By index; without addresses, and without the loopback.
+  std::map<int, Interface> links;
+  // By link index; usable ones.
+  std::map<int, std::set<Address>> addresses;
 
-  // Sorted. Addresses of links that are not in the table are left out.
+  // Sorted by index. Addresses of links that are not in the table are left out.
+  std::vector<Interface> Interfaces() const;
+  // Sorted; of more than link scope, on links that are up.
   std::vector<InterfaceAddress> Addresses() const;
 };
 
@@ -41,15 +50,19 @@ class AddressMonitor {
   static absl::StatusOr<std::unique_ptr<AddressMonitor>> Create();
 
   int fd() const { return fd_.get(); }
-  // To be called when fd() is readable. Whether addresses() changed; after an error it is what it
-  // was, and the caller tries again.
+  // To be called when fd() is readable. Whether interfaces() or addresses() changed; after an error
+  // both are what they were, and the caller tries again.
   absl::StatusOr<bool> Refresh();
+  // All but the loopback, those that are down included.
+  const std::vector<Interface>& interfaces() const { return interfaces_; }
+  // Of interfaces that are up, of more than link scope.
   const std::vector<InterfaceAddress>& addresses() const { return addresses_; }
 
  private:
   explicit AddressMonitor(UniqueFd notifications) : fd_(std::move(notifications)) {}
 
   UniqueFd fd_;
+  std::vector<Interface> interfaces_;
   std::vector<InterfaceAddress> addresses_;
 };
 

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "speaker/io/test_namespace.h"
 
@@ -107,6 +108,35 @@ TEST(ParseDumpTest, KeepsUsableAddressesOfLinksThatAreUp) {
   EXPECT_EQ(alone(Link(2, IFF_UP | IFF_LOOPBACK)), "more");
 }
 
+TEST(ParseDumpTest, DescribesInterfaces) {
+  const std::string forwarding("\1\0\0\0\5\0\0\0", 8);
+  const std::string attributes =
+      Attribute(IFLA_IFNAME, std::string("eth0\0", 5)) +
+      Attribute(IFLA_ADDRESS, std::string("\x02\0\x5e\x10\0\1", 6)) +
+      Attribute(IFLA_MTU, std::string("\xdc\x05\0\0", 4)) +
+      Attribute(IFLA_AF_SPEC, Attribute(AF_INET6, Attribute(IFLA_INET6_CONF, forwarding)));
+  const Datagram datagram =
+      Datagram()
+          .Message(RTM_NEWLINK, Link(2, IFF_UP | IFF_RUNNING), attributes)
+          .Message(RTM_NEWLINK, Link(3, IFF_RUNNING), Attribute(IFLA_IFNAME, "eth1"))
+          .Message(RTM_NEWADDR, Address(2, AF_INET, 24), Attribute(IFA_LOCAL, kV4))
+          .Message(RTM_NEWADDR, Address(2, AF_INET, 16, RT_SCOPE_LINK),
+                   Attribute(IFA_LOCAL, kPeerV4));
+  LinkTable table;
+  ASSERT_TRUE(ParseDump(datagram.bytes(), &table).ok());
+  const std::vector<Interface> interfaces = table.Interfaces();
+  ASSERT_EQ(interfaces.size(), 2u);
+  EXPECT_EQ(interfaces[0].index, 2);
+  EXPECT_EQ(interfaces[0].name, "eth0");
+  EXPECT_EQ(interfaces[0].mac.ToString(), "02:00:5e:10:00:01");
+  EXPECT_EQ(interfaces[0].mtu, 1500);
+  EXPECT_TRUE(interfaces[0].up && interfaces[0].carrier && interfaces[0].ipv6_router);
+  ASSERT_EQ(interfaces[0].addresses.size(), 2u) << "of every scope";
+  EXPECT_EQ(interfaces[0].addresses[1].ToString(), "192.0.2.4/16");
+  EXPECT_EQ(interfaces[1].name, "eth1");
+  EXPECT_FALSE(interfaces[1].up || interfaces[1].carrier || interfaces[1].ipv6_router);
+}
+
 TEST(ParseDumpTest, TellsHowADumpEnds) {
   const std::string eth0 = Attribute(IFLA_IFNAME, std::string("eth0\0", 5));
   EXPECT_EQ(Read(Datagram().Message(NLMSG_DONE, int{0})), "done");
@@ -158,6 +188,36 @@ TEST(AddressMonitorTest, ReadsAgainAfterLostNotifications) {
   EXPECT_TRUE(monitor->Refresh().value());
   EXPECT_EQ(monitor->addresses().size(), 100u);
   EXPECT_FALSE(monitor->Refresh().value()) << "nothing changed since";
+}
+
+// The kernel's own description of two ends of a cable.
+TEST(AddressMonitorTest, DescribesInterfacesAsTheyAre) {
+  ASSERT_NO_FATAL_FAILURE(EnterNewNetworkNamespace());
+  auto monitor = AddressMonitor::Create().value();
+  RunShell("ip link add test0 mtu 1400 address 02:00:5e:10:00:01 type veth peer name test1");
+  RunShell("ip link set test0 up");
+  EXPECT_TRUE(monitor->Refresh().value());
+  const auto find = [&](const std::string& name) {
+    for (const Interface& interface : monitor->interfaces()) {
+      if (interface.name == name) return interface;
+    }
+    return Interface();
+  };
+  EXPECT_EQ(monitor->interfaces().size(), 2u);
+  EXPECT_EQ(find("test0").mac.ToString(), "02:00:5e:10:00:01");
+  EXPECT_EQ(find("test0").mtu, 1400);
+  EXPECT_TRUE(find("test0").up);
+  EXPECT_FALSE(find("test0").carrier) << "the other end is down";
+  EXPECT_FALSE(find("test1").up);
+  RunShell("ip link set test1 up && ip addr add fe80::1/64 dev test1 nodad");
+  RunShell("echo 1 > /proc/sys/net/ipv6/conf/test1/forwarding");
+  EXPECT_TRUE(monitor->Refresh().value());
+  EXPECT_TRUE(find("test0").carrier);
+  EXPECT_TRUE(find("test1").ipv6_router);
+  EXPECT_FALSE(find("test0").ipv6_router);
+  EXPECT_THAT(find("test1").addresses, testing::Contains(InterfaceAddress{
+                                           "test1", IpAddress::Parse("fe80::1").value(), 64}));
+  EXPECT_TRUE(monitor->addresses().empty()) << "none beyond the link";
 }
 
 }  // namespace

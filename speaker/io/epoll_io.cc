@@ -118,9 +118,21 @@ void EpollIo::Unwatch(int fd) {
 }
 
 void EpollIo::OnInterfaces() {
+  const std::vector<InterfaceAddress> addresses = monitor_->addresses();
   const absl::StatusOr<bool> changed = monitor_->Refresh();
   refresh_at_ = changed.ok() ? absl::InfiniteDuration() : clock_->Monotonic() + kRetry;
-  if (changed.ok() && *changed) handler_->OnInterfacesChanged();
+  if (!changed.ok() || !*changed) return;
+  if (monitor_->addresses() != addresses) handler_->OnInterfacesChanged();
+  const auto watchers = interface_watchers_;  // one may end a watch
+  for (const auto& [id, watcher] : watchers) {
+    if (interface_watchers_.contains(id)) watcher();
+  }
+}
+
+uint64_t EpollIo::WatchInterfaces(std::function<void()> changed) {
+  const uint64_t id = next_id_++;
+  interface_watchers_[id] = std::move(changed);
+  return id;
 }
 
 absl::Status EpollIo::Add(int fd, uint64_t id, uint32_t interest) {

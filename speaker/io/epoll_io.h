@@ -44,6 +44,11 @@ class EpollIo final : public Io {
   absl::Status Watch(int fd, std::function<void()> readable);
   // Also from within `readable`.
   void Unwatch(int fd);
+  // All interfaces but the loopback, sorted by index.
+  const std::vector<Interface>& Interfaces() const { return monitor_->interfaces(); }
+  // Calls `changed` within RunOnce whenever Interfaces() changed, until UnwatchInterfaces.
+  uint64_t WatchInterfaces(std::function<void()> changed);
+  void UnwatchInterfaces(uint64_t id) { interface_watchers_.erase(id); }
   // Whether closed connections still wait for their peers.
   bool lingering() const { return !lingering_.empty(); }
 
@@ -107,6 +112,7 @@ class EpollIo final : public Io {
   std::map<uint64_t, Listener> listeners_;
   std::map<uint64_t, Lingering> lingering_;
   std::map<uint64_t, Watched> watched_;
+  std::map<uint64_t, std::function<void()>> interface_watchers_;
   std::map<IpAddress, std::string> md5_;
   std::vector<std::function<void()>> later_;  // calls to the handler that Io calls led to
 
