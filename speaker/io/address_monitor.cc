@@ -212,7 +212,8 @@ absl::StatusOr<std::unique_ptr<AddressMonitor>> AddressMonitor::Create() {
   if (!fd.valid()) return ErrnoStatus(errno, "open rtnetlink");
   sockaddr_nl local{};
   local.nl_family = AF_NETLINK;
-  local.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+  local.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+                    1U << (RTNLGRP_IPV6_NETCONF - 1);  // whether a link forwards
   if (bind(fd.get(), reinterpret_cast<sockaddr*>(&local), sizeof(local)) != 0) {
     return ErrnoStatus(errno, "subscribe to rtnetlink");
   }

@@ -4,6 +4,7 @@
 #include <linux/if_addr.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
 
 #include <cstring>
 #include <string>
@@ -218,6 +219,13 @@ TEST(AddressMonitorTest, DescribesInterfacesAsTheyAre) {
   EXPECT_THAT(find("test1").addresses, testing::Contains(InterfaceAddress{
                                            "test1", IpAddress::Parse("fe80::1").value(), 64}));
   EXPECT_TRUE(monitor->addresses().empty()) << "none beyond the link";
+
+  pollfd readable{monitor->fd(), POLLIN, 0};
+  EXPECT_EQ(poll(&readable, 1, 0), 0);
+  RunShell("echo 0 > /proc/sys/net/ipv6/conf/test1/forwarding");
+  EXPECT_EQ(poll(&readable, 1, 1000), 1) << "forwarding is told of";
+  EXPECT_TRUE(monitor->Refresh().value());
+  EXPECT_FALSE(find("test1").ipv6_router);
 }
 
 }  // namespace

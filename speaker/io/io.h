@@ -1,5 +1,5 @@
 #pragma once
-// The speaker's one seam to the kernel: TCP connections and listeners, and the node's interface
+// The speaker's seam to TCP: connections and listeners, and the node's interface
 // addresses. The real one is an epoll loop and netlink; tests and simulation put a simulated
 // network behind it.
 
