@@ -58,7 +58,10 @@ def percentiles(values):
 
 
 def rss_mib(pid):
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+    return memory_mib(pid)["VmRSS"]
+
+
+def memory_mib(pid):
+    """{VmRSS: resident, RssAnon: what of it is the process's own and no file's, VmHWM: most resident so far}"""
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return {name: int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "RssAnon", "VmHWM")}

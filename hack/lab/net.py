@@ -117,16 +117,18 @@ class RouteRecorder:
     def events(self, prefix, since=None):
         """[(seconds since the epoch, "add" or "del", {next hops})] of one /32 or other prefix, oldest first."""
         prefix = prefix.removesuffix("/32")
-        found = []
+        return [(stamp, kind, hops) for found, stamp, kind, hops in self.changes(since) if found == prefix]
+
+    def changes(self, since=None):
+        """(prefix, and as above) of each change of any prefix, oldest first; a /32 goes without its length."""
         for line in self._path.read_text().splitlines():
             match = self._LINE.match(line)
-            if match is None or match["prefix"] != prefix:
+            if match is None:
                 continue
             stamp = datetime.fromisoformat(match["time"]).timestamp()
             if stamp >= (since or 0):
                 hops = set(re.findall(r"via (\S+)", match["rest"]))
-                found.append((stamp, "del" if match["gone"] else "add", hops))
-        return found
+                yield match["prefix"], stamp, "del" if match["gone"] else "add", hops
 
     def stop(self):
         self._process.kill()
