@@ -1,6 +1,6 @@
 #pragma once
 // When statuses are written: the first change of an object at once, later ones at most once per
-// interval, together. Pure: time comes in.
+// interval, together; a large one more rarely. Pure: time comes in.
 
 #include <algorithm>
 #include <map>
@@ -17,8 +17,8 @@ class Pacer {
 
   // The object has something new to be written.
   void Mark(const ObjectKey& key, absl::Duration now) {
-    const auto taken = taken_.find(key);
-    due_.try_emplace(key, taken == taken_.end() ? now : std::max(now, taken->second + interval_));
+    const auto rests = rests_.find(key);
+    due_.try_emplace(key, rests == rests_.end() ? now : std::max(now, rests->second));
   }
 
   // The objects whose turn it is, in order; each is unmarked.
@@ -29,14 +29,22 @@ class Pacer {
     }
     for (const ObjectKey& key : keys) {
       due_.erase(key);
-      taken_[key] = now;
+      rests_[key] = now + interval_;
     }
     return keys;
   }
 
+  // It was taken: it is not taken again before `until`.
+  void Rest(const ObjectKey& key, absl::Duration until) {
+    absl::Duration& rest = rests_[key];
+    rest = std::max(rest, until);
+    if (const auto due = due_.find(key); due != due_.end())
+      due->second = std::max(due->second, rest);
+  }
+
   void Forget(const ObjectKey& key) {
     due_.erase(key);
-    taken_.erase(key);
+    rests_.erase(key);
   }
 
   // InfiniteDuration: nothing is marked.
@@ -49,7 +57,7 @@ class Pacer {
  private:
   const absl::Duration interval_;
   std::map<ObjectKey, absl::Duration> due_;
-  std::map<ObjectKey, absl::Duration> taken_;  // when each was last
+  std::map<ObjectKey, absl::Duration> rests_;  // until when
 };
 
 }  // namespace openelb::observe

@@ -18,6 +18,10 @@ constexpr absl::Duration kLasting = absl::Seconds(1);
 // How long a new process waits for the speakers that should be there.
 constexpr absl::Duration kHearing = absl::Seconds(10);
 
+// Each write of a status costs the API server and whoever watches as much as all of it, however
+// little has changed: from a thousand entries on, that is spread over time.
+constexpr absl::Duration kRestPerEntry = absl::Milliseconds(1);
+
 ObjectKey PeerKey(const std::string& name) { return {network::BgpPeer::kKind, "", name}; }
 ObjectKey EipKey(const std::string& name) { return {network::Eip::kKind, "", name}; }
 ObjectKey ConfKey(const std::string& name) { return {network::BgpConf::kKind, "", name}; }
@@ -167,7 +171,10 @@ void Statuses::Complete(const ObjectKey& key, Status* status) {
   stamps_.Stamp(key, clock_->Wall(), &status->conditions);
 }
 
-void Statuses::WriteOwn(const ObjectKey& key) {
+void Statuses::WriteOwn(const ObjectKey& key, absl::Duration now) {
+  const auto rest = [&](size_t entries) {
+    pacer_.Rest(key, now + kRestPerEntry * static_cast<int64_t>(entries));
+  };
   const auto speaks = [this](const std::string& node) {
     return planner_->model().speakers.contains(node);
   };
@@ -176,17 +183,20 @@ void Statuses::WriteOwn(const ObjectKey& key) {
     if (pool == nullptr) return;
     network::EipStatus status = *pool;
     Complete(key, &status);
+    rest(status.used.size());
     sink_->WriteEip(key.name, status);
   } else if (key.kind == network::BgpPeer::kKind) {
     network::BgpPeerStatus status = board_->PeerStatus(key.name, speaks);
     const auto expected = expected_.find(key.name);
     if (expected != expected_.end()) status.expected = expected->second;
     Complete(key, &status);
+    rest(status.nodes.size());
     sink_->WriteBgpPeer(key.name, status);
   } else {
     network::BgpConfStatus status;
     if (key.name == network::kBgpConfName) status = board_->ConfStatus(speaks);
     Complete(key, &status);
+    rest(status.nodes.size());
     sink_->WriteBgpConf(key.name, status);
   }
 }
@@ -241,7 +251,7 @@ void Statuses::WriteDue(absl::Duration now) {
   if (heard) unheard_.clear();
   for (const ObjectKey& key : keys) {
     if (heard || key.kind == network::Eip::kKind) {
-      WriteOwn(key);
+      WriteOwn(key, now);
     } else {
       unheard_.insert(key);
     }

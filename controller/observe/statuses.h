@@ -38,7 +38,8 @@ class Statuses {
   // Which speakers should have which sessions may have changed.
   void OnSpeakersPlanned() { speakers_planned_ = true; }
 
-  // As ipam has it now. An Eip within a second of its last one.
+  // As ipam has it now. An Eip within a second of its last one; one with thousands of addresses in
+  // use, a second later for each thousand.
   void WriteService(const ObjectKey& key);
   void WriteEip(const std::string& name);
   void Record(const ClusterEvent& event);
@@ -67,7 +68,7 @@ class Statuses {
   // Whether every speaker has reported, or has been waited for long enough: until then a status
   // would show sessions as gone that are only unheard of.
   bool SpeakersHeard(absl::Duration now);
-  void WriteOwn(const ObjectKey& key);
+  void WriteOwn(const ObjectKey& key, absl::Duration now);
   // Truncates, stamps and encloses the object's conditions.
   template <typename Status>
   void Complete(const ObjectKey& key, Status* status);
