@@ -74,6 +74,14 @@ class EpollPacketTest : public testing::Test {
     loop->SetHandler(&unused);
     packet = std::make_unique<EpollPacket>(loop.get());
     packet->SetHandler(&handler);
+    // Until the kernel has noticed the cable, it drops what is sent.
+    for (EpollIo* each : {loop.get(), far_loop.get()}) {
+      for (int round = 0; round < 2000 && !each->Interfaces()[0].carrier; ++round) {
+        each->RunOnce(absl::Milliseconds(1));
+      }
+      ASSERT_TRUE(each->Interfaces()[0].carrier);
+    }
+    handler = RecordingPacketHandler();
   }
 
   absl::Status SendFromFar(absl::string_view frame) { return far->Send(far_index, Hex(frame)); }
