@@ -13,6 +13,7 @@
 #include <cstring>
 #include <optional>
 
+#include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 
 namespace openelb::io {
@@ -92,6 +93,16 @@ bool ParseLink(std::span<const uint8_t> body, LinkTable* table) {
   return true;
 }
 
+bool IsOurs(const Attributes& address) {
+  if (auto protocol = address.find(IFA_PROTO); protocol != address.end()) {
+    return protocol->second.size() == 1 && protocol->second[0] == kHeldProtocol;
+  }
+  auto label = address.find(IFA_LABEL);
+  if (label == address.end()) return false;
+  const auto* text = reinterpret_cast<const char*>(label->second.data());
+  return absl::EndsWith({text, strnlen(text, label->second.size())}, kHeldLabelSuffix);
+}
+
 bool ParseAddress(std::span<const uint8_t> body, LinkTable* table) {
   const std::optional<ifaddrmsg> header = TakeHeader<ifaddrmsg>(&body);
   if (!header.has_value()) return false;
@@ -111,11 +122,15 @@ bool ParseAddress(std::span<const uint8_t> body, LinkTable* table) {
       header->ifa_prefixlen > size * 8) {
     return false;
   }
+  const int index = static_cast<int>(header->ifa_index);
+  if (IsOurs(*attributes)) {
+    table->held[index].insert(IpAddress::FromBytes(address->second));
+    return true;
+  }
   const bool unusable = (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) != 0;
   if (!unusable) {
-    table->addresses[static_cast<int>(header->ifa_index)].insert(
-        {IpAddress::FromBytes(address->second), header->ifa_prefixlen,
-         header->ifa_scope >= RT_SCOPE_LINK});
+    table->addresses[index].insert({IpAddress::FromBytes(address->second), header->ifa_prefixlen,
+                                    header->ifa_scope >= RT_SCOPE_LINK});
   }
   return true;
 }
@@ -222,6 +237,7 @@ absl::StatusOr<std::unique_ptr<AddressMonitor>> AddressMonitor::Create() {
   auto monitor = std::unique_ptr<AddressMonitor>(new AddressMonitor(std::move(fd)));
   monitor->interfaces_ = table->Interfaces();
   monitor->addresses_ = table->Addresses();
+  monitor->held_ = table->held;
   return monitor;
 }
 
@@ -235,9 +251,10 @@ absl::StatusOr<bool> AddressMonitor::Refresh() {
   if (!table.ok()) return table.status();
   // Addresses are part of their interfaces, but for their scope, which never changes.
   std::vector<Interface> interfaces = table->Interfaces();
-  if (interfaces == interfaces_) return false;
+  if (interfaces == interfaces_ && table->held == held_) return false;
   interfaces_ = std::move(interfaces);
   addresses_ = table->Addresses();
+  held_ = table->held;
   return true;
 }
 

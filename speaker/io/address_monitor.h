@@ -18,8 +18,15 @@
 #include "api/base/ip.h"
 #include "speaker/io/interface.h"
 #include "speaker/io/socket.h"
+#include "speaker/io/vrrp_io.h"
 
 namespace openelb::io {
+
+// Marks the addresses that we put on interfaces, so that they are told from others' and a later
+// process finds what an earlier one left. The kernel keeps the protocol since Linux 5.18; an older
+// one only the label, which IPv6 has not and a long interface name leaves no room for.
+constexpr uint8_t kHeldProtocol = 112;
+constexpr char kHeldLabelSuffix[] = ":openelb";
 
 // The tables of one reading.
 struct LinkTable {
@@ -31,8 +38,10 @@ struct LinkTable {
   };
   // By index; without addresses, and without the loopback.
   std::map<int, Interface> links;
-  // By link index; usable ones.
+  // By link index; usable ones, without those that carry our mark.
   std::map<int, std::set<Address>> addresses;
+  // By link index; those that carry our mark.
+  HeldAddresses held;
 
   // Sorted by index. Addresses of links that are not in the table are left out.
   std::vector<Interface> Interfaces() const;
@@ -50,13 +59,15 @@ class AddressMonitor {
   static absl::StatusOr<std::unique_ptr<AddressMonitor>> Create();
 
   int fd() const { return fd_.get(); }
-  // To be called when fd() is readable. Whether interfaces() or addresses() changed; after an error
-  // both are what they were, and the caller tries again.
+  // To be called when fd() is readable. Whether anything below changed; after an error it is what
+  // it was, and the caller tries again.
   absl::StatusOr<bool> Refresh();
   // All but the loopback, those that are down included.
   const std::vector<Interface>& interfaces() const { return interfaces_; }
   // Of interfaces that are up, of more than link scope.
   const std::vector<InterfaceAddress>& addresses() const { return addresses_; }
+  // Those that carry our mark; they are in none of the above.
+  const HeldAddresses& held() const { return held_; }
 
  private:
   explicit AddressMonitor(UniqueFd notifications) : fd_(std::move(notifications)) {}
@@ -64,6 +75,7 @@ class AddressMonitor {
   UniqueFd fd_;
   std::vector<Interface> interfaces_;
   std::vector<InterfaceAddress> addresses_;
+  HeldAddresses held_;
 };
 
 }  // namespace openelb::io

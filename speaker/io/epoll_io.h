@@ -46,7 +46,9 @@ class EpollIo final : public Io {
   void Unwatch(int fd);
   // All interfaces but the loopback, sorted by index.
   const std::vector<Interface>& Interfaces() const { return monitor_->interfaces(); }
-  // Calls `changed` within RunOnce whenever Interfaces() changed, until UnwatchInterfaces.
+  // Addresses on interfaces that carry our mark.
+  const HeldAddresses& Held() const { return monitor_->held(); }
+  // Calls `changed` within RunOnce whenever one of both changed, until UnwatchInterfaces.
   uint64_t WatchInterfaces(std::function<void()> changed);
   void UnwatchInterfaces(uint64_t id) { interface_watchers_.erase(id); }
   // Whether closed connections still wait for their peers.

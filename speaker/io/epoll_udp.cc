@@ -2,78 +2,24 @@
 
 #include <net/if.h>
 #include <netinet/in.h>
-#include <netinet/ip.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "speaker/io/socket_address.h"
+#include "speaker/io/link_socket.h"
 
 namespace openelb::io {
 namespace {
 
-constexpr int kTtl = 255;
-// The highest that needs no capability; CS6 alone would mean less to a queueing discipline.
-constexpr int kPriority = 6;
 constexpr size_t kMaxDatagram = 2048;
 // Datagrams read of one socket before others get their turn.
 constexpr int kMaxBatch = 64;
 
-bool SetInt(int fd, int level, int name, int value) {
-  return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
-}
-
 bool SetOptions(int fd, Family family) {
-  bool done = false;
-  if (family == Family::kV4) {
-    done = SetInt(fd, IPPROTO_IP, IP_TTL, kTtl) &&
-           SetInt(fd, IPPROTO_IP, IP_TOS, IPTOS_CLASS_CS6) &&
-           SetInt(fd, IPPROTO_IP, IP_RECVTTL, 1) && SetInt(fd, IPPROTO_IP, IP_PKTINFO, 1);
-  } else {
-    done = SetInt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) &&
-           SetInt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, kTtl) &&
-           SetInt(fd, IPPROTO_IPV6, IPV6_TCLASS, IPTOS_CLASS_CS6) &&
-           SetInt(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1) &&
-           SetInt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
-  }
-  // After the precedence, which sets a priority of its own.
-  return done && SetInt(fd, SOL_SOCKET, SO_PRIORITY, kPriority);
-}
-
-SocketAddress WithScope(const IpAddress& address, uint16_t port, unsigned interface_index) {
-  SocketAddress result = ToSocketAddress(address, port);
-  if (address.is_v6() && address.IsLinkLocal()) {
-    reinterpret_cast<sockaddr_in6*>(&result.storage)->sin6_scope_id = interface_index;
-  }
-  return result;
-}
-
-template <typename T>
-T ControlValue(const cmsghdr* header) {
-  T value;
-  std::memcpy(&value, CMSG_DATA(header), sizeof(value));
-  return value;
-}
-
-// What the kernel says about a datagram beside its sender.
-void ReadControl(msghdr* message, Datagram* datagram) {
-  for (cmsghdr* header = CMSG_FIRSTHDR(message); header != nullptr;
-       header = CMSG_NXTHDR(message, header)) {
-    if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_TTL) {
-      datagram->ttl = ControlValue<int>(header);
-    } else if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_HOPLIMIT) {
-      datagram->ttl = ControlValue<int>(header);
-    } else if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO) {
-      const auto info = ControlValue<in_pktinfo>(header);
-      datagram->local = IpAddress::FromBytes({reinterpret_cast<const uint8_t*>(&info.ipi_addr), 4});
-    } else if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_PKTINFO) {
-      const auto info = ControlValue<in6_pktinfo>(header);
-      datagram->local = IpAddress::FromBytes({info.ipi6_addr.s6_addr, 16});
-    }
-  }
+  return (family == Family::kV4 || SetInt(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) &&
+         SetLinkOptions(fd, family);
 }
 
 }  // namespace
@@ -92,7 +38,7 @@ absl::StatusOr<UdpId> EpollUdp::Open(const UdpOptions& options) {
   const int domain = options.local.is_v4() ? AF_INET : AF_INET6;
   opened.fd = UniqueFd(socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const int fd = opened.fd.get();
-  SocketAddress local = WithScope(options.local, options.port, opened.interface_index);
+  SocketAddress local = ToLinkAddress(options.local, options.port, opened.interface_index);
   if (!opened.fd.valid() ||
       setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, options.interface.c_str(),
                  static_cast<socklen_t>(options.interface.size())) != 0 ||
@@ -110,7 +56,7 @@ absl::Status EpollUdp::Send(UdpId socket, const IpAddress& remote, uint16_t port
                             std::span<const uint8_t> data) {
   auto it = sockets_.find(socket);
   if (it == sockets_.end()) return absl::NotFoundError("no such socket");
-  SocketAddress to = WithScope(remote, port, it->second.interface_index);
+  SocketAddress to = ToLinkAddress(remote, port, it->second.interface_index);
   if (sendto(it->second.fd.get(), data.data(), data.size(), 0, to.get(), to.size) < 0) {
     return ErrnoStatus(errno, absl::StrCat("send to ", remote.ToString(), " port ", port, " on ",
                                            it->second.options.interface));
@@ -148,7 +94,9 @@ void EpollUdp::Read(UdpId id) {
     datagram.remote = FromSocketAddress(from.storage);
     datagram.remote_port = PortOf(from.storage);
     datagram.data = {data.data(), static_cast<size_t>(size)};
-    ReadControl(&message, &datagram);
+    const PacketInfo info = ReadPacketInfo(&message);
+    datagram.local = info.destination;
+    datagram.ttl = info.ttl;
     handler_->OnDatagram(datagram);
   }
 }

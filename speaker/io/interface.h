@@ -17,7 +17,7 @@ struct Interface {
   bool up = false;           // administratively
   bool carrier = false;      // frames pass
   bool ipv6_router = false;  // forwards IPv6
-  // Usable ones of every scope, sorted by address.
+  // Usable ones of every scope, sorted by address; without those that VRRP has put there.
   std::vector<InterfaceAddress> addresses;
 
   friend bool operator==(const Interface&, const Interface&) = default;

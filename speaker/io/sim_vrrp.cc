@@ -12,13 +12,7 @@ class SimVrrpSegment::Process final : public VrrpIo {
   ~Process() override { host().process = nullptr; }
 
   void SetHandler(VrrpHandler* handler) override { handler_ = handler; }
-  std::vector<Interface> Interfaces() override {
-    Interface interface = host().interface;
-    for (const IpAddress& address : host().held) {
-      interface.addresses.push_back({kName, address, FamilyBits(address.family())});
-    }
-    return {interface};
-  }
+  std::vector<Interface> Interfaces() override { return {host().interface}; }
   absl::Status Open(int interface, Family family) override {
     if (interface != kIndex) return absl::NotFoundError(absl::StrCat("interface ", interface));
     open_.insert(family);

@@ -29,7 +29,7 @@ class VrrpHandler {
   virtual ~VrrpHandler() = default;
   // A packet of protocol 112 to its multicast group or to this node, that this node did not send.
   virtual void OnVrrpPacket(const VrrpPacket& packet) = 0;
-  // Interfaces() changed.
+  // Interfaces() changed, or somebody else changed what we hold: Hold puts it right.
   virtual void OnInterfacesChanged() = 0;
 };
 
@@ -51,10 +51,10 @@ class VrrpIo {
   virtual absl::Status Send(int interface, const IpAddress& source, const IpAddress& destination,
                             std::span<const uint8_t> payload) = 0;
   // Makes `addresses` the ones that we hold: adds those that are missing, each for itself alone
-  // (/32 or /128) and never as the source of the node's own traffic, and removes whatever else of
-  // ours is there, what an earlier process left included. Those on an interface that went away are
-  // forgotten. Addresses of others stay. After an error, which names what failed, the rest has
-  // been done; the same call tries again.
+  // (/32 or /128) and as the last choice for the source of the node's own traffic, and removes
+  // whatever else of ours is there, what an earlier process left included. Those on an interface
+  // that went away are forgotten. Addresses of others stay. After an error, which names what
+  // failed, the rest has been done; the same call tries again.
   virtual absl::Status Hold(const HeldAddresses& addresses) = 0;
 };
 

@@ -89,6 +89,7 @@ void Instance::Stop() {
 // ---- interfaces ----
 
 void Instance::OnInterfacesChanged() {
+  hold_again_ = true;
   UpdatePorts();
   Finish();
 }
@@ -176,8 +177,6 @@ std::optional<IpAddress> Instance::PrimaryOf(const io::Interface& interface, Fam
   for (const InterfaceAddress& candidate : interface.addresses) {
     const IpAddress& address = candidate.address;
     if (address.family() != family || (family == Family::kV6 && !address.IsLinkLocal())) continue;
-    const auto held = held_.find(interface.index);
-    if (held != held_.end() && held->second.contains(address)) continue;
     const std::tuple<bool, IpAddress> rank{candidate.length == FamilyBits(family), address};
     if (!best.has_value() || rank < *best) best = rank;
   }

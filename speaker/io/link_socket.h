@@ -1,0 +1,30 @@
+#pragma once
+// What sockets that speak on one link alone have in common.
+
+#include <sys/socket.h>
+
+#include <cstdint>
+
+#include "api/base/ip.h"
+#include "speaker/io/socket_address.h"
+
+namespace openelb::io {
+
+// False: see errno.
+bool SetInt(int fd, int level, int name, int value);
+
+// What is sent to one address carries TTL or hop limit 255 and the mark of network control (DSCP
+// CS6); what comes in carries PacketInfo. False: see errno.
+bool SetLinkOptions(int fd, Family family);
+
+// With the scope that a link-local IPv6 address needs.
+SocketAddress ToLinkAddress(const IpAddress& address, uint16_t port, unsigned interface_index);
+
+// What the kernel says about a packet that came in, beside its sender.
+struct PacketInfo {
+  IpAddress destination;
+  int ttl = 0;  // or hop limit; 0: not known
+};
+PacketInfo ReadPacketInfo(msghdr* message);
+
+}  // namespace openelb::io
