@@ -80,10 +80,11 @@ def test_speakers_may_do_nothing(installed):
 
 
 HERE_ONLY = ("-n", NAMESPACE)
+STATUS = "--subresource=status"
 
 
 @pytest.mark.parametrize("verb, resource, where", [
-    ("watch", "services", ("-A",)), ("patch", "services/status", ("-n", "default")), ("patch", "eips/status", ()),
+    ("watch", "services", ("-A",)), ("patch", "services", ("-n", "default", STATUS)), ("patch", "eips", (STATUS,)),
     ("create", "events", ("-n", "default")), ("create", "tokenreviews", ()),
     ("update", f"leases/{CONTROLLER}", HERE_ONLY), ("get", "secrets/openelb-controller-tls", HERE_ONLY),
     ("watch", f"daemonsets/{SPEAKER}", HERE_ONLY)])

@@ -110,7 +110,10 @@ void Reflector::OnHead(int status, const HttpHeaders& headers, absl::Duration no
   if (status == 429) retry_after_ = RetryAfter(headers);
   if (status != 200) return;
   if (phase_ == Phase::kStream) informer_->BeginList();
-  if (phase_ == Phase::kWatch) outage_.reset();
+  if (phase_ == Phase::kWatch) {
+    outage_.reset();
+    away_since_.reset();
+  }
   if (Verb() == "watch") ++counters_.watches;
 }
 
@@ -227,7 +230,9 @@ void Reflector::OnProbe(const std::string& version, absl::Duration now) {
     doubtful_ = true;
     return StartList(now + kSecondLook);
   }
-  if (long_absent_) return StartList(now);
+  // Revisions that have passed ours prove nothing: a restored etcd counts on from where it was
+  // saved. So this is measured up to the answer, not to the last failure.
+  if (away_since_ && *away_since_ + kLongAbsence <= now) return StartList(now);
   phase_ = Phase::kWatch;
   not_before_ = now;
 }
@@ -256,7 +261,7 @@ void Reflector::CompleteList(const std::string& version) {
   ++counters_.lists;
   version_ = version;
   doubtful_ = false;
-  long_absent_ = false;
+  away_since_.reset();
   expired_ = 0;
   lost_watches_ = 0;
   proven_ = false;
@@ -313,9 +318,9 @@ void Reflector::Fail(const absl::Status& status, absl::Duration now) {
   outage_ = {.since = outage_.has_value() ? outage_->since : now,
              .status = Explain(informer_->resource(), Verb(), status),
              .unreachable = http_status_ == 0};
-  if (outage_->unreachable && outage_->since + kLongAbsence <= now) {
-    long_absent_ = true;
-    continue_.clear();
+  if (outage_->unreachable) {
+    if (!away_since_) away_since_ = now;
+    if (*away_since_ + kLongAbsence <= now) continue_.clear();
   }
   Abandon();
   const bool lost = phase_ == Phase::kWatch || (phase_ == Phase::kStream && http_status_ == 200);

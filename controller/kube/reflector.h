@@ -105,14 +105,13 @@ class Reflector {
   Random* const random_;
 
   Phase phase_ = Phase::kStream;
-  std::string version_;       // how far we have seen; empty: nothing yet
-  std::string continue_;      // of the next page; empty: the first one
-  int expired_ = 0;           // times that pages expired during this list
-  bool doubtful_ = false;     // the server has shown an earlier revision than ours
-  bool long_absent_ = false;  // the server could not be reached for long
-  bool proven_ = false;       // a watch since the last list was not fruitless
-  int lost_watches_ = 0;      // in a row, each fruitless
-  int silences_ = 0;          // in a row
+  std::string version_;    // how far we have seen; empty: nothing yet
+  std::string continue_;   // of the next page; empty: the first one
+  int expired_ = 0;        // times that pages expired during this list
+  bool doubtful_ = false;  // the server has shown an earlier revision than ours
+  bool proven_ = false;    // a watch since the last list was not fruitless
+  int lost_watches_ = 0;   // in a row, each fruitless
+  int silences_ = 0;       // in a row
 
   // The request under way, or the last one.
   bool running_ = false;
@@ -128,6 +127,8 @@ class Reflector {
   absl::Duration not_before_;  // of the next request
   Backoff backoff_;
   std::optional<Outage> outage_;
+  // First failure to reach the server since the last watch or complete list.
+  std::optional<absl::Duration> away_since_;
   ReflectorCounters counters_;
 };
 

@@ -218,6 +218,26 @@ TEST_F(ReflectorTest, AWatchIsAnsweredAtOnceOrTriedAgain) {
   EXPECT_TRUE(cancelled_);
 }
 
+// Revisions that have passed ours prove nothing after an absence in which an etcd can be restored;
+// it lasts until the server answers, not until the last attempt that fails.
+TEST_F(ReflectorTest, AServerThatWasAwayForLongIsListed) {
+  constexpr char kProbed[] = R"({"metadata":{"resourceVersion":"9"},"items":[]})";
+  StartWatching();
+  reflector_.OnDone(absl::OkStatus(), now_);
+  Request();
+  for (const auto& [away, next] :
+       {std::pair(absl::Seconds(2), "&resourceVersion=8"), {absl::Seconds(3), "?limit=500"}}) {
+    Begin(200, Event("MODIFIED", "n1", 1, 8));
+    Break();
+    EXPECT_EQ(Request(), "/api/v1/nodes?limit=1");
+    Break();
+    now_ += away;
+    EXPECT_EQ(Request(), "/api/v1/nodes?limit=1");
+    Answer(200, kProbed);
+    EXPECT_THAT(Request(), HasSubstr(next));
+  }
+}
+
 TEST_F(ReflectorTest, OpaqueVersionsAreTakenAsTheyCome) {
   Request();
   Begin(200, kInitialEnd);
