@@ -74,6 +74,7 @@ void ApiSide::TellWhenReady() {
 
 void ApiSide::SetServing() {
   serving_ = true;
+  election_.Recovered();
   SetWriting();
 }
 

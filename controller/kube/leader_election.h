@@ -41,6 +41,7 @@ class LeaderElection {
 
   const Leadership& leadership() const { return machine_.leadership(); }
   void RaiseAbove(uint64_t seen) { machine_.RaiseAbove(seen); }
+  void Recovered() { machine_.Recovered(); }
   // At an orderly stop: gives the Lease up, so that another takes over at once. Turn until
   // released() or patience ends.
   void Release() { machine_.Release(); }

@@ -24,7 +24,8 @@ struct Leadership {
   std::string endpoint;  // HOST:PORT where that holder serves speakers; empty: it does not say
 
   // Nobody had renewed the Lease for so long, by the times in it, when this one took it, that the
-  // cluster's store may be a copy restored from then.
+  // cluster's store may be a copy restored from then; or who held it last found it so, and did not
+  // come to the end of its recovery.
   bool old_lease = false;
 
   // The cluster's objects may be written.

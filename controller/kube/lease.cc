@@ -62,6 +62,7 @@ LeaseRecord ReadLease(const Value& lease) {
   const Value* annotations = metadata == nullptr ? nullptr : metadata->Find("annotations");
   if (annotations == nullptr) return record;
   record.endpoint = Text(annotations->Find(kEndpointAnnotation));
+  record.recovering = Text(annotations->Find(kRecoveringAnnotation)) == "true";
   const std::string epoch = Text(annotations->Find(kEpochAnnotation));
   if (!epoch.empty() && (!absl::SimpleAtoi(epoch, &record.epoch) || record.epoch > kMaxEpoch)) {
     record.epoch = 0;
@@ -78,6 +79,11 @@ void WriteLease(const LeaseRecord& record, Value* lease) {
   Value& annotations = MapOf(&MapOf(lease, "metadata"), "annotations");
   annotations[kEpochAnnotation] = absl::StrCat(record.epoch);
   annotations[kEndpointAnnotation] = record.endpoint;
+  if (record.recovering) {
+    annotations[kRecoveringAnnotation] = "true";
+  } else {
+    annotations.map()->erase(kRecoveringAnnotation);
+  }
   Value& spec = MapOf(lease, "spec");
   spec["holderIdentity"] = record.holder;
   spec["leaseDurationSeconds"] = absl::ToInt64Seconds(record.duration);

@@ -1,5 +1,5 @@
 #pragma once
-// A coordination.k8s.io Lease as client-go's leader election writes it, and our two annotations.
+// A coordination.k8s.io Lease as client-go's leader election writes it, and our annotations.
 
 #include <cstdint>
 #include <string>
@@ -12,6 +12,7 @@ namespace openelb::kube {
 
 inline constexpr const char* kEpochAnnotation = "openelb.kubesphere.io/epoch";
 inline constexpr const char* kEndpointAnnotation = "openelb.kubesphere.io/endpoint";
+inline constexpr const char* kRecoveringAnnotation = "openelb.kubesphere.io/recovering";
 
 struct LeaseRecord {
   std::string holder;       // identity; empty: nobody, such as after an orderly stop
@@ -21,6 +22,7 @@ struct LeaseRecord {
   int64_t transitions = 0;  // of the leadership
   uint64_t epoch = 0;       // the annotation; 0: missing or no epoch
   std::string endpoint;     // likewise: HOST:PORT where the holder serves speakers
+  bool recovering = false;  // likewise: the holder distrusts the cluster's store, and asks speakers
   std::string damage;       // what of the above could not be read, one sentence; empty: nothing
 };
 

@@ -69,6 +69,10 @@ ApiCall LeaseMachine::Read() const {
 }
 
 ApiCall LeaseMachine::Write(absl::Time wall) {
+  if (!mine()) {
+    const absl::Time old = record_.renewed + options_.lease_duration + options_.renew_deadline;
+    leadership_.old_lease = recovering_ = lease_ && (wall > old || record_.recovering);
+  }
   written_ = {.holder = releasing_ ? "" : options_.identity,
               .duration = releasing_ ? absl::Seconds(1) : options_.lease_duration,
               .acquired = mine() ? acquired_ : wall,
@@ -77,11 +81,8 @@ ApiCall LeaseMachine::Write(absl::Time wall) {
                              : lease_ ? record_.transitions + 1
                                       : 0,
               .epoch = epoch_,
-              .endpoint = releasing_ ? "" : options_.endpoint};
-  if (!mine()) {
-    leadership_.old_lease =
-        lease_ && wall > record_.renewed + options_.lease_duration + options_.renew_deadline;
-  }
+              .endpoint = releasing_ ? "" : options_.endpoint,
+              .recovering = recovering_};
   if (!releasing_ && (!mine() || RaiseDue())) written_.epoch = std::max(floor_, epoch_) + 1;
   Value body = lease_.value_or(Value());
   WriteLease(written_, &body);

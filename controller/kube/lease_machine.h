@@ -51,6 +51,8 @@ class LeaseMachine {
 
   // A speaker has seen epoch `seen`: leadership().epoch grows above it by another update.
   void RaiseAbove(uint64_t seen);
+  // What the speakers announce is known, and plans are served: the next leader may trust the store.
+  void Recovered() { recovering_ = false; }
   // Gives the Lease up if it is ours, and competes no more.
   void Release();
   // Nothing is left to give up.
@@ -108,6 +110,7 @@ class LeaseMachine {
   uint64_t epoch_ = 0;         // while mine()
   absl::Time acquired_;        // likewise
   int64_t transitions_ = 0;    // likewise
+  bool recovering_ = false;    // likewise
   uint64_t floor_ = 0;         // the largest epoch known of another leadership
 };
 

@@ -170,6 +170,36 @@ TEST_F(LeaseMachineTest, ALeaseThatNobodyRenewedForLongMayBeARestoredOne) {
   }
 }
 
+// Lost must not be: what only the speakers know, when the one who asks them for it dies meanwhile.
+TEST_F(LeaseMachineTest, TheNextLeaderGoesOnWithARecoveryThatWasCutShort) {
+  const absl::Time wall = absl::UnixEpoch() + absl::Hours(1);
+  Value lease;
+  WriteLease({.holder = "pod-a_0", .renewed = wall - absl::Hours(1)}, &lease);
+  const auto write = [&](LeaseMachine* machine) {
+    std::optional<ApiCall> call = machine->Next(now_, wall);
+    if (call && call->method == "GET") {
+      machine->OnAnswer(lease, now_);
+      call = machine->Next(now_, wall);
+    }
+    if (!call) return;
+    lease = call->body;
+    machine->OnAnswer(lease, now_);
+    now_ += absl::Seconds(2);
+  };
+  LeaseMachine cut_short(Options(), &random_);
+  write(&cut_short);
+  LeaseMachine second(Options(), &random_);
+  write(&second);
+  EXPECT_TRUE(second.leadership().old_lease);
+  EXPECT_TRUE(ReadLease(lease).recovering);
+  second.Recovered();
+  write(&second);
+  EXPECT_FALSE(ReadLease(lease).recovering);
+  LeaseMachine third(Options(), &random_);
+  write(&third);
+  EXPECT_FALSE(third.leadership().old_lease);
+}
+
 TEST_F(LeaseMachineTest, ARaiseIsWrittenAtOnceAndCountsOnceItIsKept) {
   Lead();
   EXPECT_EQ(machine_.leadership().epoch, 1u);
