@@ -1,7 +1,6 @@
 """What the fault suites ask of a cluster at the documented state, and do to it."""
 
 import contextlib
-import json
 import os
 import re
 import signal
@@ -12,7 +11,7 @@ from lab.installed import CONTROLLER, CONTROLLER_USER, NAMESPACE, SPEAKER_USER
 from lab.net import Host, wait_until
 from lab.traffic import Traffic
 from lab.workloads import service
-from watch import ALL, DOCUMENTED, withdrawals
+from watch import ALL, DOCUMENTED
 
 LEASE = ("lease", CONTROLLER)
 OPENELB = {"lb.kubesphere.io/v1alpha1": "openelb", "eip.openelb.kubesphere.io/v1alpha2": "bgp-eip"}

@@ -4,7 +4,7 @@ import contextlib
 import time
 
 import pytest
-from faults import (assert_writers, drop, kill, serve_new, suspended, unharmed, wait_attached)
+from faults import assert_writers, drop, kill, serve_new, suspended, unharmed, wait_attached
 from lab.fabric import VIP
 from lab.kubernetes_topology import NODES
 from lab.net import wait_until
@@ -21,7 +21,7 @@ def lab(documented):
     documented.wait_nodes(*NODES)
     documented.wait_installed()
     wait_attached(documented)
-    assert_writers(documented, others=("kubernetes-admin",))
+    assert_writers(documented)
 
 
 def restart_nodes(lab):
