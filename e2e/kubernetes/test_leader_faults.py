@@ -61,7 +61,7 @@ def test_both_controllers_gone(lab):
     with unharmed(lab):
         lab.kubectl("-n", NAMESPACE, "scale", f"deployment/{CONTROLLER}", "--replicas=0")
         wait_until(lambda: not lab.controllers(), 20, what="no controller")
-        time.sleep(20)
+        time.sleep(60)
         lab.kubectl("-n", NAMESPACE, "scale", f"deployment/{CONTROLLER}", "--replicas=2")
         lab.wait_installed()
         serve_new(lab, "after-both")
