@@ -106,6 +106,7 @@ void Controller::Apply(const ObjectEvent& event) {
   if (const auto* slice = std::get_if<kube::EndpointSlice>(&*event.object)) {
     See(*slice);
   } else {
+    if (const auto* node = std::get_if<kube::Node>(&*event.object)) NoteReturn(*node);
     planner_.Upsert(*event.object);
   }
   statuses_.OnObject(*event.object);
@@ -115,6 +116,25 @@ void Controller::See(const kube::EndpointSlice& slice) {
   const kube::EndpointSlice* before =
       planner_.FindSlice(absl::StrCat(slice.meta.namespace_, "/", slice.meta.name));
   planner_.Upsert(endpoint_grace_.See(before, slice, seams_.clock->Monotonic()));
+}
+
+// A node that was silent is Ready before its Pods are.
+void Controller::NoteReturn(const kube::Node& node) {
+  const auto& nodes = planner_.model().nodes;
+  const auto planned = nodes.find(node.meta.name);
+  const bool was_silent =
+      planned != nodes.end() && planned->second.health == plan::Health::kUnknown;
+  if (!was_silent || node.ready != kube::ConditionStatus::kTrue) return;
+  planner_.SetReturning(node.meta.name, true);
+  returning_[node.meta.name] = seams_.clock->Monotonic() + options_.settle;
+}
+
+void Controller::EndReturns(absl::Duration now) {
+  std::erase_if(returning_, [&](const auto& entry) {
+    if (entry.second > now) return false;
+    planner_.SetReturning(entry.first, false);
+    return true;
+  });
 }
 
 void Controller::OnSynced() {
@@ -292,6 +312,7 @@ void Controller::Turn() {
     planner_.Hold(false);
   }
   for (const kube::EndpointSlice& slice : endpoint_grace_.TakeDue(now)) See(slice);
+  EndReturns(now);
   TakeLead();
   distributor_.SetRefusal(seams_.epoch->leads());
   EndRests(now);
@@ -361,6 +382,7 @@ absl::Duration Controller::NextWakeup() const {
   absl::Duration next = std::min(distributor_.NextWakeup(), reset_turns_.NextDue());
   if (settle_until_) next = std::min(next, *settle_until_);
   next = std::min(next, endpoint_grace_.NextDue());
+  for (const auto& [node, until] : returning_) next = std::min(next, until);
   if (!gate_open_) next = std::min(next, recovery_.deadline());
   if (!rests_.empty()) next = std::min(next, rests_.front().first);
   if (gate_open_ && save_due_) next = std::min(next, next_save_);

@@ -137,6 +137,8 @@ class Controller final : public EventSource::Handler,
   void LoadSaved();
   void Apply(const ObjectEvent& event);
   void See(const kube::EndpointSlice& slice);
+  void NoteReturn(const kube::Node& node);
+  void EndReturns(absl::Duration now);
   void SetFact(plan::Fact fact);
   std::string RackOf(const std::string& node) const;
   void Allocate();
@@ -172,6 +174,7 @@ class Controller final : public EventSource::Handler,
   bool gate_open_ = false;
   bool facts_missing_ = false;
   std::deque<std::pair<absl::Duration, IpAddress>> rests_;  // until when, oldest first
+  std::map<std::string, absl::Duration> returning_;         // nodes, until when
 
   absl::Time last_stamp_ = absl::InfinitePast();  // of facts
   bool save_due_ = false;

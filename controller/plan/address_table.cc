@@ -98,10 +98,9 @@ AddressView AddressTable::Decide(const IpAddress& address, const Model& model,
     const ServiceView& service = model.services.at(key);
     const FamilyEndpoints& endpoints = service.endpoints[family];
     for (const auto& [name, state] : endpoints.nodes) depends->insert(name);
-    std::set<std::string> nodes =
-        Select(endpoints, EndpointState::kNotReady, model, [&](const NodeView& node) {
-          return node.health == Health::kUnknown && node.next_hops[family].has_value();
-        });
+    std::set<std::string> nodes = Select(
+        endpoints, EndpointState::kNotReady, model,
+        [&](const NodeView& node) { return IsSilent(node) && node.next_hops[family].has_value(); });
     if (nodes.empty()) continue;
     view.last_resort = true;
     if (service.policy == kube::TrafficPolicy::kCluster) view.kind = Kind::kLastResort;

@@ -248,6 +248,30 @@ TEST_F(EligibilityTest, LastResort) {
   EXPECT_EQ(Hops(), "1");
 }
 
+// Lost must not be: an address whose nodes are heard of again before their endpoints are ready.
+TEST_F(EligibilityTest, LastResortLastsUntilEndpointsCanBeReady) {
+  planner_.Upsert(MakeService("local", kLocal));
+  planner_.SetAddresses("default/local", {*IpAddress::Parse("172.22.0.2")});
+  for (const char* service : {"web", "local"}) {
+    kube::EndpointSlice unready = MakeSlice(service, {"n4"});
+    unready.endpoints[0].ready = false;
+    planner_.Upsert(unready);
+  }
+  EXPECT_EQ(Hops(), "-");
+  planner_.SetReturning("n4", true);
+  EXPECT_EQ(Hops(), "1 2 3 4");
+  EXPECT_EQ(Hops("172.22.0.2/32"), "4");
+  kube::Node node = Node(4);
+  node.ready = kube::ConditionStatus::kFalse;
+  planner_.Upsert(node);
+  EXPECT_EQ(Hops(), "-") << "a node that says it is not ready does not count";
+  planner_.Upsert(Node(4));
+  EXPECT_EQ(Hops(), "1 2 3 4");
+  planner_.SetReturning("n4", false);
+  EXPECT_EQ(Hops(), "-");
+  EXPECT_EQ(Hops("172.22.0.2/32"), "-");
+}
+
 TEST_F(EligibilityTest, LastResortNeedsAnEndpointThere) {
   planner_.Upsert(MakeSlice("web", {"gone"}));
   kube::EndpointSlice slice = MakeSlice("web", {"gone"});

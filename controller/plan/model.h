@@ -42,6 +42,7 @@ struct NodeView {
   kube::Labels labels;
   std::vector<IpAddress> internal_ips;
   Health health = Health::kReady;
+  bool returning = false;  // was silent until a moment ago: its Pods' readiness lags behind its own
   PerFamily<std::optional<IpAddress>> next_hops;  // the first usable InternalIP of each family
   std::vector<InterfaceAddress> prefixes;         // sorted; reported, else annotated
   std::string rack_label;                         // empty: none
@@ -74,6 +75,11 @@ struct ServiceView {
   PerFamily<FamilyEndpoints> endpoints;
   bool operator==(const ServiceView&) const = default;
 };
+
+// Nobody has heard of the node for a while, or of its Pods since.
+inline bool IsSilent(const NodeView& node) {
+  return node.health == Health::kUnknown || (node.health == Health::kReady && node.returning);
+}
 
 // Which nodes an address is announced for, before racks and subnets.
 struct AddressView {

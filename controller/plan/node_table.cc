@@ -85,6 +85,7 @@ void NodeTable::RemoveNode(const std::string& name) {
   touched_.insert(name);
   nodes_.erase(name);
   withheld_.erase(name);
+  returning_.erase(name);
   std::erase_if(facts_, [&](const auto& entry) {
     const auto& [key, fact] = entry;
     return key.first == name && (key.second != kSpeakerFact || fact.values.empty());
@@ -125,6 +126,11 @@ void NodeTable::Hold(bool hold) {
   withheld_.clear();
 }
 
+void NodeTable::SetReturning(const std::string& name, bool returning) {
+  const bool changed = returning ? returning_.insert(name).second : returning_.erase(name) > 0;
+  if (changed) touched_.insert(name);
+}
+
 bool NodeTable::HasSpeaker(absl::string_view node) const {
   const auto it = facts_.find({std::string(node), kSpeakerFact});
   return it != facts_.end() && !it->second.values.empty();
@@ -148,6 +154,7 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
   view.labels = node.meta.labels;
   view.internal_ips = node.internal_ips;
   view.health = HealthOf(node);
+  view.returning = returning_.contains(node.meta.name);
   for (const IpAddress& address : node.internal_ips) {
     if (!IsNextHop(address)) continue;
     std::optional<IpAddress>& first = view.next_hops[address.family()];

@@ -29,6 +29,7 @@ class NodeTable {
   void RemoveDaemonSet(const std::string& namespace_, const std::string& name);
   void SetFact(const Fact& fact);
   void Hold(bool hold);
+  void SetReturning(const std::string& name, bool returning);
   std::vector<Fact> facts() const;
 
   // A speaker has said that it runs there, whether or not there is such a Node.
@@ -52,6 +53,7 @@ class NodeTable {
   bool hold_ = false;
   std::map<std::string, kube::Node> nodes_;
   std::map<std::string, kube::Node> withheld_;  // the real ones, of nodes that Hold keeps ready
+  std::set<std::string> returning_;
   std::map<std::pair<std::string, std::string>, kube::DaemonSet> daemon_sets_;  // namespace, name
   std::map<std::pair<std::string, std::string>, Fact> facts_;                   // subject, kind
   std::set<std::string> touched_;

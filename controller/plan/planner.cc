@@ -131,6 +131,10 @@ std::vector<Assignment> Planner::assignments() const {
   return all;
 }
 
+void Planner::SetReturning(const std::string& node, bool returning) {
+  impl_->nodes.SetReturning(node, returning);
+}
+
 void Planner::Hold(bool hold) {
   impl_->nodes.Hold(hold);
   impl_->services.Hold(hold);

@@ -100,6 +100,9 @@ class Planner final : public PlanView {
   // While true, a node or endpoint that was ready stays ready, because the source's own view lags
   // after it was away; everything else acts at once. Hold(false) lets the withheld news through.
   void Hold(bool hold);
+  // A node whose Ready was Unknown until a moment ago: while true, the last resort still counts its
+  // endpoints as ready, because they turn so after the node. A deleted Node is not returning.
+  void SetReturning(const std::string& node, bool returning);
 
   // Brings all sets up to date with the input. The first call plans everything.
   PlanChange Step();

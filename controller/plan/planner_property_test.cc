@@ -56,7 +56,7 @@ class History {
   explicit History(uint64_t seed) : engine_(seed) {}
 
   void Act() {
-    switch (Pick(16)) {
+    switch (Pick(17)) {
       case 0:
       case 1:
       case 2:
@@ -89,6 +89,9 @@ class History {
       case 13:
       case 14:
         SetFact();
+        break;
+      case 15:
+        planner_.SetReturning(NodeName(Pick(kNodes)), Chance(0.5));
         break;
       default:
         if (Chance(0.3)) Hold(!hold_);
@@ -125,6 +128,9 @@ class History {
       for (const auto& tell : since_hold_) tell(&fresh);
     }
     for (const Fact& fact : planner_.facts()) fresh.SetFact(fact);
+    for (const auto& [name, node] : planner_.model().nodes) {
+      fresh.SetReturning(name, node.returning);
+    }
     fresh.LoadAssignments(planner_.assignments());
     fresh.Step();
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 from faults import assert_writers, drop, openelb_service, unharmed, wait_attached, wait_served
-from lab.control_plane import API_SERVER
+from lab.control_plane import API_SERVER, CONTROLLER_MANAGER
 from lab.fabric import VIP
 from lab.kubernetes_topology import NODES
 from lab.net import wait_until
@@ -24,11 +24,13 @@ def lab(documented):
 
 def test_api_server_gone(lab):
     """When it returns, the controller manager takes all nodes for lost for a while; kube-proxy then drops requests,
-    but no route goes."""
+    but no route goes. A controller manager that lost its Lease for so long begins anew."""
     with unharmed(lab, loses=None):
         lab.control_plane.kill(API_SERVER)
         time.sleep(60)
         lab.control_plane.start(API_SERVER)
+        lab.control_plane.kill(CONTROLLER_MANAGER)
+        lab.control_plane.start(CONTROLLER_MANAGER)
         begun = time.monotonic()
         lab.apply(openelb_service("after-outage"))
         address, = wait_until(lambda: lab.ips("after-outage"), 40, what="an address")

@@ -148,6 +148,27 @@ TEST_F(ScenarioTest, ReadinessThatFallsWhileTheSourceLagsWaitsToSettle) {
   EXPECT_THAT(Hops(), ElementsAre(Ip("192.168.0.3")));
 }
 
+// Every kubelet falls silent for long and is heard of again: Nodes turn Ready before their Pods do.
+TEST_F(ScenarioTest, NodesThatReturnBeforeTheirPodsLoseNoAddress) {
+  StartAll();
+  const auto set_nodes = [&](kube::ConditionStatus ready) {
+    for (kube::Node node :
+         {Node("master1", "192.168.0.3", "leaf1"), Node("worker1", "192.168.0.4", "")}) {
+      node.ready = ready;
+      world_.cluster().Apply(node);
+    }
+  };
+  set_nodes(kube::ConditionStatus::kUnknown);
+  world_.cluster().Apply(Slice({{"master1", false}, {"worker1", false}}));
+  world_.RunFor(absl::Seconds(30));
+  set_nodes(kube::ConditionStatus::kTrue);
+  world_.RunFor(absl::Seconds(9));
+  EXPECT_THAT(Hops(), ElementsAre(Ip("192.168.0.3"), Ip("192.168.0.4")));
+  EXPECT_EQ(Withdrawals(), 0U);
+  world_.RunFor(absl::Seconds(2));
+  EXPECT_THAT(Hops(), IsEmpty()) << "Pods that are not ready for long";
+}
+
 TEST_F(ScenarioTest, AServiceThatOptsOutLosesOnlyWhatWeWrote) {
   StartAll();
   kube::Service service = Service(kube::TrafficPolicy::kCluster);
