@@ -147,7 +147,7 @@ void Controller::BeginRecovery() {
   if (!facts_missing_) {
     known.emplace();
     for (const plan::Fact& fact : planner_.facts()) {
-      if (fact.kind == plan::kSpeakerFact && !fact.values.empty()) known->insert(fact.subject);
+      if (planner_.ExpectsSpeaker(fact.subject)) known->insert(fact.subject);
     }
   }
   if (seams_.epoch->after_long_lapse()) {

@@ -136,6 +136,14 @@ bool NodeTable::HasSpeaker(absl::string_view node) const {
   return it != facts_.end() && !it->second.values.empty();
 }
 
+bool NodeTable::ExpectsSpeaker(const std::string& node) const {
+  if (!SpeakerStopped(node)) return HasSpeaker(node);
+  const auto it = nodes_.find(node);
+  if (it == nodes_.end()) return false;
+  const kube::DaemonSet* daemon_set = SpeakerDaemonSet();
+  return daemon_set == nullptr || daemon_set->Selects(it->second);
+}
+
 bool NodeTable::SpeakerStopped(absl::string_view node) const {
   const auto it = facts_.find({std::string(node), kSpeakerFact});
   return it != facts_.end() && it->second.values == std::vector<std::string>{kSpeakerStopped};
@@ -175,7 +183,7 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
   if (options_.speakers_from == Options::Speakers::kDaemonSet) {
     view.speaker = wanted;
   } else {
-    view.speaker = HasSpeaker(node.meta.name) && (wanted || !SpeakerStopped(node.meta.name));
+    view.speaker = ExpectsSpeaker(node.meta.name);
     view.leaving = view.speaker && !wanted;
   }
   return view;

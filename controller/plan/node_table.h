@@ -34,14 +34,16 @@ class NodeTable {
 
   // A speaker has said that it runs there, whether or not there is such a Node.
   bool HasSpeaker(absl::string_view node) const;
-  // It has said goodbye since it was last heard of.
-  bool SpeakerStopped(absl::string_view node) const;
+  // One runs there, or has stopped and is to come back.
+  bool ExpectsSpeaker(const std::string& node) const;
   // Names touched since the last Derive, among them those of speakers without a Node.
   const std::set<std::string>& touched() const { return touched_; }
 
   NodeChanges Derive(Model* model, Visits* visits);
 
  private:
+  // It has said goodbye since it was last heard of.
+  bool SpeakerStopped(absl::string_view node) const;
   NodeView BaseView(const kube::Node& node, const kube::DaemonSet* daemon_set) const;
   const kube::DaemonSet* SpeakerDaemonSet() const;
   // Counts `view`'s prefixes for its rack, or no longer. Whether the racks on-link for any prefix

@@ -131,6 +131,10 @@ std::vector<Assignment> Planner::assignments() const {
   return all;
 }
 
+bool Planner::ExpectsSpeaker(const std::string& node) const {
+  return impl_->nodes.ExpectsSpeaker(node);
+}
+
 void Planner::SetReturning(const std::string& node, bool returning) {
   impl_->nodes.SetReturning(node, returning);
 }

@@ -85,6 +85,8 @@ class Planner final : public PlanView {
   // the order in which the Service itself comes and goes.
   void SetAddresses(const std::string& service, std::vector<IpAddress> addresses);
 
+  // By the facts: a speaker runs on the node, or has stopped and is to come back.
+  bool ExpectsSpeaker(const std::string& node) const;
   // Ignored unless newer than what is held about the same subject and kind. Facts about nodes that
   // do not exist (yet) are kept.
   void SetFact(const Fact& fact);

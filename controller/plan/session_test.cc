@@ -421,7 +421,9 @@ TEST_F(SpeakersTest, OneThatStoppedIsGoneWhereItsDaemonSetDoesNotWantIt) {
   }
   planner_.Step();
   EXPECT_FALSE(planner_.model().speakers.contains("worker1"));
+  EXPECT_FALSE(planner_.ExpectsSpeaker("worker1"));
   EXPECT_TRUE(planner_.model().speakers.contains("master1")) << "it will come back";
+  EXPECT_TRUE(planner_.ExpectsSpeaker("master1"));
 }
 
 }  // namespace
