@@ -68,6 +68,7 @@ std::vector<SessionChange> SessionBoard::Update(const std::string& node,
                                                 const plan::v1::Observed& observed,
                                                 absl::Duration now) {
   std::vector<SessionChange> changes;
+  const bool first = !nodes_.contains(node);
   const plan::v1::Observed before = nodes_[node];
   if (before.router_id() != observed.router_id() || before.local_as() != observed.local_as()) {
     conf_due_ = true;
@@ -78,7 +79,7 @@ std::vector<SessionChange> SessionBoard::Update(const std::string& node,
   for (const auto& [key, peer] : new_peers) {
     const auto old = old_peers.find(key);
     const bool was_up = old != old_peers.end() && Established(*old->second);
-    if (was_up != Established(*peer)) {
+    if (was_up != Established(*peer) && !first) {
       changes.push_back({.node = node,
                          .peer = peer->name(),
                          .address = peer->address(),

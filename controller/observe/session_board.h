@@ -30,7 +30,8 @@ struct SessionChange {
 class SessionBoard {
  public:
   // The newest report of the speaker on `node` replaces what it said before. `now` is monotonic.
-  // Returns the sessions that came up or went down.
+  // Returns the sessions that came up or went down; those of a speaker's first report were as they
+  // are before anybody here knew.
   std::vector<SessionChange> Update(const std::string& node, const plan::v1::Observed& observed,
                                     absl::Duration now);
   // The node or its speaker is gone for good. The loss of a stream alone is not: what was seen last

@@ -51,7 +51,8 @@ TEST(SessionBoardTest, StateIsDueAtOnceAndCountersLater) {
 
 TEST(SessionBoardTest, ADownSessionSaysWhy) {
   SessionBoard board;
-  board.Update("master1", Report("ESTABLISHED", 1), absl::ZeroDuration());
+  EXPECT_THAT(board.Update("master1", Report("ESTABLISHED", 1), absl::ZeroDuration()), IsEmpty())
+      << "it was up before this controller led";
   const auto changes = board.Update("master1", Report("IDLE", 1), absl::ZeroDuration());
   ASSERT_EQ(changes.size(), 1U);
   EXPECT_FALSE(changes[0].established);
