@@ -263,7 +263,7 @@ class PlanStreamTest : public ::testing::TestWithParam<uint64_t> {
         net_.SetBlocked(node, false);
         break;
       case 4:
-        StartSpeaker(node, Below(2) == 0 ? speakers_[node]->store.Save() : link::SavedPlan());
+        StartSpeaker(node, Below(2) == 0 ? speakers_[node]->store.saved() : link::SavedPlan());
         break;
       default:
         StartController(1 + Below(5));
@@ -275,7 +275,7 @@ class PlanStreamTest : public ::testing::TestWithParam<uint64_t> {
     for (const auto& [node, speaker] : speakers_) {
       SCOPED_TRACE(absl::StrCat(node, " of seed ", GetParam()));
       EXPECT_TRUE(speaker->link.confirmed());
-      const link::SavedPlan saved = speaker->store.Save();
+      const link::SavedPlan saved = speaker->store.saved();
       EXPECT_EQ(saved.resources, view_.UnionOf(node));
       EXPECT_EQ(status.at(node).planned, status.at(node).acked);
       EXPECT_EQ(speaker->store.state().generation, status.at(node).acked);

@@ -27,25 +27,37 @@ std::string Checksum(absl::string_view content) {
 
 }  // namespace
 
-std::string SerializeSavedPlan(const SavedPlan& plan) {
-  SavedPlanFile file;
+std::string SerializeSavedPlan(const SavedPlan& plan, absl::Time confirmed_at,
+                               absl::string_view kernel_boot_id) {
+  std::string file = absl::StrCat(kMagic, kVersion);
+  const size_t checksum_at = file.size();
+  file.append(kChecksumDigits, '0');
+  file.push_back('\n');
+  const size_t content_at = file.size();
+  SavedPlanFile part;
   if (plan.generation) {
-    file.set_epoch(plan.generation->epoch);
-    file.set_counter(plan.generation->counter);
+    part.set_epoch(plan.generation->epoch);
+    part.set_counter(plan.generation->counter);
   }
-  file.set_largest_epoch(plan.largest_epoch);
-  file.mutable_endpoints()->Assign(plan.endpoints.begin(), plan.endpoints.end());
-  file.mutable_confirmed_at()->set_seconds(absl::ToUnixSeconds(plan.confirmed_at));
-  file.set_kernel_boot_id(plan.kernel_boot_id);
+  part.set_largest_epoch(plan.largest_epoch);
+  part.mutable_endpoints()->Assign(plan.endpoints.begin(), plan.endpoints.end());
+  part.mutable_confirmed_at()->set_seconds(absl::ToUnixSeconds(confirmed_at));
+  part.set_kernel_boot_id(std::string(kernel_boot_id));
+  part.AppendToString(&file);
+  // Messages one after the other are one message with all of their elements: a plan of many
+  // thousand resources is never there twice.
+  part.Clear();
   for (const auto& [key, body] : plan.resources) {
-    SavedPlanFile::Resource* resource = file.add_resources();
+    SavedPlanFile::Resource* resource = part.add_resources();
     resource->set_key(key);
     resource->set_body(body);
     const auto good = plan.last_good.find(key);
     if (good != plan.last_good.end()) resource->set_last_good(good->second);
+    part.AppendToString(&file);
+    part.clear_resources();
   }
-  const std::string content = file.SerializeAsString();
-  return absl::StrCat(kMagic, kVersion, Checksum(content), "\n", content);
+  file.replace(checksum_at, kChecksumDigits, Checksum(absl::string_view(file).substr(content_at)));
+  return file;
 }
 
 absl::StatusOr<SavedPlan> ParseSavedPlan(absl::string_view bytes) {
@@ -108,7 +120,10 @@ PlanFile::Loaded PlanFile::Load(absl::Time wall) {
 
 void PlanFile::MarkDirty(absl::Duration now) {
   dirty_ = true;
-  due_ = std::min(due_, std::max(now + options_.save_delay, retry_at_));
+  const auto resources = static_cast<int64_t>(store_->saved().resources.size());
+  const absl::Duration delay =
+      std::max(options_.save_delay, options_.save_delay_per_resource * resources);
+  due_ = std::min(due_, std::max(now + delay, retry_at_));
 }
 
 void PlanFile::Tick(absl::Duration now, absl::Time wall, bool confirmed) {
@@ -127,10 +142,8 @@ void PlanFile::Flush(absl::Duration now, absl::Time wall) {
 
 void PlanFile::Save(absl::Duration now, absl::Time wall) {
   if (confirmed_) confirmed_at_ = wall;
-  SavedPlan plan = store_->Save();
-  plan.confirmed_at = confirmed_at_;
-  plan.kernel_boot_id = options_.kernel_boot_id;
-  const absl::Status status = disk_->Write(options_.name, SerializeSavedPlan(plan));
+  const absl::Status status = disk_->Write(
+      options_.name, SerializeSavedPlan(store_->saved(), confirmed_at_, options_.kernel_boot_id));
   if (!status.ok()) {
     ++counters_.save_errors;
     log_->Damped("save plan", "plan not saved; it stays in force", status.message(),

@@ -17,7 +17,9 @@
 
 namespace openelb::link {
 
-std::string SerializeSavedPlan(const SavedPlan& plan);
+// With this time and boot id in place of those of `plan`.
+std::string SerializeSavedPlan(const SavedPlan& plan, absl::Time confirmed_at,
+                               absl::string_view kernel_boot_id);
 // DataLoss with what is wrong: not a saved plan, another version, checksum, content.
 absl::StatusOr<SavedPlan> ParseSavedPlan(absl::string_view file);
 
@@ -35,8 +37,10 @@ class PlanFile {
     std::string name = "plan";  // within the disk
     std::string kernel_boot_id;
     absl::Duration max_age = absl::Hours(24);
-    absl::Duration save_delay = absl::Milliseconds(200);  // after a change; gathers what follows
-    absl::Duration confirm_every = absl::Hours(1);        // see Tick
+    // After a change; gathers what follows. Longer for a large plan, which is written whole.
+    absl::Duration save_delay = absl::Milliseconds(200);
+    absl::Duration save_delay_per_resource = absl::Microseconds(100);
+    absl::Duration confirm_every = absl::Hours(1);  // see Tick
   };
   struct Counters {
     uint64_t saves = 0;

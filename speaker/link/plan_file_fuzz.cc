@@ -22,7 +22,8 @@ void FuzzFile(absl::string_view file) {
   PlanStore store;
   store.Restore(*plan);
   // What is in force must survive the next save.
-  const auto again = ParseSavedPlan(SerializeSavedPlan(store.Save()));
+  const auto again =
+      ParseSavedPlan(SerializeSavedPlan(store.saved(), plan->confirmed_at, plan->kernel_boot_id));
   if (!again.ok()) abort();
   PlanStore restored;
   restored.Restore(*again);

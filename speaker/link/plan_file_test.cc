@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "api/base/clock.h"
 #include "speaker/link/plan_builder.h"
 
@@ -23,14 +24,18 @@ SavedPlan Example() {
   return plan;
 }
 
+std::string Serialize(const SavedPlan& plan) {
+  return SerializeSavedPlan(plan, plan.confirmed_at, plan.kernel_boot_id);
+}
+
 TEST(SavedPlanTest, RoundTrips) {
-  const auto parsed = ParseSavedPlan(SerializeSavedPlan(Example()));
+  const auto parsed = ParseSavedPlan(Serialize(Example()));
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   EXPECT_EQ(*parsed, Example());
 }
 
 TEST(SavedPlanTest, EveryDamageIsFound) {
-  const std::string good = SerializeSavedPlan(Example());
+  const std::string good = Serialize(Example());
   for (size_t i = 0; i < good.size(); ++i) {
     EXPECT_FALSE(ParseSavedPlan(absl::string_view(good).substr(0, i)).ok()) << "cut at " << i;
     std::string flipped = good;
@@ -75,6 +80,18 @@ TEST_F(PlanFileTest, GathersChangesAndSavesThemSoon) {
   file.Flush(now_ + absl::Seconds(1), wall_);
   EXPECT_EQ(file.counters().saves, 2u);
   EXPECT_EQ(Make().Load(wall_).plan.generation, (plan::Generation{1, 2}));
+}
+
+TEST_F(PlanFileTest, ALargePlanIsSavedMoreRarely) {
+  Resources resources;
+  for (int i = 0; i < 5000; ++i) resources[absl::StrCat("place/", i)] = "bad";
+  for (const auto& plan : Snapshot({1, 1}, resources)) store_.Apply(plan);
+  PlanFile file = Make();
+  file.MarkDirty(now_);
+  file.MarkDirty(now_ + absl::Milliseconds(150));
+  EXPECT_EQ(file.NextWakeup(), now_ + absl::Milliseconds(500));
+  file.Tick(file.NextWakeup(), wall_, false);
+  EXPECT_EQ(Make().Load(wall_).plan.resources.size(), 5000u);
 }
 
 TEST_F(PlanFileTest, WhatMayBeDoneWithASavedPlan) {

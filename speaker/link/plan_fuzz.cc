@@ -16,10 +16,10 @@ void Check(bool holds) {
 }
 
 void CheckRestores(const PlanStore& store) {
-  const SavedPlan saved = store.Save();
+  const SavedPlan saved = store.saved();
   PlanStore restored;
   restored.Restore(saved);
-  Check(restored.Save() == saved);
+  Check(restored.saved() == saved);
   Check(restored.state().hash == store.state().hash);
   Check(restored.errors() == store.errors());
   Check(restored.state().peers == store.state().peers);

@@ -37,7 +37,7 @@ void Erase(Map* map, const typename Map::key_type& name, Names* changed) {
 }  // namespace
 
 bool PlanStore::Holds(const plan::v1::Generation& generation) const {
-  return has_plan_ && ReadGeneration(generation) == state_.generation;
+  return has_plan() && ReadGeneration(generation) == state_.generation;
 }
 
 PlanStore::Outcome PlanStore::Apply(const plan::v1::Plan& plan) {
@@ -54,12 +54,12 @@ PlanStore::Outcome PlanStore::Apply(const plan::v1::Plan& plan) {
     return outcome;
   }
   const plan::Generation generation = ReadGeneration(plan.generation());
-  outcome.refused_epoch = generation.epoch < largest_epoch_;
+  outcome.refused_epoch = generation.epoch < saved_.largest_epoch;
   std::optional<Edits> edits;
   absl::Status status = CheckEpoch(generation);
   if (status.ok()) {
-    outcome.save = ReadEndpoints(plan) || generation.epoch > largest_epoch_;
-    largest_epoch_ = generation.epoch;
+    outcome.save = ReadEndpoints(plan) || generation.epoch > saved_.largest_epoch;
+    saved_.largest_epoch = generation.epoch;
     status = Receive(plan, generation, &edits);
   }
   if (!status.ok()) {
@@ -71,7 +71,7 @@ PlanStore::Outcome PlanStore::Apply(const plan::v1::Plan& plan) {
     outcome.ack.emplace();
     *outcome.ack->mutable_generation() = plan.generation();
     outcome.ack->set_plan_error(std::string(status.message()));
-    if (outcome.refused_epoch) outcome.ack->set_largest_epoch(largest_epoch_);
+    if (outcome.refused_epoch) outcome.ack->set_largest_epoch(saved_.largest_epoch);
     return outcome;
   }
   if (edits) {
@@ -85,9 +85,9 @@ PlanStore::Outcome PlanStore::Apply(const plan::v1::Plan& plan) {
 
 absl::Status PlanStore::CheckEpoch(const plan::Generation& generation) const {
   if (generation.epoch == 0) return absl::InvalidArgumentError("generation.epoch: 0");
-  if (generation.epoch < largest_epoch_) {
+  if (generation.epoch < saved_.largest_epoch) {
     return absl::FailedPreconditionError(absl::StrCat("generation.epoch: ", generation.epoch,
-                                                      " is smaller than ", largest_epoch_,
+                                                      " is smaller than ", saved_.largest_epoch,
                                                       ", which this speaker has seen"));
   }
   return absl::OkStatus();
@@ -100,8 +100,8 @@ bool PlanStore::ReadEndpoints(const plan::v1::Plan& plan) {
       endpoints.push_back(endpoint);
     }
   }
-  if (endpoints.empty() || endpoints == endpoints_) return false;
-  endpoints_ = std::move(endpoints);
+  if (endpoints.empty() || endpoints == saved_.endpoints) return false;
+  saved_.endpoints = std::move(endpoints);
   return true;
 }
 
@@ -130,8 +130,7 @@ absl::Status PlanStore::Receive(const plan::v1::Plan& plan, const plan::Generati
   }
   if (plan.has_snapshot_end()) return EndSnapshot(plan.snapshot_end().hash(), &edits->emplace());
   for (const plan::v1::Resource& resource : plan.chunk().resources()) {
-    const uint64_t hash = plan::ResourceHash(resource.key(), resource.body());
-    if (!staged_.emplace(resource.key(), Raw{resource.body(), hash}).second) {
+    if (!staged_.emplace(resource.key(), resource.body()).second) {
       return absl::InvalidArgumentError(
           absl::StrCat("snapshot: key \"", resource.key(), "\" twice"));
     }
@@ -145,20 +144,20 @@ absl::Status PlanStore::Receive(const plan::v1::Plan& plan, const plan::Generati
 
 absl::Status PlanStore::EndSnapshot(uint64_t hash, Edits* edits) {
   uint64_t sum = 0;
-  for (const auto& [key, raw] : staged_) sum += raw.hash;
+  for (const auto& [key, body] : staged_) sum += plan::ResourceHash(key, body);
   if (staged_.size() != staged_count_ || sum != hash) {
     return absl::DataLossError(absl::StrCat("snapshot: ", staged_.size(), " resources of hash ",
                                             absl::Hex(sum), ", announced were ", staged_count_,
                                             " of ", absl::Hex(hash)));
   }
   receiving_ = Receiving::kNothing;
-  for (const auto& [key, raw] : raw_) {
+  for (const auto& [key, body] : saved_.resources) {
     if (!staged_.contains(key)) edits->emplace(key, std::nullopt);
   }
-  for (auto& [key, raw] : staged_) {
-    const auto old = raw_.find(key);
-    if (old != raw_.end() && old->second.body == raw.body) continue;
-    edits->emplace(key, std::move(raw.body));
+  for (auto& [key, body] : staged_) {
+    const auto old = saved_.resources.find(key);
+    if (old != saved_.resources.end() && old->second == body) continue;
+    edits->emplace(key, std::move(body));
   }
   staged_.clear();
   return absl::OkStatus();
@@ -166,14 +165,15 @@ absl::Status PlanStore::EndSnapshot(uint64_t hash, Edits* edits) {
 
 absl::Status PlanStore::ReadDelta(const plan::v1::Delta& delta, Edits* edits) const {
   const plan::Generation base = ReadGeneration(delta.base());
-  if (!has_plan_ || base != state_.generation) {
+  if (!has_plan() || base != state_.generation) {
     return absl::FailedPreconditionError(
         absl::StrCat("delta.base: ", ToString(base), ", but this speaker holds ",
-                     has_plan_ ? ToString(state_.generation) : "no plan"));
+                     has_plan() ? ToString(state_.generation) : "no plan"));
   }
   uint64_t hash = state_.hash;
   const auto edit = [&](const std::string& key, std::optional<std::string> body) {
-    if (const auto old = raw_.find(key); old != raw_.end()) hash -= old->second.hash;
+    if (const auto old = saved_.resources.find(key); old != saved_.resources.end())
+      hash -= plan::ResourceHash(key, old->second);
     if (body) hash += plan::ResourceHash(key, *body);
     if (edits->emplace(key, std::move(body)).second) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrCat("delta: key \"", key, "\" twice"));
@@ -194,34 +194,32 @@ absl::Status PlanStore::ReadDelta(const plan::v1::Delta& delta, Edits* edits) co
 PlanChanges PlanStore::Commit(plan::Generation generation, Edits edits) {
   PlanChanges changes;
   for (auto& [key, body] : edits) {
-    const auto old = raw_.find(key);
-    const bool had = old != raw_.end();
-    if (had) state_.hash -= old->second.hash;
+    const auto old = saved_.resources.find(key);
+    const bool had = old != saved_.resources.end();
+    if (had) state_.hash -= plan::ResourceHash(key, old->second);
     if (!body) {
       if (!had) continue;
       Remove(key, &changes);
-      raw_.erase(old);
+      saved_.resources.erase(old);
       errors_.erase(key);
-      last_good_.erase(key);
+      saved_.last_good.erase(key);
       continue;
     }
     if (const absl::Status status = Decode(key, *body, &changes); status.ok()) {
       errors_.erase(key);
-      last_good_.erase(key);
+      saved_.last_good.erase(key);
     } else {
       ++counters_.resource_errors;
       const bool was_good = had && !errors_.contains(key);
-      if (was_good) last_good_[key] = std::move(old->second.body);
+      if (was_good) saved_.last_good[key] = std::move(old->second);
       errors_[key] = std::string(status.message());
     }
-    Raw& raw = raw_[key];
-    raw.hash = plan::ResourceHash(key, *body);
-    raw.body = *std::move(body);
-    state_.hash += raw.hash;
+    state_.hash += plan::ResourceHash(key, *body);
+    saved_.resources[key] = *std::move(body);
   }
   ResolveLocalAs(&changes);
   state_.generation = generation;
-  has_plan_ = true;
+  saved_.generation = generation;
   return changes;
 }
 
@@ -301,19 +299,9 @@ std::optional<plan::v1::Ack> PlanStore::ErrorsAck() const {
   return MakeAck();
 }
 
-SavedPlan PlanStore::Save() const {
-  SavedPlan saved;
-  if (has_plan_) saved.generation = state_.generation;
-  saved.largest_epoch = largest_epoch_;
-  saved.endpoints = endpoints_;
-  for (const auto& [key, raw] : raw_) saved.resources.emplace(key, raw.body);
-  saved.last_good = last_good_;
-  return saved;
-}
-
 void PlanStore::Restore(const SavedPlan& saved) {
-  largest_epoch_ = saved.largest_epoch;
-  endpoints_ = saved.endpoints;
+  saved_.largest_epoch = saved.largest_epoch;
+  saved_.endpoints = saved.endpoints;
   if (!saved.generation) return;
   PlanChanges unused;
   for (const auto& [key, body] : saved.resources) {
@@ -321,15 +309,14 @@ void PlanStore::Restore(const SavedPlan& saved) {
     const bool has_good = good != saved.last_good.end() && Decode(key, good->second, &unused).ok();
     if (const absl::Status status = Decode(key, body, &unused); !status.ok()) {
       errors_[key] = std::string(status.message());
-      if (has_good) last_good_.insert(*good);
+      if (has_good) saved_.last_good.insert(*good);
     }
-    const uint64_t hash = plan::ResourceHash(key, body);
-    raw_.emplace(key, Raw{body, hash});
-    state_.hash += hash;
+    saved_.resources.emplace(key, body);
+    state_.hash += plan::ResourceHash(key, body);
   }
   ResolveLocalAs(&unused);
   state_.generation = *saved.generation;
-  has_plan_ = true;
+  saved_.generation = saved.generation;
 }
 
 }  // namespace openelb::link

@@ -47,16 +47,16 @@ class PlanStore {
   struct Outcome {
     PlanChanges changes;
     std::optional<plan::v1::Ack> ack;  // to be sent
-    bool save = false;                 // what Save() returns has changed
+    bool save = false;                 // saved() has changed
     bool refused_epoch = false;        // the sender has been deposed, or must raise its epoch
   };
 
   // In force; empty until a plan is applied or restored.
   const PlanState& state() const { return state_; }
-  bool has_plan() const { return has_plan_; }
+  bool has_plan() const { return saved_.generation.has_value(); }
   bool Holds(const plan::v1::Generation& generation) const;
-  uint64_t largest_epoch() const { return largest_epoch_; }
-  const std::vector<std::string>& endpoints() const { return endpoints_; }
+  uint64_t largest_epoch() const { return saved_.largest_epoch; }
+  const std::vector<std::string>& endpoints() const { return saved_.endpoints; }
   // Resources that cannot be applied -> why, naming field and value.
   const std::map<std::string, std::string>& errors() const { return errors_; }
   const PlanStoreCounters& counters() const { return counters_; }
@@ -70,16 +70,12 @@ class PlanStore {
   // The Ack that names errors(), to follow a Hello; unset when there are none.
   std::optional<plan::v1::Ack> ErrorsAck() const;
 
-  // All but the time and the boot id.
-  SavedPlan Save() const;
+  // All but the time and the boot id. Changes with Apply.
+  const SavedPlan& saved() const { return saved_; }
   // At start only: puts a saved plan in force.
   void Restore(const SavedPlan& saved);
 
  private:
-  struct Raw {
-    std::string body;
-    uint64_t hash = 0;
-  };
   enum class Receiving { kNothing, kSnapshot, kRest };  // kRest: of a snapshot that was refused
   // Key -> body; unset: removed.
   using Edits = std::map<std::string, std::optional<std::string>>;
@@ -101,17 +97,13 @@ class PlanStore {
   void ResolveLocalAs(PlanChanges* changes);
 
   PlanState state_;
-  bool has_plan_ = false;
-  uint64_t largest_epoch_ = 0;
-  std::vector<std::string> endpoints_;
-  std::map<std::string, Raw> raw_;
-  std::map<std::string, std::string> last_good_;  // key -> body in force, where raw_ has a bad one
+  SavedPlan saved_;  // held as it is saved: a plan is large, and saved often
   std::map<std::string, std::string> errors_;
   std::set<IpAddress> default_as_;  // peers whose resource leaves local_as to the instance
   Receiving receiving_ = Receiving::kNothing;
   plan::Generation staged_generation_;
   uint64_t staged_count_ = 0;
-  std::map<std::string, Raw> staged_;
+  std::map<std::string, std::string> staged_;  // key -> body
   PlanStoreCounters counters_;
 };
 

@@ -124,11 +124,11 @@ TEST(PlanStoreTest, ABadResourceKeepsItsLastGoodStateAndDisturbsNothingElse) {
 
   // Across a restart, then with another bad one, and until it is good or gone.
   PlanStore restarted;
-  restarted.Restore(store.Save());
+  restarted.Restore(store.saved());
   EXPECT_EQ(restarted.state().hash, HashOf(bad));
   EXPECT_EQ(restarted.errors(), store.errors());
   EXPECT_EQ(restarted.state().routes, store.state().routes);
-  EXPECT_EQ(restarted.Save(), store.Save());
+  EXPECT_EQ(restarted.saved(), store.saved());
   EXPECT_THAT(restarted.ErrorsAck()->errors(), SizeIs(2));
   Resources worse = bad;
   worse["route/10.1.0.0/24"] = "garbage";
@@ -140,7 +140,7 @@ TEST(PlanStoreTest, ABadResourceKeepsItsLastGoodStateAndDisturbsNothingElse) {
   EXPECT_THAT(Names(restarted.Apply(Delta({1, 3}, worse, {1, 4}, gone)).changes),
               ElementsAre("route 10.1.0.0/24", "route 10.2.0.0/24"));
   EXPECT_EQ(restarted.ErrorsAck(), std::nullopt);
-  EXPECT_THAT(restarted.Save().last_good, IsEmpty());
+  EXPECT_THAT(restarted.saved().last_good, IsEmpty());
 }
 
 TEST(PlanStoreTest, PlansThatAreRefusedAsAWholeChangeNothing) {
@@ -175,7 +175,7 @@ TEST(PlanStoreTest, PlansThatAreRefusedAsAWholeChangeNothing) {
     SCOPED_TRACE(error);
     PlanStore store;
     ApplyAll(&store, Snapshot({2, 1}, kPlan));
-    const SavedPlan before = store.Save();
+    const SavedPlan before = store.saved();
     const auto outcome = ApplyAll(&store, plans);
     ASSERT_TRUE(outcome.ack.has_value());
     EXPECT_THAT(outcome.ack->plan_error(), HasSubstr(error));
@@ -183,7 +183,7 @@ TEST(PlanStoreTest, PlansThatAreRefusedAsAWholeChangeNothing) {
     const bool for_epoch = error.find("smaller") != std::string::npos;
     EXPECT_EQ(outcome.refused_epoch, for_epoch || error == "generation.epoch: 0");
     EXPECT_EQ(outcome.ack->largest_epoch(), outcome.refused_epoch ? 2u : 0u);
-    EXPECT_EQ(store.Save(), before);
+    EXPECT_EQ(store.saved(), before);
     EXPECT_EQ(store.counters().plan_errors, 1u);
     // The rest of a refused snapshot is passed over; the next one is taken.
     EXPECT_EQ(ApplyAll(&store, Snapshot({2, 7}, other)).ack->plan_error(), "");
