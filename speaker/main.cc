@@ -1,5 +1,7 @@
 // openelb-speaker: flags in, the real seams around Speaker, one owner thread.
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -196,6 +198,8 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
 }
 
 int Main(std::span<const char* const> args) {
+  // By default each of gRPC's threads keeps freed memory of its own.
+  mallopt(M_ARENA_MAX, 2);
   StopSignals signals;
   SpeakerFlags options;
   options.node_name = Env("NODE_NAME", "");
