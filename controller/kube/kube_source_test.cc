@@ -111,6 +111,8 @@ endpoints: [{addresses: [10.0.0.1]}]
   rig.server.Patch("eips", "", "pool", R"({"status":{"usage":3}})");
   rig.server.Patch("endpointslices", "default", "web-1", R"({"metadata":{"annotations":{
       "endpoints.kubernetes.io/last-change-trigger-time":"2026-01-01T00:00:10Z"}}})");
+  // As Kubernetes does when the Service gets a label.
+  rig.server.Patch("endpointslices", "default", "web-1", R"({"metadata":{"labels":{"a":"b"}}})");
   rig.server.Patch("services", "default", "cluster", R"({"metadata":{"labels":{"a":"b"}}})");
   rig.RunFor(absl::Seconds(1));
   EXPECT_EQ(rig.told.events, before);

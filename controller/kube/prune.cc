@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/hash/hash.h"
+#include "api/kube/endpoint_slice.h"
 
 namespace openelb::kube {
 namespace {
@@ -73,8 +74,12 @@ void Prune(absl::string_view kind, Value* object) {
     for (Value& condition : *conditions->list()) EraseBut(&condition, {"type", "status"});
   } else {
     Erase(object, "status");
-    // endpoints.kubernetes.io/last-change-trigger-time and the like
-    if (kind == "EndpointSlice") Erase(metadata, "annotations");
+    if (kind == "EndpointSlice") {
+      // endpoints.kubernetes.io/last-change-trigger-time and the like
+      Erase(metadata, "annotations");
+      // The Service's labels are copied here: ours made each new slice change once more.
+      EraseBut(Member(metadata, "labels"), {kServiceNameLabel});
+    }
   }
 }
 
