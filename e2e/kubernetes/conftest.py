@@ -11,6 +11,7 @@ for folder in (ROOT / "hack", ROOT / "e2e" / "suites", Path(__file__).resolve().
     sys.path.insert(0, str(folder))
 
 from lab.control_plane import FAST_NODES  # noqa: E402
+from lab.fixtures import pytest_configure  # noqa: E402, F401
 from lab.installed import InstalledLab  # noqa: E402
 from lab.run_dir import remove_orphans  # noqa: E402
 

@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "hack"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from lab.fabric import LEAVES  # noqa: E402
+from lab.fixtures import pytest_configure  # noqa: E402, F401
 from lab.net import RouteRecorder  # noqa: E402
 from lab.run_dir import remove_orphans  # noqa: E402
 from lab.topology import MultiRouter  # noqa: E402

@@ -3,4 +3,4 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab.fixtures import control_plane  # noqa: E402, F401
+from lab.fixtures import control_plane, pytest_configure  # noqa: E402, F401
