@@ -186,6 +186,12 @@ void EpollVrrp::Read(const Key& key) {
   }
 }
 
+void EpollVrrp::Deliver() {
+  std::vector<Key> keys;  // the handler may close some
+  for (const auto& [key, fd] : sockets_) keys.push_back(key);
+  for (const Key& key : keys) Read(key);
+}
+
 // ---- addresses ----
 
 absl::Status EpollVrrp::Hold(const HeldAddresses& addresses) {

@@ -30,6 +30,7 @@ class EpollVrrp final : public VrrpIo {
   void Close(int interface, Family family) override;
   absl::Status Send(int interface, const IpAddress& source, const IpAddress& destination,
                     std::span<const uint8_t> payload) override;
+  void Deliver() override;
   absl::Status Hold(const HeldAddresses& addresses) override;
 
  private:

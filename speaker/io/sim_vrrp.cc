@@ -25,6 +25,7 @@ class SimVrrpSegment::Process final : public VrrpIo {
     segment_->Send(host_, source, destination, payload);
     return absl::OkStatus();
   }
+  void Deliver() override {}  // nothing waits: packets are handed over as they arrive
   absl::Status Hold(const HeldAddresses& addresses) override {
     if (!host().hold_works) return absl::PermissionDeniedError("Hold does not work");
     const auto it = addresses.find(kIndex);

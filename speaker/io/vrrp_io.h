@@ -23,7 +23,7 @@ struct VrrpPacket {
   std::span<const uint8_t> payload;
 };
 
-// Called on the owner thread, never from within a call to VrrpIo.
+// Called on the owner thread, never from within a call to VrrpIo but Deliver.
 class VrrpHandler {
  public:
   virtual ~VrrpHandler() = default;
@@ -50,6 +50,8 @@ class VrrpIo {
   // Sends one packet with TTL or hop limit 255 on an open interface.
   virtual absl::Status Send(int interface, const IpAddress& source, const IpAddress& destination,
                             std::span<const uint8_t> payload) = 0;
+  // Hands over the packets that have come in and wait, before it returns.
+  virtual void Deliver() = 0;
   // Makes `addresses` the ones that we hold: adds those that are missing, each for itself alone
   // (/32 or /128) and as the last choice for the source of the node's own traffic, and removes
   // whatever else of ours is there, what an earlier process left included. Those on an interface

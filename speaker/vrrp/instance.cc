@@ -230,6 +230,12 @@ absl::Duration Instance::NextWakeup() const {
 
 void Instance::Tick() {
   const absl::Duration now = clock_->Monotonic();
+  if (std::any_of(routers_.begin(), routers_.end(), [now](const auto& entry) {
+        const Router& router = entry.second.router;
+        return router.state() == RouterState::kBackup && router.NextWakeup() <= now;
+      })) {
+    io_->Deliver();
+  }
   for (auto& [key, member] : routers_) {
     if (now < member.router.NextWakeup()) continue;
     member.router.Tick(now);

@@ -70,9 +70,8 @@ class Observer {
   virtual void Release(int interface, const std::vector<IpAddress>& addresses) = 0;
 };
 
-// Not thread-safe: one owner thread. The owner calls Tick at the time NextWakeup names or earlier,
-// but after what has arrived was handed over: a packet that waited is not silence. All pointers
-// outlive the instance.
+// Not thread-safe: one owner thread. The owner calls Tick at the time NextWakeup names or earlier.
+// All pointers outlive the instance.
 class Instance final : public io::VrrpHandler {
  public:
   // What others have not said for so long is forgotten.
@@ -89,7 +88,8 @@ class Instance final : public io::VrrpHandler {
   // it ran before, it goes on as it was.
   std::vector<absl::Status> Apply(const std::vector<RouterConfig>& routers,
                                   const std::set<std::string>& listen);
-  // Runs the timers that are due.
+  // Runs the timers that are due. Where the Active has been silent too long it looks for packets
+  // that wait first: that this process was slow must not cost the Active its place.
   void Tick();
   // When Tick is needed next, in the clock's monotonic time; infinite: not before something
   // happens.
