@@ -114,7 +114,10 @@ void Layer2::Tick() {
 
 absl::Duration Layer2::NextWakeup() const {
   absl::Duration next = interfaces_changed_ ? absl::ZeroDuration() : absl::InfiniteDuration();
-  for (const auto& [name, port] : ports_) next = std::min(next, port.responder.NextWakeup());
+  for (const auto& [name, port] : ports_) {
+    const Responder& responder = port.responder;
+    next = std::min(next, responder.has_output() ? absl::ZeroDuration() : responder.NextWakeup());
+  }
   return next;
 }
 

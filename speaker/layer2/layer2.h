@@ -50,7 +50,7 @@ class Layer2 final : public io::PacketHandler {
   void Stop(const std::string& interface, const IpAddress& address);
   bool Owns(const std::string& interface, const IpAddress& address) const;
 
-  // To be called at NextWakeup, and after any call above or round of the event loop.
+  // To be called at NextWakeup, which calls and frames bring forward.
   void Tick();
   absl::Duration NextWakeup() const;
 

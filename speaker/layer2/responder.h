@@ -89,6 +89,9 @@ struct ResponderOutput {
   std::vector<Bytes> frames;
   std::vector<ProbeResult> probed;
   std::vector<Conflict> conflicts;
+  bool empty() const {
+    return groups.empty() && frames.empty() && probed.empty() && conflicts.empty();
+  }
 };
 
 class Responder {
@@ -121,6 +124,7 @@ class Responder {
   void Tick(absl::Duration now);
   absl::Duration NextWakeup() const;
   ResponderOutput TakeOutput() { return std::exchange(output_, {}); }
+  bool has_output() const { return !output_.empty(); }
   // The frames alone: answers, when called after OnFrame.
   std::vector<Bytes> TakeFrames() { return std::exchange(output_.frames, {}); }
 

@@ -249,6 +249,19 @@ TEST_F(SegmentTest, AnInterfaceThatComesBackIsAnnouncedAgain) {
   EXPECT_EQ(a.layer2->send_errors(), 0u);
 }
 
+// Whoever waits for NextWakeup alone misses nothing.
+TEST_F(SegmentTest, AsksToBeWokenForWhatCameIn) {
+  ASSERT_TRUE(a.layer2->Probe("eth0", kV4).ok());
+  a.layer2->Tick();
+  EXPECT_GT(a.layer2->NextWakeup(), scheduler.Monotonic());
+  a.layer2->OnFrame(io::SimSegment::kInterface,
+                    SerializePacket(arp::MakeGratuitous(arp::Operation::kRequest, kV4, Mac(0x0d))));
+  EXPECT_LE(a.layer2->NextWakeup(), scheduler.Monotonic());
+  a.layer2->Tick();
+  EXPECT_EQ(a.probed.size(), 1u);
+  EXPECT_EQ(a.layer2->NextWakeup(), absl::InfiniteDuration());
+}
+
 TEST_F(SegmentTest, NamesWhatCannotBeOwned) {
   EXPECT_EQ(a.layer2->Own("eth7", kV4).message(), "192.168.0.100 on eth7: no such interface");
   EXPECT_EQ(a.layer2->Probe("eth7", kV6).code(), absl::StatusCode::kNotFound);
