@@ -228,10 +228,10 @@ TEST(ResponderTest, PacesThousandsOfAddresses) {
   }
   EXPECT_LE(bench.now - start, absl::Milliseconds(500));
   EXPECT_EQ(all.size(), announced.size()) << "one was announced twice before another once";
-  bench.Pass(absl::Minutes(3));
+  bench.Pass(absl::Seconds(80));
   // 5,000 addresses at 3 frames a minute: 250 frames/s on average.
   size_t most = 0;
-  for (int second = 0; second < 120; ++second) {
+  for (int second = 0; second < 40; ++second) {
     most = std::max(most, bench.Pass(absl::Seconds(1)).size());
   }
   EXPECT_LT(most, 1000u);
