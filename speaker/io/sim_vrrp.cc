@@ -9,7 +9,10 @@ namespace openelb::io {
 class SimVrrpSegment::Process final : public VrrpIo {
  public:
   Process(SimVrrpSegment* segment, std::string host) : segment_(segment), host_(std::move(host)) {}
-  ~Process() override { host().process = nullptr; }
+  ~Process() override {
+    host().process = nullptr;
+    host().waiting.clear();
+  }
 
   void SetHandler(VrrpHandler* handler) override { handler_ = handler; }
   std::vector<Interface> Interfaces() override { return {host().interface}; }
@@ -25,7 +28,9 @@ class SimVrrpSegment::Process final : public VrrpIo {
     segment_->Send(host_, source, destination, payload);
     return absl::OkStatus();
   }
-  void Deliver() override {}  // nothing waits: packets are handed over as they arrive
+  void Deliver() override {
+    for (const auto& packet : std::exchange(host().waiting, {})) packet();
+  }
   absl::Status Hold(const HeldAddresses& addresses) override {
     if (!host().hold_works) return absl::PermissionDeniedError("Hold does not work");
     const auto it = addresses.find(kIndex);
@@ -111,12 +116,19 @@ void SimVrrpSegment::Send(const std::string& from, const IpAddress& source,
     if (to == from) continue;
     scheduler_->After(delay_, [this, from, to, source, destination,
                                data = std::vector<uint8_t>(payload.begin(), payload.end())] {
-      const Host& receiver = HostNamed(to);
+      Host& receiver = HostNamed(to);
       if (cuts_.contains({from, to}) || !receiver.interface.carrier ||
           receiver.process == nullptr || !receiver.process->Hears(source, destination)) {
         return;
       }
-      receiver.process->handler()->OnVrrpPacket({kIndex, source, destination, 255, data});
+      const auto hand_over = [handler = receiver.process->handler(), source, destination, data] {
+        handler->OnVrrpPacket({kIndex, source, destination, 255, data});
+      };
+      if (receiver.slow) {
+        receiver.waiting.emplace_back(hand_over);
+      } else {
+        hand_over();
+      }
     });
   }
 }

@@ -3,6 +3,7 @@
 // packets that take a while, and the faults that real segments have. Each process on a host sees it
 // through the same VrrpIo as it sees the kernel.
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -40,6 +41,8 @@ class SimVrrpSegment {
   void SetCarrier(absl::string_view host, bool carrier);
   // While false, Hold on the host fails and changes nothing.
   void SetHoldWorks(absl::string_view host, bool works);
+  // While slow, packets wait at the host until its process asks for them (Deliver).
+  void SetSlow(absl::string_view host, bool slow) { HostNamed(host).slow = slow; }
   // What is on the NIC beyond the host's own addresses.
   const std::set<IpAddress>& Held(absl::string_view host) const;
   // Names of the hosts that hold an address, sorted.
@@ -52,6 +55,8 @@ class SimVrrpSegment {
     std::set<IpAddress> held;
     Process* process = nullptr;
     bool hold_works = true;
+    bool slow = false;
+    std::vector<std::function<void()>> waiting;  // calls that hand packets over
   };
 
   Host& HostNamed(absl::string_view name);

@@ -145,6 +145,17 @@ TEST_P(SegmentTest, APartitionHasAnActiveOnEachSideAndHealsToOne) {
   EXPECT_EQ(!net.nodes["n2"]->announced.empty(), met);
 }
 
+TEST_P(SegmentTest, ASlowBackupDoesNotTakeItsOwnDelayForSilence) {
+  net.Start("n1", Config(100));
+  net.Start("n2", Config(250));
+  net.RunFor(10 * interval());
+  ASSERT_EQ(net.Holders(), "n2");
+  net.segment.SetSlow("n1", true);
+  net.RunFor(20 * interval());
+  EXPECT_EQ(net.Holders(), "n2");
+  EXPECT_EQ(net.nodes["n1"]->instance.counters().became_active, 0u);
+}
+
 // Every change of the three nodes, in every order: one holder at the end of each.
 TEST_P(SegmentTest, SettlesOnOneAfterWhateverHappens) {
   for (const bool preempt : {false, true}) {
