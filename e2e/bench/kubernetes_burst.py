@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Many Services at once by eight clients: time to the last status and the last route, calls, CPU seconds of each program.
-The same Services come first with no load balancer installed: what clients, API server and etcd need anyway.
+"""Many Services at once by eight clients: time to the last status and the last route, calls, CPU seconds of each
+program. The same Services come first with no load balancer installed: what clients, API server and etcd need anyway.
 
 Statuses are a second watch's, routes the kernels' of both leaves. All Services have three endpoints on three nodes.
 """

@@ -1,4 +1,4 @@
-"""What benchmarks on Kubernetes need: a lab with or without OpenELB, endpoints, nodes that are objects only, and Services."""
+"""What benchmarks on Kubernetes need: a lab with or without OpenELB, endpoints, nodes without machines, Services."""
 
 import contextlib
 import os

@@ -48,7 +48,8 @@ def deletions(plane):
 def endpoints(plane, ready):
     """When each Service's EndpointSlice first had so many ready endpoints, and no others."""
     def accepts(kind, item):
-        return kind != "DELETED" and sum(endpoint["conditions"]["ready"] for endpoint in item["endpoints"] or []) == ready
+        return kind != "DELETED" and ready == sum(
+            endpoint["conditions"]["ready"] for endpoint in item["endpoints"] or [])
     return Follower(plane, SLICES, accepts, lambda item: item["metadata"]["labels"].get("kubernetes.io/service-name"))
 
 
@@ -58,7 +59,14 @@ def create(plane, items):
 
     def post(api, item):
         began[item["metadata"]["name"]] = time.time()
-        api.ask("POST", SERVICES, item)
+        while True:
+            try:
+                return api.ask("POST", SERVICES, item)
+            except RuntimeError as error:
+                if ": 409 " in str(error):  # it was made after all
+                    return None
+                if ": 504 " not in str(error):  # a busy server gave up
+                    raise
     return began, in_parallel(plane, CLIENTS, items, post)
 
 

@@ -12,6 +12,7 @@ from lab.control_plane import API_SERVER, ETCD
 from lab.installed import CONTROLLER_USER, SPEAKER_USER
 from lab.net import wait_until
 
+READS = ("get ", "list ", "watch ")
 CALM_CPU = 0.1  # CPU seconds a second: what a program takes that has nothing to do
 
 
@@ -57,8 +58,11 @@ class Programs:
 
     def print_calls(self):
         calls = self.calls()
-        named = ", ".join(f"{number} {what}" for what, number in calls.most_common(6))
-        print(f"  calls by controllers: {calls.total()} ({named}); by speakers: {self.calls(SPEAKER_USER).total()}")
+        writes = {what: number for what, number in calls.most_common() if not what.startswith(READS)}
+        named = [f"{number} {what}" for what, number in writes.items()]
+        named.append(f"{calls.total() - sum(writes.values())} reads")
+        print(f"  calls by controllers: {calls.total()} ({', '.join(named)}); "
+              f"by speakers: {self.calls(SPEAKER_USER).total()}")
 
     def wait_calm(self, timeout=120):
         """Until what was begun is done, as far as CPU time shows it. The API server is never quite calm."""
@@ -66,7 +70,7 @@ class Programs:
             before = self.cpu()
             time.sleep(2)
             now = self.cpu()
-            return all(now[name] - before[name] < 2 * (CALM_CPU if name != API_SERVER else 3 * CALM_CPU) for name in now)
+            return all(now[name] - before[name] < 2 * CALM_CPU * (3 if name == API_SERVER else 1) for name in now)
         wait_until(calm, timeout, what="calm")
 
 
@@ -78,5 +82,6 @@ def cpu_s(pid):
 
 def row(name, values, form=".2f"):
     """A line of a table; {column: number, None or text}."""
-    print(f"  {name:22}" + "".join(f"  {what} {value:{form}}" if isinstance(value, (int, float)) else f"  {what} {value}"
-                                   for what, value in values.items() if value is not None), flush=True)
+    texts = [f"{what} {value:{form}}" if isinstance(value, (int, float)) else f"{what} {value}"
+             for what, value in values.items() if value is not None]
+    print(f"  {name:22}  {'  '.join(texts)}", flush=True)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""One of three Pods turns unready under many Services that select it, and ready again: CPU seconds of each program, changes
-of routes, and whether the routes are right afterwards.
+"""One of three Pods turns unready under many Services that select it, and ready again: CPU seconds of each program,
+changes of routes, and whether the routes are right afterwards.
 
 With policy Cluster no route changes; with Local each loses the Pod's node. The Pod's process is suspended, so its
 readiness probe fails.

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""With many Services: both controllers end in order and start anew; the leader is killed; the API server is away for a minute.
-Each time: what was asked of the API server, what of the plan was sent again to speakers, whether a route changed, and,
-but for the first, how long until a Service is served that is made at once.
+"""With many Services: both controllers end in order and start anew; the leader is killed; the API server is away for a
+minute. Each time: what was asked of the API server, what of the plan was sent to speakers again, whether a route
+changed, and, but for the first, how long until a Service is served that is made at once.
 
 That Service's endpoint is an object made with it, so the controller manager is not what it waits for.
 """
@@ -11,8 +11,8 @@ import os
 import signal
 import time
 
-from kubernetes_lab import (BACKENDS, NO_ENDPOINTS, PATIENT_NODES, POOL, SERVICES, SLICES, add_node_objects, balanced, bare_lab,
-                            ingress, install, start_backends, stop_kube_proxies)
+from kubernetes_lab import (BACKENDS, NO_ENDPOINTS, PATIENT_NODES, POOL, SERVICES, SLICES, add_node_objects, balanced,
+                            bare_lab, ingress, install, start_backends, stop_kube_proxies)
 from kubernetes_load import create, next_hops, route_changes, statuses
 from kubernetes_programs import Programs, row
 
@@ -52,8 +52,8 @@ def show(lab, what, programs, since, legs, address=""):
     leader = lab.leader()
     sent = {kind: lab.metric(leader, f'openelb_plan_messages_total{{kind="{kind}"}}') for kind in ("snapshot", "delta")}
     changed = set(route_changes(lab, since)) - {address}
-    row("  of the leader", {"streams": streams(lab, leader, "accepted"), "resumed": streams(lab, leader, "resumed"), **sent,
-                            "routes changed": str(len(changed))}, ".0f")
+    attached = {"streams": streams(lab, leader, "accepted"), "resumed": streams(lab, leader, "resumed")}
+    row("  of the leader", {**attached, **sent, "routes changed": str(len(changed))}, ".0f")
 
 
 def restart_both(lab, programs):
@@ -67,9 +67,9 @@ def restart_both(lab, programs):
     ended = time.time()
     for pod in pods:
         host = Host(lab.run_dir, lab.pod_host(pod))
-        wait_until(lambda: host.exec("curl", "-sf", "http://127.0.0.1:50052/readyz") is not None, 60)
+        wait_until(lambda: host.exec("curl", "-sf", "http://127.0.0.1:50052/readyz") is not None, 120)
     ready = time.time()
-    wait_until(lambda: any(streams(lab, pod, "accepted") == speakers for pod in pods), 60)
+    wait_until(lambda: any(streams(lab, pod, "accepted") >= speakers for pod in pods), 120, what="every speaker")
     show(lab, "both restarted", programs, since, {"ended": ended - since, "both ready": ready - since,
                                                   "all speakers attached": time.time() - since})
 
