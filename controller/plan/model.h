@@ -49,6 +49,7 @@ struct NodeView {
   Placement placement = Placement::kFlat;
   std::string rack;      // a node that is in no rack has one to itself: NoRackName(node)
   bool speaker = false;  // a speaker runs here
+  bool stopped = false;  // and said goodbye, to come back
   bool leaving = false;  // and the DaemonSet no longer wants it
 
   bool InRack() const {
@@ -94,6 +95,15 @@ struct AddressView {
   bool last_resort = false;           // also possible with kOwn
   std::vector<std::string> services;  // "namespace/name", sorted; those that exist
   bool operator==(const AddressView&) const = default;
+};
+
+// Who answers for a Layer 2 address.
+struct Layer2View {
+  std::string pool;
+  std::vector<std::string> ranks;  // nodes: the owner, then its standbys; empty: nobody can
+  bool last_resort = false;
+  std::vector<std::string> services;  // "namespace/name", sorted
+  bool operator==(const Layer2View&) const = default;
 };
 
 // The next hops that a peer can use. Subnets of a family that are empty: all of that family.
@@ -143,6 +153,7 @@ struct Model {
   std::map<std::string, ServiceView> services;                // those that exist
   std::map<IpAddress, std::set<std::string>> services_of;     // who holds an address
   std::map<IpAddress, AddressView> addresses;
+  std::map<IpAddress, Layer2View> layer2;
 };
 
 }  // namespace openelb::plan

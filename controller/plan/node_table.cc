@@ -184,6 +184,7 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
     view.speaker = wanted;
   } else {
     view.speaker = ExpectsSpeaker(node.meta.name);
+    view.stopped = view.speaker && SpeakerStopped(node.meta.name);
     view.leaving = view.speaker && !wanted;
   }
   return view;

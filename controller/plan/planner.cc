@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "controller/plan/address_table.h"
 #include "controller/plan/group_table.h"
+#include "controller/plan/layer2_table.h"
 #include "controller/plan/model.h"
 #include "controller/plan/node_table.h"
 #include "controller/plan/place_table.h"
@@ -65,6 +66,7 @@ class Planner::Impl {
   SpeakerTable speakers;
   GroupTable groups;
   PlaceTable places;
+  Layer2Table layer2;
   SetStore sets;
   std::map<std::string, std::vector<std::string>, std::less<>> reads;  // by speaker
   size_t last_resorts = 0;  // addresses that are announced only as a last resort
@@ -78,8 +80,7 @@ void Planner::Upsert(const Object& object) {
   std::visit(
       [this](const auto& o) {
         using T = std::decay_t<decltype(o)>;
-        if constexpr (!std::is_same_v<T, network::Eip> && !std::is_same_v<T, kube::Namespace>)
-          Upsert(o);
+        if constexpr (!std::is_same_v<T, kube::Namespace>) Upsert(o);
       },
       object);
 }
@@ -93,6 +94,7 @@ const kube::EndpointSlice* Planner::FindSlice(const std::string& key) const {
 
 void Planner::Upsert(const kube::Service& service) { impl_->services.Upsert(service); }
 void Planner::Upsert(const kube::DaemonSet& daemon_set) { impl_->nodes.Upsert(daemon_set); }
+void Planner::Upsert(const network::Eip& eip) { impl_->layer2.Upsert(eip); }
 void Planner::Upsert(const network::BgpConf& conf) { impl_->speakers.Upsert(conf); }
 void Planner::Upsert(const network::BgpPeer& peer) { impl_->speakers.Upsert(peer); }
 
@@ -102,12 +104,18 @@ void Planner::Remove(const ObjectKey& key) {
   if (key.kind == kube::DaemonSet::kKind) impl_->nodes.RemoveDaemonSet(key.namespace_, key.name);
   if (key.kind == kube::Service::kKind) impl_->services.RemoveService(name);
   if (key.kind == kube::EndpointSlice::kKind) impl_->services.RemoveSlice(name);
+  if (key.kind == network::Eip::kKind) impl_->layer2.RemoveEip(key.name);
   if (key.kind == network::BgpConf::kKind) impl_->speakers.RemoveConf(key.name);
   if (key.kind == network::BgpPeer::kKind) impl_->speakers.RemovePeer(key.name);
 }
 
 void Planner::SetAddresses(const std::string& service, std::vector<IpAddress> addresses) {
   impl_->addresses.SetAddresses(service, std::move(addresses), &impl_->model);
+}
+
+void Planner::SetLayer2(const std::string& service, const std::string& pool,
+                        std::vector<IpAddress> addresses) {
+  impl_->layer2.SetAddresses(service, pool, std::move(addresses));
 }
 
 void Planner::SetFact(const Fact& fact) { impl_->nodes.SetFact(fact); }
@@ -117,6 +125,8 @@ void Planner::LoadAssignments(const std::vector<Assignment>& assignments) {
   for (const Assignment& assignment : assignments) {
     if (assignment.group == kRouterIdGroup)
       impl_->speakers.LoadRouterIdHolder(assignment.speaker);
+    else if (Layer2Table::IsRank(assignment))
+      impl_->layer2.Load(assignment);
     else
       impl_->places.Load(assignment);
   }
@@ -127,6 +137,7 @@ std::vector<Assignment> Planner::assignments() const {
   const std::string& holder = impl_->speakers.router_id_holder();
   if (!holder.empty()) all.push_back({kRouterIdGroup, holder, holder});
   impl_->places.AddAssignments(&all);
+  impl_->layer2.AddAssignments(impl_->model, &all);
   std::sort(all.begin(), all.end());
   return all;
 }
@@ -154,6 +165,7 @@ PlanChange Planner::Step() {
   const GroupChanges groups =
       p.groups.Derive(nodes, addresses, audiences, &p.model, &p.sets, &p.visits);
   p.places.Derive(groups, audiences, p.model, &p.sets, &p.visits);
+  const bool layer2 = p.layer2.Derive(nodes, services, &p.model, &p.sets, &p.visits);
 
   const size_t last_resorts = p.last_resorts;
   for (const auto& [address, before] : addresses) {
@@ -163,7 +175,7 @@ PlanChange Planner::Step() {
   }
   PlanChange change;
   change.keys = p.sets.TakeChanges();
-  change.problems = audiences.problems || last_resorts != p.last_resorts ||
+  change.problems = audiences.problems || layer2 || last_resorts != p.last_resorts ||
                     (last_resorts > 0 && !(nodes.empty() && addresses.empty()));
   for (const auto& [name, before] : nodes) {
     const auto now = p.model.nodes.find(name);
@@ -210,6 +222,7 @@ std::vector<Problem> Planner::Problems() const {
   }
   if (impl_->last_resorts > 0) AddLastResorts(impl_->model, &problems);
   impl_->speakers.AddProblems(&problems);
+  impl_->layer2.AddProblems(impl_->model, &problems);
   return {problems.begin(), problems.end()};
 }
 

@@ -66,13 +66,13 @@ class Planner final : public PlanView {
   Planner(const Planner&) = delete;
   Planner& operator=(const Planner&) = delete;
 
-  // Objects as the source sends them. Kinds that planning does not read (Eip, Namespace) are
-  // ignored.
+  // Objects as the source sends them. Kinds that planning does not read (Namespace) are ignored.
   void Upsert(const Object& object);
   void Upsert(const kube::Node& node);
   void Upsert(const kube::EndpointSlice& slice);
   void Upsert(const kube::Service& service);
   void Upsert(const kube::DaemonSet& daemon_set);
+  void Upsert(const network::Eip& eip);
   void Upsert(const network::BgpConf& conf);
   void Upsert(const network::BgpPeer& peer);
   // A deleted Node takes the facts about it along, but for the speaker that still runs there: it
@@ -84,6 +84,10 @@ class Planner final : public PlanView {
   // The addresses that BGP announces for the Service "namespace/name"; empty: none. Independent of
   // the order in which the Service itself comes and goes.
   void SetAddresses(const std::string& service, std::vector<IpAddress> addresses);
+
+  // The same for addresses of the Layer 2 pool `pool`.
+  void SetLayer2(const std::string& service, const std::string& pool,
+                 std::vector<IpAddress> addresses);
 
   // By the facts: a speaker runs on the node, or has stopped and is to come back.
   bool ExpectsSpeaker(const std::string& node) const;
