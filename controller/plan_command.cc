@@ -76,6 +76,8 @@ int Plan(const PlanFlags& flags) {
       row.addresses.push_back(address.ToString());
     if (state->allocation->protocol == network::Protocol::kBgp) {
       planner.SetAddresses(service, state->allocation->addresses);
+    } else if (state->allocation->protocol == network::Protocol::kLayer2) {
+      planner.SetLayer2(service, row.pool, state->allocation->addresses);
     }
   }
   planner.Step();

@@ -28,6 +28,7 @@
 #include "api/base/signals.h"
 #include "api/base/version.h"
 #include "speaker/io/epoll_io.h"
+#include "speaker/io/epoll_packet.h"
 #include "speaker/link/endpoint.h"
 #include "speaker/link/grpc_client.h"
 #include "speaker/observe/metrics.h"
@@ -146,6 +147,8 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
     log.Error("cannot start", {{"error", io.status().ToString()}});
     return 1;
   }
+  std::optional<io::EpollPacket> packets;
+  if (flags.enable_layer2) packets.emplace(io->get());
   Metrics metrics(SpeakerMetricTable());
   SpeakerMetrics exporter(Version(), &metrics);
   const Post post = [io = io->get()](std::function<void()> task) { io->Post(std::move(task)); };
@@ -159,7 +162,8 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
                    .io = io->get(),
                    .open_link = open_link,
                    .log = &log,
-                   .observer = &exporter});
+                   .observer = &exporter,
+                   .packets = packets ? &*packets : nullptr});
 
   std::unique_ptr<HttpServer> server;
   if (flags.common.metrics_addr.has_value()) {

@@ -44,7 +44,7 @@ void DeclareSpeakerFlags(FlagSet* flags, SpeakerFlags* options) {
   // OpenELB's speaker has these.
   flags->Group("OpenELB");
   flags->Bool("enable-layer2", &options->enable_layer2,
-              "accepted; the controller's plan decides what a speaker does");
+              "answer for Layer 2 addresses (ARP, NDP) that the controller gives this node");
   flags->Bool("enable-keepalived-vip", &options->enable_keepalived_vip,
               "accepted; the controller's plan decides what a speaker does");
   using Takes = FlagSet::Takes;

@@ -26,7 +26,7 @@ struct SpeakerFlags {
   std::string plan_server_name;  // empty: openelb-controller.$OPENELB_NAMESPACE.svc
   std::string token_file;
   bool plan_insecure = false;
-  bool enable_layer2 = false;
+  bool enable_layer2 = true;
   bool enable_keepalived_vip = false;
 };
 

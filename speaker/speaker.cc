@@ -16,6 +16,7 @@ link::PlanChanges Everything(const link::PlanState& plan) {
   for (const auto& [id, members] : plan.groups) changes.groups.insert(id);
   for (const auto& [prefix, route] : plan.routes) changes.routes.insert(prefix);
   for (const auto& [group, node] : plan.places) changes.places.insert(group);
+  for (const auto& [address, held] : plan.layer2) changes.layer2.insert(address);
   return changes;
 }
 
@@ -43,6 +44,9 @@ Speaker::Speaker(SpeakerOptions options, Seams seams)
       link_(transport_.get(), &store_, seams_.random, seams_.log, options_.link),
       bgp_(seams_.io, seams_.clock, seams_.random, seams_.log, this) {
   seams_.io->SetHandler(this);
+  if (seams_.packets != nullptr) {
+    layer2_.emplace(options_.link.node, seams_.packets, seams_.clock, seams_.random, seams_.log);
+  }
 }
 
 Speaker::~Speaker() { link_.Hangup(); }
@@ -63,12 +67,23 @@ void Speaker::Turn() {
   link_.Tick(Now());
   if (waiting_) Announce({});
   bgp_.Tick();
+  if (layer2_) TickLayer2();
   plan_file_.Tick(Now(), seams_.clock->Wall(), link_.confirmed());
   if (report_at_ <= Now()) Report();
 }
 
 absl::Duration Speaker::NextWakeup() const {
-  return std::min({link_.NextWakeup(), bgp_.NextWakeup(), plan_file_.NextWakeup(), report_at_});
+  return std::min({link_.NextWakeup(), bgp_.NextWakeup(), plan_file_.NextWakeup(), report_at_,
+                   layer2_ ? layer2_->NextWakeup() : absl::InfiniteDuration()});
+}
+
+// The first controller that vouches for the plan in force settles what a saved one left open.
+void Speaker::TickLayer2() {
+  if (link_.confirmed() && announced_ && !std::exchange(layer2_confirmed_, true)) {
+    layer2_->Apply(store_.state(), Everything(store_.state()).layer2, /*confirmed=*/true);
+  }
+  layer2_->Tick();
+  if (layer2_->TakeProblemsChanged()) ReportBy(Now());
 }
 
 void Speaker::Stop() {
@@ -86,7 +101,9 @@ void Speaker::Announce(const link::PlanChanges& changes) {
   if (stopped_ || !store_.has_plan()) return;
   if (waiting_ && !link_.confirmed()) return;
   waiting_ = false;
-  bgp_.Apply(plan, announced_.has_value() ? changes : Everything(plan));
+  const link::PlanChanges due = announced_.has_value() ? changes : Everything(plan);
+  bgp_.Apply(plan, due);
+  if (layer2_) layer2_->Apply(plan, due.layer2, link_.confirmed());
   announced_ = plan.generation;
   ReportSoon();
 }
@@ -115,6 +132,7 @@ void Speaker::LogApplied(const link::PlanChanges& changes) {
                    {"counter", plan.generation.counter},
                    {"peers", plan.peers.size()},
                    {"routes", plan.routes.size()},
+                   {"layer2", plan.layer2.size()},
                    {"changed_peers", changes.peers.size()},
                    {"changed_routes", changes.routes.size()},
                    {"changed_groups", changes.groups.size()}});
@@ -133,12 +151,22 @@ void Speaker::ReportFacts() {
   }
   plan::v1::Facts facts;
   *facts.add_facts() = MakeFact(node, "prefixes", prefixes, now);
+  std::vector<std::string> modes;
+  if (layer2_) modes.emplace_back("layer2");
+  *facts.add_facts() = MakeFact(node, "modes", modes, now);
   *facts.add_facts() = MakeFact(node, "speaker", {options_.link.version}, now);
   link_.SendFacts(std::move(facts), Now());
 }
 
 void Speaker::Report() {
   plan::v1::Observed observed = bgp_.Observed();
+  if (layer2_) {
+    for (const auto& [address, sentence] : layer2_->problems()) {
+      plan::v1::Layer2Problem* problem = observed.add_layer2_problems();
+      problem->set_address(address.ToString());
+      problem->set_message(sentence);
+    }
+  }
   const std::set<std::string> problems(observed.problems().begin(), observed.problems().end());
   for (const std::string& problem : problems) {
     if (!problems_.contains(problem)) seams_.log->Warning("BGP problem", {{"error", problem}});

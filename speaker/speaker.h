@@ -25,6 +25,8 @@
 #include "api/base/random.h"
 #include "speaker/bgp/instance.h"
 #include "speaker/io/io.h"
+#include "speaker/io/packet_io.h"
+#include "speaker/layer2/owner.h"
 #include "speaker/link/link.h"
 #include "speaker/link/plan_file.h"
 #include "speaker/link/plan_link.h"
@@ -62,6 +64,7 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
     std::function<std::unique_ptr<link::PlanLink>(link::PlanLink::Handler*)> open_link;
     Logger* log;
     SpeakerObserver* observer = nullptr;
+    io::PacketIo* packets = nullptr;  // null: Layer 2 addresses are left to other speakers
   };
   Speaker(SpeakerOptions options, Seams seams);
   ~Speaker() override;
@@ -80,6 +83,7 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
   const link::Link& link() const { return link_; }
   const link::PlanFile& plan_file() const { return plan_file_; }
   const bgp::Instance& bgp() const { return bgp_; }
+  const std::optional<layer2::Owner>& layer2() const { return layer2_; }
   // The saved plan is too old to be announced and no controller has confirmed it yet.
   bool waiting() const { return waiting_; }
 
@@ -103,6 +107,7 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
 
   absl::Duration Now() const { return seams_.clock->Monotonic(); }
   void Announce(const link::PlanChanges& changes);
+  void TickLayer2();
   void LogApplied(const link::PlanChanges& changes);
   void ReportFacts();
   // Tells the controller of sessions and problems, and the log of problems that came or went.
@@ -117,6 +122,8 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
   std::unique_ptr<link::PlanLink> transport_;
   link::Link link_;
   bgp::Instance bgp_;
+  std::optional<layer2::Owner> layer2_;
+  bool layer2_confirmed_ = false;  // a controller has vouched for a plan since the start
   bool waiting_ = false;
   bool stopped_ = false;
   std::optional<plan::Generation> announced_;  // of the plan last given to the protocol speakers

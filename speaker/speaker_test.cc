@@ -228,13 +228,15 @@ TEST_F(SpeakerTest, ReportsASessionsChangeAtOnceAndCountersNowAndThen) {
 TEST_F(SpeakerTest, ReportsItsNetworksNowAndWhenTheyChange) {
   StartSpeaker();
   RunFor(absl::Seconds(1));
-  ASSERT_EQ(controller.facts->facts_size(), 2);
+  ASSERT_EQ(controller.facts->facts_size(), 3);
   EXPECT_EQ(controller.facts->facts(0).subject(), "n1");
   EXPECT_EQ(controller.facts->facts(0).kind(), "prefixes");
   EXPECT_THAT(controller.facts->facts(0).values(),
               ElementsAre("eth0 10.0.1.2/24", "eth1 10.0.2.2/24"));
-  EXPECT_EQ(controller.facts->facts(1).kind(), "speaker");
-  EXPECT_THAT(controller.facts->facts(1).values(), ElementsAre("test"));
+  EXPECT_EQ(controller.facts->facts(1).kind(), "modes");
+  EXPECT_THAT(controller.facts->facts(1).values(), IsEmpty());
+  EXPECT_EQ(controller.facts->facts(2).kind(), "speaker");
+  EXPECT_THAT(controller.facts->facts(2).values(), ElementsAre("test"));
 
   network.SetAddresses("n1", {{"eth0", IpAddress::Parse("10.0.1.2").value(), 24}});
   RunFor(absl::Seconds(1));

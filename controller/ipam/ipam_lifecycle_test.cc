@@ -276,7 +276,7 @@ TEST_F(LifecycleTest, StatusesOfEips) {
   Start();
   network::Eip eip = MakeEip("p", "192.168.0.91-192.168.0.92");
   eip.meta.generation = 7;
-  eip.protocol = network::Protocol::kLayer2;
+  eip.protocol = network::Protocol::kVip;
   eip.disable = true;
   network::Eip bad = Default(MakeEip("bad", "a-b-c"));
   Put(eip, bad, MakeEip("v6", "2001:db8::/127"), FromEip(MakeService("ns/s"), "v6"));

@@ -224,7 +224,7 @@ void PoolTable::RefreshStatus(Pool* pool) const {
                                            "\" is it: remove one of the two annotations")
                             : "not used as default because it is not usable"));
   }
-  if (pool->eip.protocol != network::Protocol::kBgp) {
+  if (pool->eip.protocol == network::Protocol::kVip) {
     status.conditions.push_back(MakeCondition(
         *pool, "Announced", false, "ProtocolNotAvailable",
         absl::StrCat("protocol ", network::ProtocolName(pool->eip.protocol),

@@ -26,6 +26,10 @@ bool SameState(const plan::v1::PeerObserved& a, const plan::v1::PeerObserved& b)
          a.negotiated_hold_time_s() == b.negotiated_hold_time_s();
 }
 
+bool SameProblem(const plan::v1::Layer2Problem& a, const plan::v1::Layer2Problem& b) {
+  return a.address() == b.address() && a.message() == b.message();
+}
+
 absl::Time FromProto(bool present, const google::protobuf::Timestamp& stamp) {
   if (!present) return absl::InfinitePast();
   return absl::FromUnixSeconds(stamp.seconds()) + absl::Nanoseconds(stamp.nanos());
@@ -74,6 +78,9 @@ std::vector<SessionChange> SessionBoard::Update(const std::string& node,
     conf_due_ = true;
   }
   if (!std::ranges::equal(before.problems(), observed.problems())) problems_changed_ = true;
+  if (!std::ranges::equal(before.layer2_problems(), observed.layer2_problems(), SameProblem)) {
+    problems_changed_ = true;
+  }
   const PeersByKey old_peers = Index(before);
   const PeersByKey new_peers = Index(observed);
   for (const auto& [key, peer] : new_peers) {
@@ -156,6 +163,15 @@ std::map<std::string, std::vector<std::string>> SessionBoard::Problems() const {
     if (observed.problems_size() > 0) {
       problems[node] = {observed.problems().begin(), observed.problems().end()};
     }
+  }
+  return problems;
+}
+
+std::map<std::string, std::map<std::string, std::string>> SessionBoard::Layer2Problems() const {
+  std::map<std::string, std::map<std::string, std::string>> problems;
+  for (const auto& [node, observed] : nodes_) {
+    for (const auto& problem : observed.layer2_problems())
+      problems[problem.address()][node] = problem.message();
   }
   return problems;
 }

@@ -78,6 +78,18 @@ std::vector<plan::Problem> Statuses::FindProblems() const {
                           .message = absl::StrCat("node ", node, ": ", sentence)});
     }
   }
+  for (const auto& [text, by_node] : board_->Layer2Problems()) {
+    const auto address = IpAddress::Parse(text);
+    const auto& planned = planner_->model().layer2;
+    const auto view = address.ok() ? planned.find(*address) : planned.end();
+    if (view == planned.end()) continue;
+    for (const auto& [node, sentence] : by_node) {
+      problems.push_back(
+          {.about = EipKey(view->second.pool),
+           .reason = "SpeakerProblem",
+           .message = absl::StrCat("address ", text, ", node ", node, ": ", sentence)});
+    }
+  }
   std::sort(problems.begin(), problems.end());
   return problems;
 }

@@ -13,6 +13,9 @@ namespace openelb::plan {
 
 // The interface addresses of a node, "IFACE ADDRESS/LENGTH" each.
 inline constexpr const char* kPrefixesFact = "prefixes";
+// What a speaker does besides BGP; values: kLayer2Mode.
+inline constexpr const char* kModesFact = "modes";
+inline constexpr const char* kLayer2Mode = "layer2";
 // A speaker runs on the node; values: its version. No values: it has left for good.
 inline constexpr const char* kSpeakerFact = "speaker";
 // In the version's place: it has said goodbye and means to come back, if its DaemonSet lets it.

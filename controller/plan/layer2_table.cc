@@ -20,7 +20,7 @@ std::string Key(const IpAddress& address) { return absl::StrCat(kRankGroup, addr
 
 // What a change of has to be looked at.
 bool SameForLayer2(const NodeView& a, const NodeView& b) {
-  return a.health == b.health && a.returning == b.returning && a.speaker == b.speaker &&
+  return a.health == b.health && a.returning == b.returning && a.layer2 == b.layer2 &&
          a.stopped == b.stopped && a.leaving == b.leaving && a.prefixes == b.prefixes &&
          a.rack == b.rack;
 }
@@ -148,7 +148,7 @@ std::vector<std::string> Layer2Table::Eligible(const IpAddress& address, const L
     for (const auto& [name, node] : model.nodes) {
       const bool healthy =
           node.health == Health::kReady || (last_resort && node.health == Health::kUnknown);
-      if (!healthy || !node.speaker || node.stopped || node.leaving) continue;
+      if (!healthy || !node.layer2 || node.stopped || node.leaving) continue;
       if (LinkFor(node, InterfaceOf(view.pool), address) == nullptr) continue;
       if (wanted(name, node, least)) eligible.push_back(name);
     }
@@ -274,7 +274,7 @@ void Layer2Table::AddProblems(const Model& model, std::set<Problem>* out) const 
                                 pool.ownerless.size() > 1
                                     ? absl::StrCat(" and ", pool.ownerless.size() - 1, " more")
                                     : "",
-                                ": it takes a Ready node with a speaker",
+                                ": it takes a Ready node with a speaker in Layer 2 mode",
                                 interface.empty() ? "" : absl::StrCat(", interface ", interface),
                                 ", a network there that contains the address, and a ready endpoint "
                                 "of the Service as its policy asks")});

@@ -43,6 +43,7 @@ class Layer2TableTest : public testing::Test {
     planner_->SetFact(MakePrefixes(Name(i), {absl::StrCat("eth0 192.168.0.", i, "/24"),
                                              absl::StrCat("eth1 10.1.0.", i, "/24")}));
     planner_->SetFact(MakeSpeaker(Name(i), true, ++now_));
+    planner_->SetFact({Name(i), kModesFact, {kLayer2Mode}, absl::FromUnixSeconds(++now_)});
   }
   void SetReady(int i, kube::ConditionStatus ready) {
     kube::Node node = Node(i);
@@ -132,6 +133,8 @@ TEST_F(Layer2TableTest, WhatMakesANodeUnfit) {
          planner_->SetFact(stopped);
        }},
       {"its speaker left", [&] { planner_->SetFact(MakeSpeaker("n1", false, ++now_)); }},
+      {"its speaker is not in this mode",
+       [&] { planner_->SetFact({"n1", kModesFact, {}, absl::FromUnixSeconds(++now_)}); }},
       {"no such interface",
        [&] { planner_->SetFact(MakePrefixes("n1", {"ens3 192.168.0.1/24"}, ++now_)); }},
       {"no such network there",

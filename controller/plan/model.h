@@ -50,6 +50,7 @@ struct NodeView {
   std::string rack;      // a node that is in no rack has one to itself: NoRackName(node)
   bool speaker = false;  // a speaker runs here
   bool stopped = false;  // and said goodbye, to come back
+  bool layer2 = false;   // and answers for Layer 2 addresses
   bool leaving = false;  // and the DaemonSet no longer wants it
 
   bool InRack() const {

@@ -181,9 +181,13 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
   view.rack_label = network::Find(node.meta.labels, network::kRack).value_or("");
   const bool wanted = daemon_set == nullptr || daemon_set->Selects(node);
   if (options_.speakers_from == Options::Speakers::kDaemonSet) {
-    view.speaker = wanted;
+    view.speaker = view.layer2 = wanted;
   } else {
     view.speaker = ExpectsSpeaker(node.meta.name);
+    const auto modes = facts_.find({node.meta.name, kModesFact});
+    view.layer2 = view.speaker && modes != facts_.end() &&
+                  std::find(modes->second.values.begin(), modes->second.values.end(),
+                            kLayer2Mode) != modes->second.values.end();
     view.stopped = view.speaker && SpeakerStopped(node.meta.name);
     view.leaving = view.speaker && !wanted;
   }

@@ -98,6 +98,32 @@ std::string Table(const std::vector<std::vector<std::string>>& rows) {
 
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
+// The Layer 2 addresses that a node answers for, or stands by for.
+Value Layer2Value(const Model& model, const std::string& node) {
+  Value::Map addresses;
+  for (const auto& [address, view] : model.layer2) {
+    if (std::find(view.ranks.begin(), view.ranks.end(), node) == view.ranks.end()) continue;
+    addresses[address.ToString()] = Value::Map{{"pool", view.pool},
+                                               {"ranks", Texts(view.ranks, /*sort=*/false)},
+                                               {"service", Texts(view.services, /*sort=*/true)}};
+  }
+  return addresses;
+}
+
+// Owners first, then who stands by; empty: there are no such addresses.
+std::string Layer2Text(const RenderInput& input) {
+  std::vector<std::vector<std::string>> rows = {{"LAYER 2 ADDRESS", "POOL", "OWNER", "STANDBYS"}};
+  for (const auto& [address, view] : input.planner.model().layer2) {
+    const std::vector<std::string>& ranks = view.ranks;
+    if (input.node && std::find(ranks.begin(), ranks.end(), *input.node) == ranks.end()) continue;
+    const size_t standbys = std::min<size_t>(1, ranks.size());
+    rows.push_back(
+        {address.ToString(), view.pool, ranks.empty() ? "-" : ranks.front(),
+         OrDash(absl::StrJoin(ranks.begin() + static_cast<int>(standbys), ranks.end(), " "))});
+  }
+  return rows.size() == 1 ? "" : absl::StrCat(Table(rows), "\n");
+}
+
 }  // namespace
 
 std::string RenderJson(const RenderInput& input) {
@@ -110,7 +136,8 @@ std::string RenderJson(const RenderInput& input) {
   Value::Map speakers;
   for (const std::string& name : Speakers(input)) {
     speakers[name] = Value::Map{{"rack", ShownRack(input.planner.model().nodes.at(name))},
-                                {"bgpPeers", PeersValue(input, name)}};
+                                {"bgpPeers", PeersValue(input, name)},
+                                {"layer2", Layer2Value(input.planner.model(), name)}};
   }
   Value::List reasons;
   for (const Reason& reason : Reasons(input)) {
@@ -164,7 +191,8 @@ std::string RenderTable(const RenderInput& input) {
     reasons.push_back({reason.address.ToString(), OrDash(reason.rack), reason.node,
                        reason.included() ? "yes" : "no", TextOf(reason.rule).name, reason.detail});
   }
-  std::string out = absl::StrCat(Table(services), "\n", Table(speakers), "\n", Table(reasons));
+  std::string out =
+      absl::StrCat(Table(services), "\n", Table(speakers), "\n", Layer2Text(input), Table(reasons));
   const std::vector<Problem> problems = input.planner.Problems();
   if (problems.empty()) return out;
   std::vector<std::vector<std::string>> table = {{"OBJECT", "PROBLEM", "MESSAGE"}};

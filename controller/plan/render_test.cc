@@ -99,6 +99,7 @@ TEST_F(RenderTest, Json) {
           ]
         }
       },
+      "layer2": {},
       "rack": "leaf1"
     }
   }

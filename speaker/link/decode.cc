@@ -192,6 +192,22 @@ absl::StatusOr<DecodedResource> Decode(const PlaceKey& key, const pb::Place& bod
   return Place{body.node()};
 }
 
+absl::StatusOr<DecodedResource> Decode(const Layer2Key& key, const pb::Layer2Address& body) {
+  const auto address = Unicast("address", body.address());
+  if (!address.ok()) return address.status();
+  if (*address != key.address) return Bad("address", body.address(), "what the key says");
+  if (body.interface().empty()) return Bad("interface", body.interface(), "an interface's name");
+  if (body.ranks().empty()) return Bad("ranks", body.ranks_size(), "at least the owner");
+  const std::set<std::string> nodes(body.ranks().begin(), body.ranks().end());
+  if (nodes.contains("")) return Bad("ranks", std::string(), "names of nodes");
+  if (nodes.size() != static_cast<size_t>(body.ranks_size())) {
+    return Bad("ranks", body.ranks_size(), "each node once");
+  }
+  return Layer2Address{.interface = body.interface(),
+                       .ranks = {body.ranks().begin(), body.ranks().end()},
+                       .services = {body.services().begin(), body.services().end()}};
+}
+
 }  // namespace
 
 absl::StatusOr<ResourceKey> ParseKey(absl::string_view key) {
@@ -210,6 +226,13 @@ absl::StatusOr<ResourceKey> ParseKey(absl::string_view key) {
       return Bad("key", std::string(key), "route/PREFIX in canonical form");
     }
     return RouteKey{*prefix};
+  }
+  if (absl::ConsumePrefix(&name, "layer2/")) {
+    const auto address = IpAddress::Parse(name);
+    if (!address.ok() || address->ToString() != name) {
+      return Bad("key", std::string(key), "layer2/ADDRESS in canonical form");
+    }
+    return Layer2Key{*address};
   }
   const bool group = absl::ConsumePrefix(&name, "group/");
   if (group || absl::ConsumePrefix(&name, "place/")) {
@@ -241,6 +264,9 @@ absl::StatusOr<DecodedResource> DecodeResource(const ResourceKey& key, absl::str
   }
   if (const auto* k = std::get_if<PlaceKey>(&key); k != nullptr && body.has_place()) {
     return Decode(*k, body.place());
+  }
+  if (const auto* k = std::get_if<Layer2Key>(&key); k != nullptr && body.has_layer2_address()) {
+    return Decode(*k, body.layer2_address());
   }
   return absl::InvalidArgumentError(
       absl::StrCat("body: kind ", static_cast<int>(body.kind_case()), ", not that of the key"));

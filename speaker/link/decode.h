@@ -29,8 +29,12 @@ struct RouteKey {
 struct PlaceKey {
   std::string group;
 };
+struct Layer2Key {
+  IpAddress address;
+};
 struct UnknownKey {};  // a kind of a newer controller: ignored
-using ResourceKey = std::variant<UnknownKey, InstanceKey, PeerKey, GroupKey, RouteKey, PlaceKey>;
+using ResourceKey =
+    std::variant<UnknownKey, InstanceKey, PeerKey, GroupKey, RouteKey, PlaceKey, Layer2Key>;
 
 // Error: a known kind with something else than its canonical name, such as "route/10.0.0.1".
 absl::StatusOr<ResourceKey> ParseKey(absl::string_view key);
@@ -39,7 +43,8 @@ using Members = std::vector<NextHop>;
 struct Place {
   std::string node;
 };
-using DecodedResource = std::variant<std::monostate, BgpInstance, BgpPeer, Members, Route, Place>;
+using DecodedResource =
+    std::variant<std::monostate, BgpInstance, BgpPeer, Members, Route, Place, Layer2Address>;
 
 // `body` is a serialized ResourceBody. monostate for an unknown key. Error: also when the body is
 // not of the kind or the name that the key says.

@@ -73,8 +73,17 @@ TEST(DecodeTest, GroupRouteAndPlace) {
   EXPECT_EQ(std::get<Place>(*place).node, "n2");
 }
 
+TEST(DecodeTest, Layer2Address) {
+  const auto decoded = Decode("layer2/fd00::91",
+                              "layer2_address { address: 'fd00::91' interface: 'eth0' "
+                              "ranks: 'n2' ranks: 'n1' services: 'ns/s' }");
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(std::get<Layer2Address>(*decoded),
+            (Layer2Address{.interface = "eth0", .ranks = {"n2", "n1"}, .services = {"ns/s"}}));
+}
+
 TEST(DecodeTest, KindsOfANewerControllerAreIgnored) {
-  for (const char* key : {"vrrp/eth0/51", "l2/10.0.0.1", "", "peers"}) {
+  for (const char* key : {"vrrp/eth0/51", "", "peers"}) {
     const auto decoded = Decode(key, "\xff garbage");
     ASSERT_TRUE(decoded.ok()) << key;
     EXPECT_TRUE(std::holds_alternative<std::monostate>(*decoded)) << key;
@@ -136,6 +145,15 @@ TEST(DecodeTest, ErrorsNameFieldAndValue) {
        "targets.scope: \"a\""},
       {"place/g", "place { group: 'h' node: 'n' }", "group: \"h\""},
       {"place/g", "place { group: 'g' }", "node: \"\""},
+      {"layer2/10.0.0.01", "", "key: \"layer2/10.0.0.01\""},
+      {"layer2/10.0.0.1", "layer2_address { address: '10.0.0.2' interface: 'e' ranks: 'n' }",
+       "address: \"10.0.0.2\""},
+      {"layer2/224.0.0.1", "layer2_address { address: '224.0.0.1' interface: 'e' ranks: 'n' }",
+       "address: \"224.0.0.1\""},
+      {"layer2/10.0.0.1", "layer2_address { address: '10.0.0.1' ranks: 'n' }", "interface: \"\""},
+      {"layer2/10.0.0.1", "layer2_address { address: '10.0.0.1' interface: 'e' }", "ranks: 0"},
+      {"layer2/10.0.0.1",
+       "layer2_address { address: '10.0.0.1' interface: 'e' ranks: 'n' ranks: 'n' }", "ranks: 2"},
   };
   for (const auto& c : cases) {
     // A field given twice: the later one counts.

@@ -233,14 +233,16 @@ void Link::SendTokenIfRenewed(absl::Duration now) {
 
 void Link::SendAnnounced(absl::Duration now) {
   plan::v1::Report report;
-  for (const auto& [prefix, route] : store_->state().routes) {
+  const auto add = [&](const IpAddress& of, const std::vector<std::string>& services) {
     plan::v1::AnnouncedAddress* address = report.mutable_announced()->add_addresses();
-    address->set_address(prefix.address().ToString());
-    address->mutable_services()->Assign(route.services.begin(), route.services.end());
-    if (report.announced().addresses_size() < kAnnouncedPiece) continue;
+    address->set_address(of.ToString());
+    address->mutable_services()->Assign(services.begin(), services.end());
+    if (report.announced().addresses_size() < kAnnouncedPiece) return;
     Send(report, now);
     report.Clear();
-  }
+  };
+  for (const auto& [prefix, route] : store_->state().routes) add(prefix.address(), route.services);
+  for (const auto& [address, held] : store_->state().layer2) add(address, held.services);
   report.mutable_announced()->set_last(true);
   Send(report, now);
 }

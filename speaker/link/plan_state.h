@@ -80,6 +80,14 @@ struct Route {
   bool operator==(const Route&) const = default;
 };
 
+// An address that one of some nodes answers for.
+struct Layer2Address {
+  std::string interface;           // of this node
+  std::vector<std::string> ranks;  // nodes: the owner, then its standbys; never empty
+  std::vector<std::string> services;
+  bool operator==(const Layer2Address&) const = default;
+};
+
 struct PlanState {
   plan::Generation generation;
   uint64_t hash = 0;
@@ -88,6 +96,7 @@ struct PlanState {
   std::map<std::string, std::vector<NextHop>> groups;  // by id
   std::map<IpPrefix, Route> routes;
   std::map<std::string, std::string> places;  // group id -> node whose next hop comes first
+  std::map<IpAddress, Layer2Address> layer2;
 };
 
 // What one applied plan changed; names that are no longer in the state were removed.
@@ -97,9 +106,11 @@ struct PlanChanges {
   std::set<std::string> groups;
   std::set<IpPrefix> routes;
   std::set<std::string> places;
+  std::set<IpAddress> layer2;
 
   bool empty() const {
-    return !instance && peers.empty() && groups.empty() && routes.empty() && places.empty();
+    return !instance && peers.empty() && groups.empty() && routes.empty() && places.empty() &&
+           layer2.empty();
   }
 };
 

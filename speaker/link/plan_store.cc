@@ -250,6 +250,9 @@ absl::Status PlanStore::Decode(const std::string& key, const std::string& body,
   } else if (auto* place = std::get_if<Place>(&*decoded)) {
     Replace(&state_.places, std::get<PlaceKey>(*name).group, std::move(place->node),
             &changes->places);
+  } else if (auto* layer2 = std::get_if<Layer2Address>(&*decoded)) {
+    Replace(&state_.layer2, std::get<Layer2Key>(*name).address, *std::move(layer2),
+            &changes->layer2);
   }
   return absl::OkStatus();
 }
@@ -269,6 +272,8 @@ void PlanStore::Remove(const std::string& key, PlanChanges* changes) {
     Erase(&state_.routes, route->prefix, &changes->routes);
   } else if (const auto* place = std::get_if<PlaceKey>(&*parsed)) {
     Erase(&state_.places, place->group, &changes->places);
+  } else if (const auto* layer2 = std::get_if<Layer2Key>(&*parsed)) {
+    Erase(&state_.layer2, layer2->address, &changes->layer2);
   }
 }
 

@@ -81,14 +81,34 @@ constexpr MetricDef kRejectedConnections = {
     "openelb_speaker_bgp_rejected_connections_total", kCounter,
     "Inbound connections closed at once: no peer's, or a peer that must stay down.", ""};
 
+constexpr MetricDef kLayer2Owned = {"openelb_speaker_layer2_owned", kGauge,
+                                    "Layer 2 addresses that this node answers for.", ""};
+constexpr MetricDef kLayer2Problems = {
+    "openelb_speaker_layer2_problems", kGauge,
+    "Layer 2 addresses of this node that are not answered, or by another station as well.", ""};
+constexpr MetricDef kLayer2Answers = {"openelb_speaker_layer2_answers_total", kCounter,
+                                      "Questions for owned addresses that were answered.",
+                                      "protocol"};
+constexpr MetricDef kLayer2Announcements = {"openelb_speaker_layer2_announcements_total", kCounter,
+                                            "Frames that announced owned addresses.", ""};
+constexpr MetricDef kLayer2Conflicts = {"openelb_speaker_layer2_conflicts_total", kCounter,
+                                        "Frames by which other stations claimed owned addresses.",
+                                        ""};
+constexpr MetricDef kLayer2Errors = {"openelb_speaker_layer2_errors_total", kCounter,
+                                     "Malformed frames that were dropped.", "protocol,reason"};
+constexpr MetricDef kLayer2SendErrors = {"openelb_speaker_layer2_send_errors_total", kCounter,
+                                         "Frames that could not be sent.", ""};
+
 constexpr MetricDef kTable[] = {
-    kBuildInfo,      kResidentMemory,   kPlanEpoch,         kPlanGeneration,
-    kPlanRoutes,     kPlanWaiting,      kPlansApplied,      kPlanErrors,
-    kResourceErrors, kResourcesRefused, kPlanApplySeconds,  kPlanFileSaves,
-    kPlanFileErrors, kAttached,         kStreams,           kDials,
-    kStreamErrors,   kSessionState,     kAnnouncedPrefixes, kAnnouncedPaths,
-    kOnWire,         kProblems,         kTransitions,       kMessages,
-    kWithdrawn,      kNotifications,    kToleratedErrors,   kRejectedConnections,
+    kBuildInfo,       kResidentMemory,   kPlanEpoch,         kPlanGeneration,
+    kPlanRoutes,      kPlanWaiting,      kPlansApplied,      kPlanErrors,
+    kResourceErrors,  kResourcesRefused, kPlanApplySeconds,  kPlanFileSaves,
+    kPlanFileErrors,  kAttached,         kStreams,           kDials,
+    kStreamErrors,    kSessionState,     kAnnouncedPrefixes, kAnnouncedPaths,
+    kOnWire,          kProblems,         kTransitions,       kMessages,
+    kWithdrawn,       kNotifications,    kToleratedErrors,   kRejectedConnections,
+    kLayer2Owned,     kLayer2Problems,   kLayer2Answers,     kLayer2Announcements,
+    kLayer2Conflicts, kLayer2Errors,     kLayer2SendErrors,
 };
 
 // Series only grow by increments; the speaker's counters are totals.
@@ -135,6 +155,26 @@ void SpeakerMetrics::Export(const Speaker& speaker) {
   ExportLink(speaker.link().counters(), speaker.link().connected());
   ExportSessions(speaker.bgp().Observed());
   ExportBgp(speaker.bgp().counters());
+  if (speaker.layer2()) ExportLayer2(*speaker.layer2());
+}
+
+void SpeakerMetrics::ExportLayer2(const layer2::Owner& owner) {
+  metrics_->GaugeOf(kLayer2Owned).Set(static_cast<double>(owner.owned()));
+  metrics_->GaugeOf(kLayer2Problems).Set(static_cast<double>(owner.problems().size()));
+  const layer2::Counters& counters = owner.wire().counters();
+  Advance(metrics_->CounterOf(kLayer2Answers, {"arp"}), counters.arp_answers);
+  Advance(metrics_->CounterOf(kLayer2Answers, {"ndp"}), counters.ndp_answers);
+  Advance(metrics_->CounterOf(kLayer2Announcements), counters.announcements);
+  Advance(metrics_->CounterOf(kLayer2Conflicts), counters.conflicts);
+  Advance(metrics_->CounterOf(kLayer2SendErrors), owner.wire().send_errors());
+  for (size_t i = 0; i < counters.arp_errors.size(); ++i) {
+    const auto reason = arp::PacketErrorName(static_cast<arp::PacketError>(i));
+    Advance(metrics_->CounterOf(kLayer2Errors, {"arp", reason}), counters.arp_errors[i]);
+  }
+  for (size_t i = 0; i < counters.ndp_errors.size(); ++i) {
+    const auto reason = ndp::PacketErrorName(static_cast<ndp::PacketError>(i));
+    Advance(metrics_->CounterOf(kLayer2Errors, {"ndp", reason}), counters.ndp_errors[i]);
+  }
 }
 
 void SpeakerMetrics::ExportPlan(const Speaker& speaker) {

@@ -29,6 +29,7 @@ class SpeakerMetrics final : public SpeakerObserver {
   void ExportLink(const link::LinkCounters& counters, bool connected);
   void ExportSessions(const plan::v1::Observed& observed);
   void ExportBgp(const bgp::Counters& counters);
+  void ExportLayer2(const layer2::Owner& owner);
 
   Metrics* const metrics_;
   using PeerLabels = std::pair<std::string, std::string>;  // address and name

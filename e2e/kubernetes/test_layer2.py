@@ -1,0 +1,141 @@
+"""Layer 2 quick start, and what moves an address of that mode. The client is leaf1, a host on the nodes' own network
+that keeps its neighbour cache throughout."""
+
+import contextlib
+import re
+
+import pytest
+from lab.installed import NAMESPACE, backends
+from lab.kubernetes_topology import SAMPLES
+from lab.net import wait_until
+from lab.traffic import Traffic
+
+QUICK_START = SAMPLES / "layer2-quick-start"
+ADDRESS = "192.168.0.91"
+ON_LINK = ("master1", "worker1")
+
+
+@pytest.fixture(scope="module")
+def layer2(cluster):
+    cluster.apply(backends("layer2-openelb"))
+    for name in ("layer2-eip", "layer2-svc"):
+        cluster.kubectl("apply", "-f", QUICK_START / f"{name}.yaml")
+    cluster.wait_rollout("deployment/layer2-openelb")
+    return cluster
+
+
+@pytest.fixture
+def lab(layer2):
+    layer2.wait_nodes("master1", "worker1", "worker-p002")
+    layer2.wait_installed()
+    wait_until(lambda: layer2.ips("layer2-svc") == [ADDRESS], 10, what="the first address of the pool")
+    wait_until(lambda: owner(layer2) in ON_LINK, 10, what="a node that answers")
+    return layer2
+
+
+def mac(lab, node):
+    return re.search(r"ether (\S+)", lab[node].exec("ip", "link", "show", "eth0")).group(1)
+
+
+def owner(lab):
+    """The node that leaf1's neighbour cache names; asks for it where there is no entry."""
+    with contextlib.suppress(RuntimeError):
+        lab["leaf1"].exec("curl", "-sf", "--max-time", "1", f"http://{ADDRESS}/")
+    found = re.search(r"lladdr (\S+)", lab["leaf1"].exec("ip", "neigh", "show", ADDRESS, "dev", "br0"))
+    return next((node for node in ON_LINK if found and mac(lab, node) == found.group(1)), None)
+
+
+@contextlib.contextmanager
+def traffic(lab, nodes):
+    client = Traffic(lab["leaf1"], ADDRESS, rate=200)
+    try:
+        client.wait_flow(nodes)
+        yield client
+        client.settle()
+    finally:
+        client.stop()
+
+
+def moved(lab, before):
+    """Until the address is another node's; its name."""
+    return wait_until(lambda: owner(lab) not in (before, None) and owner(lab), 20, what=f"an owner other than {before}")
+
+
+def test_quick_start(lab):
+    """As documented: the pool's first address, one node's MAC, an answer from both Pods; nothing is configured."""
+    assert lab.get("service", "layer2-svc")["spec"]["type"] == "LoadBalancer"
+    assert lab.status("eip", "layer2-eip")["used"] == {ADDRESS: "default/layer2-svc"}
+    with traffic(lab, {owner(lab)}):
+        pass
+    for node in ON_LINK:
+        assert ADDRESS not in lab[node].exec("ip", "addr")
+    assert [lab.condition("eip", "layer2-eip", what) for what in ("NoOwner", "SpeakerProblem")] == [None, None]
+
+
+def test_policy_local_answers_from_a_node_with_a_pod(lab):
+    lab.patch("service", "layer2-svc", {"spec": {"externalTrafficPolicy": "Local"}})
+    wait_until(lambda: owner(lab) == "worker1", 10, what="the one node on the network with a Pod")
+    lab.patch("service", "layer2-svc", {"spec": {"externalTrafficPolicy": "Cluster"}})
+
+
+def test_owner_not_ready(lab):
+    before = owner(lab)
+    with traffic(lab, {before}) as client:
+        lab.nodes[before].kill_kubelet()
+        after = moved(lab, before)
+        client.wait_flow({after})
+        lab.nodes[before].start_kubelet()
+        lab.wait_nodes(before)
+        assert owner(lab) == after  # nothing is taken back
+    print(f"lost {len(client.count().lost)} of {client.count().total}")
+
+
+def test_speaker_of_the_owner_leaves_in_order(lab):
+    """A rolling update, say: the address moves, and does not come back with the speaker."""
+    before = owner(lab)
+    with traffic(lab, {before}) as client:
+        lab.kubectl("-n", NAMESPACE, "delete", "pod", lab.speaker(before)["metadata"]["name"], "--wait=false")
+        after = moved(lab, before)
+        lab.wait_installed()
+        assert owner(lab) == after
+    print(f"lost {len(client.count().lost)} of {client.count().total}")
+
+
+def test_controllers_gone(lab):
+    """They change nothing, gone and back."""
+    before = owner(lab)
+    with traffic(lab, {before}) as client:
+        lab.kubectl("-n", NAMESPACE, "scale", "deployment/openelb-controller", "--replicas=0")
+        wait_until(lambda: not lab.controllers(), 20, what="no controller")
+        lab.kubectl("-n", NAMESPACE, "scale", "deployment/openelb-controller", "--replicas=2")
+        lab.wait_installed()
+        assert owner(lab) == before
+    assert client.count().lost == []
+
+
+def test_another_station(lab):
+    """Named in a condition of the Eip and an Event; gone when it is."""
+    intruder = "worker1" if owner(lab) == "master1" else "master1"
+    lab[intruder].ip(f"addr add {ADDRESS}/32 dev eth0")
+    try:
+        seen = wait_until(lambda: lab.condition("eip", "layer2-eip", "SpeakerProblem"), 90, what="a condition")
+        assert mac(lab, intruder) in seen["message"] and ADDRESS in seen["message"]
+        assert lab.events("Eip", "layer2-eip", "SpeakerProblem")
+    finally:
+        lab[intruder].ip(f"addr del {ADDRESS}/32 dev eth0")
+
+
+def test_interface_that_no_node_has(lab):
+    lab.patch("eip", "layer2-eip", {"spec": {"interface": "eth9"}})
+    seen = wait_until(lambda: lab.condition("eip", "layer2-eip", "NoOwner"), 10, what="a condition")
+    assert "eth9" in seen["message"]
+    lab.patch("eip", "layer2-eip", {"spec": {"interface": "can_reach:192.168.0.2"}})
+    wait_until(lambda: owner(lab) in ON_LINK, 10, what="a node that answers")
+    lab.patch("eip", "layer2-eip", {"spec": {"interface": "eth0"}})
+
+
+def test_deleted(lab):
+    lab.kubectl("delete", "service", "layer2-svc", "--timeout=10s")
+    lab["leaf1"].ip(f"neigh flush to {ADDRESS}")
+    assert owner(lab) is None
+    lab.kubectl("delete", "eip", "layer2-eip", "--timeout=10s")
