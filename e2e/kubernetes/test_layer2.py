@@ -5,8 +5,7 @@ import contextlib
 import re
 
 import pytest
-from lab.installed import NAMESPACE, backends
-from lab.kubernetes_topology import SAMPLES
+from lab.installed import NAMESPACE, SAMPLES, backends
 from lab.net import wait_until
 from lab.traffic import Traffic
 
