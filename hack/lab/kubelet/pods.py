@@ -151,8 +151,8 @@ class Pod:
                 if not self.ip:
                     self.ip = self._network()
                     self.changed()
+                self._stale.clear()  # before: what changes meanwhile is news
                 await self.volumes.update()
-                self._stale.clear()
                 return
             except PROBLEMS as error:
                 self.say(f"waits: {error}")
