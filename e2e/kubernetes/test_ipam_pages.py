@@ -74,7 +74,7 @@ def test_a_full_eip_serves_whoever_waits_once_an_address_is_free(lab):
     wait_ip(lab, "first", "172.22.0.50")
     lab.apply(service("second", annotations=named("one")))
     wait_until(lambda: lab.events("Service", "second", "AssignIPFailed"))
-    assert lab.status("eip", "one")["occupied"] is True
+    wait_until(lambda: lab.status("eip", "one")["occupied"])  # statuses come within a second
     lab.kubectl("delete", "svc", "first")
     wait_ip(lab, "second", "172.22.0.50")
 
