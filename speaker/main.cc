@@ -103,7 +103,7 @@ link::GrpcClientOptions MakeGrpcOptions(const SpeakerFlags& flags) {
 HttpReply Busy() { return {503, "the owner thread does not answer\n"}; }
 
 // What --metrics-addr serves, on a thread of its own.
-HttpHandlers MakeHandlers(Post post, const Speaker* speaker, Metrics* metrics,
+HttpHandlers MakeHandlers(const Post& post, const Speaker* speaker, Metrics* metrics,
                           SpeakerMetrics* exporter) {
   HttpHandlers handlers;
   handlers["/metrics"] = [=] {

@@ -5,7 +5,7 @@
 
 namespace openelb::kube {
 
-ApiSide::ApiSide(ApiSideOptions options, Client* client, Seams seams, Handlers handlers)
+ApiSide::ApiSide(const ApiSideOptions& options, Client* client, Seams seams, Handlers handlers)
     : client_(client),
       handlers_(std::move(handlers)),
       log_(seams.log, seams.clock),

@@ -56,7 +56,7 @@ class ApiSide final : public EventLoopWork {
     LogSink* log;
   };
   // All outlive it. `client` has the same transport.
-  ApiSide(ApiSideOptions options, Client* client, Seams seams, Handlers handlers);
+  ApiSide(const ApiSideOptions& options, Client* client, Seams seams, Handlers handlers);
   ~ApiSide() override;
 
   // The other side serves speakers: it has said, or says now, what it wants of every object.

@@ -269,7 +269,7 @@ TEST_F(LeaseMachineTest, SpeakersLookElsewhereOnceAnotherMayLead) {
   const absl::Duration start = now_;
   std::vector<absl::Duration> searches;
   while (now_ < start + absl::Minutes(5)) {
-    if (Next() != "") Answer(absl::UnavailableError("away"));
+    if (!Next().empty()) Answer(absl::UnavailableError("away"));
     if (machine_.searches() > static_cast<int>(searches.size())) searches.push_back(now_ - start);
     EXPECT_EQ(machine_.leadership().role == Role::kLapsed, now_ >= start + absl::Seconds(10));
     EXPECT_EQ(machine_.leadership().epoch, 1u);

@@ -13,7 +13,6 @@ namespace openelb::plan {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -230,7 +229,7 @@ TEST_F(Layer2TableTest, OwnersAreBalanced) {
   }
   planner_->Step();
   for (const auto& [address, view] : planner_->model().layer2) ++owned[view.ranks.front()];
-  for (const auto& [node, count] : owned) EXPECT_NEAR(count, 31 / 3, 1) << node;
+  for (const auto& [node, count] : owned) EXPECT_NEAR(count, 31 / 3.0, 1) << node;
 }
 
 // Lost must not be: who owns what, when another controller plans.

@@ -53,9 +53,8 @@ PacketInfo ReadPacketInfo(msghdr* message) {
   PacketInfo result;
   for (cmsghdr* header = CMSG_FIRSTHDR(message); header != nullptr;
        header = CMSG_NXTHDR(message, header)) {
-    if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_TTL) {
-      result.ttl = ControlValue<int>(header);
-    } else if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_HOPLIMIT) {
+    if ((header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_TTL) ||
+        (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_HOPLIMIT)) {
       result.ttl = ControlValue<int>(header);
     } else if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO) {
       const auto info = ControlValue<in_pktinfo>(header);

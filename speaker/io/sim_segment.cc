@@ -99,7 +99,7 @@ void SimSegment::Cut(absl::string_view a, absl::string_view b) { cuts_.insert(Ma
 
 void SimSegment::Heal(absl::string_view a, absl::string_view b) { cuts_.erase(MakePair(a, b)); }
 
-void SimSegment::Carry(const std::string& from, Bytes frame) {
+void SimSegment::Carry(const std::string& from, const Bytes& frame) {
   if (tap_) tap_(from, frame);
   for (const auto& [name, station] : stations_) {
     if (name == from) continue;

@@ -58,7 +58,7 @@ class SimSegment {
 
   static Pair MakePair(absl::string_view a, absl::string_view b);
   Station& StationNamed(absl::string_view name) { return stations_.find(name)->second; }
-  void Carry(const std::string& from, Bytes frame);
+  void Carry(const std::string& from, const Bytes& frame);
   void Deliver(const std::string& from, const std::string& to, const Bytes& frame);
 
   Scheduler* scheduler_;

@@ -140,7 +140,7 @@ absl::StatusOr<DecodedResource> Decode(const PeerKey& key, const pb::BgpPeer& bo
   peer.md5_password = body.md5_password();
   peer.admin_down = body.admin_down();
   peer.held_down = body.held_down();
-  if (const auto status = DecodeFamilies(body, &peer); !status.ok()) return status;
+  if (auto status = DecodeFamilies(body, &peer); !status.ok()) return status;
   peer.scope = body.scope();
   return peer;
 }

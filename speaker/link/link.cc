@@ -56,7 +56,7 @@ void Link::StartRound(absl::Duration now) {
   DialNext(now);
 }
 
-void Link::PlanRound(std::vector<std::string> first) {
+void Link::PlanRound(const std::vector<std::string>& first) {
   round_.clear();
   for (const auto& source : {first, store_->endpoints(), file_endpoints_, options_.controllers}) {
     for (const std::string& endpoint : source) {

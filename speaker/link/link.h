@@ -101,7 +101,7 @@ class Link {
 
   void StartRound(absl::Duration now);
   // Lists whom to try, `first` before all others.
-  void PlanRound(std::vector<std::string> first);
+  void PlanRound(const std::vector<std::string>& first);
   void DialNext(absl::Duration now);
   void Failed(const absl::Status& why, absl::Duration now);
   void Send(const plan::v1::Report& report, absl::Duration now);

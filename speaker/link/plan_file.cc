@@ -15,7 +15,7 @@ namespace {
 
 constexpr absl::string_view kMagic = "openelb-plan ";
 constexpr absl::string_view kVersion = "1 ";
-constexpr size_t kChecksumDigits = 2 * SHA256_DIGEST_LENGTH;
+constexpr size_t kChecksumDigits = size_t{2} * SHA256_DIGEST_LENGTH;
 constexpr absl::Duration kRetry = absl::Seconds(1);
 
 std::string Checksum(absl::string_view content) {

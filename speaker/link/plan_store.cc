@@ -231,7 +231,7 @@ absl::Status PlanStore::Decode(const std::string& key, const std::string& body,
   if (!decoded.ok()) return decoded.status();
   if (auto* instance = std::get_if<BgpInstance>(&*decoded)) {
     if (state_.instance == *instance) return absl::OkStatus();
-    state_.instance = *std::move(instance);
+    state_.instance = std::move(*instance);
     changes->instance = true;
   } else if (auto* peer = std::get_if<BgpPeer>(&*decoded)) {
     const IpAddress address = peer->address;
@@ -241,17 +241,17 @@ absl::Status PlanStore::Decode(const std::string& key, const std::string& body,
       default_as_.insert(address);
       if (state_.instance) peer->local_as = state_.instance->local_as;
     }
-    Replace(&state_.peers, address, *std::move(peer), &changes->peers);
+    Replace(&state_.peers, address, std::move(*peer), &changes->peers);
   } else if (auto* members = std::get_if<Members>(&*decoded)) {
-    Replace(&state_.groups, std::get<GroupKey>(*name).id, *std::move(members), &changes->groups);
+    Replace(&state_.groups, std::get<GroupKey>(*name).id, std::move(*members), &changes->groups);
   } else if (auto* route = std::get_if<Route>(&*decoded)) {
     const IpPrefix prefix = route->prefix;
-    Replace(&state_.routes, prefix, *std::move(route), &changes->routes);
+    Replace(&state_.routes, prefix, std::move(*route), &changes->routes);
   } else if (auto* place = std::get_if<Place>(&*decoded)) {
     Replace(&state_.places, std::get<PlaceKey>(*name).group, std::move(place->node),
             &changes->places);
   } else if (auto* layer2 = std::get_if<Layer2Address>(&*decoded)) {
-    Replace(&state_.layer2, std::get<Layer2Key>(*name).address, *std::move(layer2),
+    Replace(&state_.layer2, std::get<Layer2Key>(*name).address, std::move(*layer2),
             &changes->layer2);
   }
   return absl::OkStatus();

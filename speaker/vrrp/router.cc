@@ -39,7 +39,7 @@ std::string SentenceOf(const RouterConfig& config, absl::string_view what) {
 }
 
 absl::Status CheckRouterConfig(const RouterConfig& config) {
-  const auto wrong = [&](auto... what) {
+  const auto wrong = [&](const auto&... what) {
     return absl::InvalidArgumentError(SentenceOf(config, absl::StrCat(what...)));
   };
   if (config.interface.empty()) return wrong("interface is empty");
