@@ -24,7 +24,6 @@ namespace {
 using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Not;
 
 IpAddress Ip(absl::string_view text) { return IpAddress::Parse(text).value(); }
