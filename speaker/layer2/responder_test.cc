@@ -215,7 +215,7 @@ TEST(ResponderTest, PacesThousandsOfAddresses) {
   const absl::Duration start = bench.now;
   std::set<std::string> announced;
   std::vector<std::string> all;
-  while (announced.size() < 2 * kAddresses) {
+  while (announced.size() < size_t{2} * kAddresses) {
     bench.now = std::max(bench.now, bench.responder.NextWakeup());
     bench.responder.Tick(bench.now);
     bench.Collect();

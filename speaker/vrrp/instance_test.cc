@@ -7,7 +7,6 @@
 namespace openelb::vrrp {
 namespace {
 
-using testing::HasSubstr;
 
 IpAddress Ip(absl::string_view text) { return IpAddress::Parse(text).value(); }
 
