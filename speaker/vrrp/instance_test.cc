@@ -7,7 +7,6 @@
 namespace openelb::vrrp {
 namespace {
 
-
 IpAddress Ip(absl::string_view text) { return IpAddress::Parse(text).value(); }
 
 class InstanceTest : public testing::Test {
