@@ -101,7 +101,8 @@ void Speaker::Announce(const link::PlanChanges& changes) {
   if (stopped_ || !store_.has_plan()) return;
   if (waiting_ && !link_.confirmed()) return;
   waiting_ = false;
-  const link::PlanChanges due = announced_.has_value() ? changes : Everything(plan);
+  const link::PlanChanges first = announced_ ? link::PlanChanges() : Everything(plan);
+  const link::PlanChanges& due = announced_ ? changes : first;
   bgp_.Apply(plan, due);
   if (layer2_) layer2_->Apply(plan, due.layer2, link_.confirmed());
   announced_ = plan.generation;

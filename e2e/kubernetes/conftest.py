@@ -10,9 +10,11 @@ ROOT = Path(__file__).resolve().parents[2]
 for folder in (ROOT / "hack", ROOT / "e2e" / "suites", Path(__file__).resolve().parent):
     sys.path.insert(0, str(folder))
 
+from faults import assert_writers, wait_attached  # noqa: E402
 from lab.control_plane import FAST_NODES  # noqa: E402
 from lab.fixtures import pytest_configure  # noqa: E402, F401
 from lab.installed import InstalledLab  # noqa: E402
+from lab.kubernetes_topology import NODES  # noqa: E402
 from lab.run_dir import remove_orphans  # noqa: E402
 
 
@@ -43,6 +45,18 @@ def cluster(request):
 def documented(cluster):
     """The module's cluster after the multi-router page: the Service bgp-svc is on every router."""
     return cluster.multi_router()
+
+
+@pytest.fixture
+def lab(documented):
+    """For faults: the documented cluster, whose speakers are attached to a leader; and so it heals afterwards, and only
+    the controllers' account has written what is theirs."""
+    wait_attached(documented)
+    yield documented
+    documented.wait_nodes(*NODES)
+    documented.wait_installed()
+    wait_attached(documented)
+    assert_writers(documented)
 
 
 @pytest.hookimpl(hookwrapper=True)

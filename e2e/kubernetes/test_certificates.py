@@ -4,21 +4,12 @@ import base64
 import json
 
 import pytest
-from faults import assert_writers, delete_pod, drop, kill, serve_new, suspended, unharmed, wait_attached
+from faults import delete_pod, drop, kill, serve_new, suspended, unharmed, wait_attached
 from lab.installed import CONTROLLER, NAMESPACE
 from lab.net import run, wait_until
 
 SECRET = f"{CONTROLLER}-tls"
 POLLED_S = 30  # how often it is looked at
-
-
-@pytest.fixture
-def lab(documented):
-    wait_attached(documented)
-    yield documented
-    documented.wait_installed()
-    wait_attached(documented)
-    assert_writers(documented)
 
 
 def secret(lab):

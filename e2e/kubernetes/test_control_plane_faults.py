@@ -2,8 +2,7 @@
 
 import time
 
-import pytest
-from faults import assert_writers, drop, openelb_service, unharmed, wait_attached, wait_served
+from faults import drop, openelb_service, unharmed, wait_served
 from lab.control_plane import API_SERVER, CONTROLLER_MANAGER
 from lab.fabric import VIP
 from lab.kubernetes_topology import NODES
@@ -12,22 +11,12 @@ from lab.net import wait_until
 SETTLE_S = 10  # --settle
 
 
-@pytest.fixture
-def lab(documented):
-    wait_attached(documented)
-    yield documented
-    documented.wait_nodes(*NODES)
-    documented.wait_installed()
-    wait_attached(documented)
-    assert_writers(documented)
-
-
 def test_api_server_gone(lab):
     """When it returns, the controller manager takes all nodes for lost for a while; kube-proxy then drops requests,
     but no route goes. A controller manager that lost its Lease for so long begins anew."""
     with unharmed(lab, loses=None):
         lab.control_plane.kill(API_SERVER)
-        time.sleep(60)
+        time.sleep(60)  # until every Node would long be taken for lost, and our Lease has run out
         lab.control_plane.start(API_SERVER)
         lab.control_plane.kill(CONTROLLER_MANAGER)
         lab.control_plane.start(CONTROLLER_MANAGER)

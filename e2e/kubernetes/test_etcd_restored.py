@@ -4,7 +4,7 @@ import contextlib
 import time
 
 import pytest
-from faults import assert_writers, drop, kill, serve_new, suspended, unharmed, wait_attached
+from faults import drop, kill, serve_new, suspended, unharmed
 from lab.fabric import VIP
 from lab.kubernetes_topology import NODES
 from lab.net import wait_until
@@ -12,16 +12,6 @@ from watch import DOCUMENTED
 
 SETTLE_S = 10  # --settle
 OLD_S = 26  # a Lease that was renewed so long ago is that of a restored etcd
-
-
-@pytest.fixture
-def lab(documented):
-    wait_attached(documented)
-    yield documented
-    documented.wait_nodes(*NODES)
-    documented.wait_installed()
-    wait_attached(documented)
-    assert_writers(documented)
 
 
 def restart_nodes(lab):

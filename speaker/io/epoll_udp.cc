@@ -76,27 +76,16 @@ void EpollUdp::Read(UdpId id) {
     auto it = sockets_.find(id);
     if (it == sockets_.end()) return;  // closed by the handler
     std::array<uint8_t, kMaxDatagram> data;
-    alignas(cmsghdr) std::array<char, 256> control;
-    SocketAddress from;
-    iovec vector{data.data(), data.size()};
-    msghdr message{};
-    message.msg_name = from.get();
-    message.msg_namelen = sizeof(from.storage);
-    message.msg_iov = &vector;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    const ssize_t size = recvmsg(it->second.fd.get(), &message, 0);
-    if (size < 0) return;
+    const auto received = ReceivePacket(it->second.fd.get(), data);
+    if (!received) return;
     Datagram datagram;
     datagram.socket = id;
     datagram.interface = it->second.options.interface;
-    datagram.remote = FromSocketAddress(from.storage);
-    datagram.remote_port = PortOf(from.storage);
-    datagram.data = {data.data(), static_cast<size_t>(size)};
-    const PacketInfo info = ReadPacketInfo(&message);
-    datagram.local = info.destination;
-    datagram.ttl = info.ttl;
+    datagram.remote = FromSocketAddress(received->from.storage);
+    datagram.remote_port = PortOf(received->from.storage);
+    datagram.local = received->destination;
+    datagram.ttl = received->ttl;
+    datagram.data = received->octets;
     handler_->OnDatagram(datagram);
   }
 }

@@ -167,22 +167,11 @@ void EpollVrrp::Read(const Key& key) {
     auto it = sockets_.find(key);
     if (it == sockets_.end()) return;  // closed by the handler
     std::array<uint8_t, kMaxPacket> data;
-    alignas(cmsghdr) std::array<char, 256> control;
-    SocketAddress from;
-    iovec vector{data.data(), data.size()};
-    msghdr message{};
-    message.msg_name = from.get();
-    message.msg_namelen = sizeof(from.storage);
-    message.msg_iov = &vector;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    const ssize_t size = recvmsg(it->second.get(), &message, 0);
-    if (size < 0) return;
-    const std::span<const uint8_t> octets(data.data(), static_cast<size_t>(size));
-    const PacketInfo info = ReadPacketInfo(&message);
-    handler_->OnVrrpPacket({key.first, FromSocketAddress(from.storage), info.destination, info.ttl,
-                            key.second == Family::kV4 ? WithoutIpHeader(octets) : octets});
+    const auto received = ReceivePacket(it->second.get(), data);
+    if (!received) return;
+    handler_->OnVrrpPacket(
+        {key.first, FromSocketAddress(received->from.storage), received->destination, received->ttl,
+         key.second == Family::kV4 ? WithoutIpHeader(received->octets) : received->octets});
   }
 }
 

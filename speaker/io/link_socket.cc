@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 
+#include <array>
 #include <cstring>
 
 namespace openelb::io {
@@ -49,10 +50,22 @@ SocketAddress ToLinkAddress(const IpAddress& address, uint16_t port, unsigned in
   return result;
 }
 
-PacketInfo ReadPacketInfo(msghdr* message) {
-  PacketInfo result;
-  for (cmsghdr* header = CMSG_FIRSTHDR(message); header != nullptr;
-       header = CMSG_NXTHDR(message, header)) {
+std::optional<ReceivedPacket> ReceivePacket(int fd, std::span<uint8_t> buffer) {
+  ReceivedPacket result;
+  alignas(cmsghdr) std::array<char, 256> control;
+  iovec vector{buffer.data(), buffer.size()};
+  msghdr message{};
+  message.msg_name = result.from.get();
+  message.msg_namelen = sizeof(result.from.storage);
+  message.msg_iov = &vector;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t size = recvmsg(fd, &message, 0);
+  if (size < 0) return std::nullopt;
+  result.octets = buffer.first(static_cast<size_t>(size));
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
     if ((header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_TTL) ||
         (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_HOPLIMIT)) {
       result.ttl = ControlValue<int>(header);

@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <optional>
+#include <span>
 
 #include "api/base/ip.h"
 #include "speaker/io/socket_address.h"
@@ -14,17 +16,20 @@ namespace openelb::io {
 bool SetInt(int fd, int level, int name, int value);
 
 // What is sent to one address carries TTL or hop limit 255 and the mark of network control (DSCP
-// CS6); what comes in carries PacketInfo. False: see errno.
+// CS6); what comes in tells destination and TTL. False: see errno.
 bool SetLinkOptions(int fd, Family family);
 
 // With the scope that a link-local IPv6 address needs.
 SocketAddress ToLinkAddress(const IpAddress& address, uint16_t port, unsigned interface_index);
 
-// What the kernel says about a packet that came in, beside its sender.
-struct PacketInfo {
+// A packet that came in.
+struct ReceivedPacket {
+  SocketAddress from;
   IpAddress destination;
   int ttl = 0;  // or hop limit; 0: not known
+  std::span<const uint8_t> octets;
 };
-PacketInfo ReadPacketInfo(msghdr* message);
+// Takes one that waits at `fd` into `buffer`; what does not fit is cut off. nullopt: none waits.
+std::optional<ReceivedPacket> ReceivePacket(int fd, std::span<uint8_t> buffer);
 
 }  // namespace openelb::io
