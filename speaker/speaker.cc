@@ -17,6 +17,8 @@ link::PlanChanges Everything(const link::PlanState& plan) {
   for (const auto& [prefix, route] : plan.routes) changes.routes.insert(prefix);
   for (const auto& [group, node] : plan.places) changes.places.insert(group);
   for (const auto& [address, held] : plan.layer2) changes.layer2.insert(address);
+  changes.bfd = !plan.bfd.empty();
+  changes.vrrp = !plan.vrrp.empty();
   return changes;
 }
 

@@ -214,7 +214,7 @@ void Layer2Table::Write(const IpAddress& address, const Layer2View* before, cons
     v1::Layer2Address& resource = *body.mutable_layer2_address();
     resource.set_address(address.ToString());
     resource.set_interface(link->interface);
-    for (const std::string& ranked : ranks) resource.add_ranks(ranked);
+    for (const std::string& ranked : ranks) resource.add_ranks()->set_node(ranked);
     for (const std::string& service : now->services) resource.add_services(service);
     sets->Put(NodeSet(node), Key(address), body);
   }

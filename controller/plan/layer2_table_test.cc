@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "controller/plan/test_world.h"
 #include "gmock/gmock.h"
 
@@ -74,8 +73,9 @@ class Layer2TableTest : public testing::Test {
         body.ParseFromString(*resource.body);
         if (!body.has_layer2_address()) continue;
         const v1::Layer2Address& address = body.layer2_address();
-        told.push_back(absl::StrCat(address.address(), " ", address.interface(), " ",
-                                    absl::StrJoin(address.ranks(), " ")));
+        std::string& text =
+            told.emplace_back(absl::StrCat(address.address(), " ", address.interface()));
+        for (const v1::Layer2Rank& rank : address.ranks()) absl::StrAppend(&text, " ", rank.node());
       }
     }
     return told;

@@ -20,7 +20,7 @@ Owner::~Owner() = default;
 void Owner::Apply(const link::PlanState& plan, const std::set<IpAddress>& changed, bool confirmed) {
   for (const IpAddress& address : changed) {
     const auto planned = plan.layer2.find(address);
-    const bool ours = planned != plan.layer2.end() && planned->second.ranks.front() == node_;
+    const bool ours = planned != plan.layer2.end() && planned->second.ranks.front().node == node_;
     const auto held = held_.find(address);
     if (held != held_.end() && (!ours || held->second.interface != planned->second.interface)) {
       LetGo(address);

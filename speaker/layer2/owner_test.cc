@@ -36,13 +36,15 @@ class OwnerTest : public ::testing::Test {
   }
 
   // The plan of both: ranks by address.
-  void Plan(std::map<IpAddress, std::vector<std::string>> ranks, bool confirmed = true,
+  void Plan(const std::map<IpAddress, std::vector<std::string>>& ranks, bool confirmed = true,
             const std::string& interface = "eth0") {
     link::PlanState plan;
     std::set<IpAddress> changed;
     for (const auto& [address, held] : plan_.layer2) changed.insert(address);
-    for (auto& [address, nodes] : ranks) {
-      plan.layer2[address] = {.interface = interface, .ranks = std::move(nodes)};
+    for (const auto& [address, nodes] : ranks) {
+      link::Layer2Address& planned = plan.layer2[address];
+      planned.interface = interface;
+      for (const std::string& node : nodes) planned.ranks.push_back({.node = node});
       changed.insert(address);
     }
     plan_ = plan;

@@ -4,7 +4,9 @@
 #include <set>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "api/plan/v1/plan.pb.h"
 
@@ -15,6 +17,7 @@ namespace pb = ::openelb::plan::v1;
 
 constexpr uint32_t kMaxPrepend = 64;            // longer paths make routers drop routes
 constexpr size_t kMaxMd5Password = 80;          // TCP_MD5SIG_MAXKEYLEN
+constexpr size_t kMaxBfdSecret = 20;            // RFC 5880 4.4
 constexpr uint32_t kDefaultConnectRetry = 120;  // RFC 4271 section 10
 
 // What every error reads like: "field: value (allowed: what)".
@@ -198,14 +201,139 @@ absl::StatusOr<DecodedResource> Decode(const Layer2Key& key, const pb::Layer2Add
   if (*address != key.address) return Bad("address", body.address(), "what the key says");
   if (body.interface().empty()) return Bad("interface", body.interface(), "an interface's name");
   if (body.ranks().empty()) return Bad("ranks", body.ranks_size(), "at least the owner");
-  const std::set<std::string> nodes(body.ranks().begin(), body.ranks().end());
-  if (nodes.contains("")) return Bad("ranks", std::string(), "names of nodes");
-  if (nodes.size() != static_cast<size_t>(body.ranks_size())) {
-    return Bad("ranks", body.ranks_size(), "each node once");
+  Layer2Address layer2;
+  layer2.interface = body.interface();
+  layer2.turn = body.turn();
+  std::set<std::string> nodes;
+  for (const pb::Layer2Rank& rank : body.ranks()) {
+    if (rank.node().empty()) return Bad("ranks.node", rank.node(), "a node's name");
+    if (!nodes.insert(rank.node()).second) return Bad("ranks.node", rank.node(), "each node once");
+    Layer2Rank& ranked = layer2.ranks.emplace_back(Layer2Rank{.node = rank.node(), .bfd_peer = {}});
+    if (rank.bfd_peer().empty()) continue;
+    const auto peer = Unicast("ranks.bfd_peer", rank.bfd_peer());
+    if (!peer.ok()) return peer.status();
+    ranked.bfd_peer = *peer;
   }
-  return Layer2Address{.interface = body.interface(),
-                       .ranks = {body.ranks().begin(), body.ranks().end()},
-                       .services = {body.services().begin(), body.services().end()}};
+  layer2.services.assign(body.services().begin(), body.services().end());
+  return layer2;
+}
+
+absl::StatusOr<DecodedResource> Decode(const BfdKey& key, const pb::BfdSession& body) {
+  const auto peer = Unicast("peer", body.peer());
+  if (!peer.ok()) return peer.status();
+  if (key.name != BfdName{body.interface(), *peer}) {
+    return Bad("peer", absl::StrCat(body.peer(), " on ", body.interface()), "what the key says");
+  }
+  const auto local = Unicast("local", body.local());
+  if (!local.ok()) return local.status();
+  if (local->family() != peer->family() || *local == *peer) {
+    return Bad("local", body.local(), "another address of the peer's family");
+  }
+  for (const absl::Status& status :
+       {InRange("desired_min_tx_us", body.desired_min_tx_us(), 10'000u, 60'000'000u),
+        InRange("required_min_rx_us", body.required_min_rx_us(), 10'000u, 60'000'000u),
+        InRange("detect_mult", body.detect_mult(), 1u, 255u)}) {
+    if (!status.ok()) return status;
+  }
+  if (body.secret().empty() || body.secret().size() > kMaxBfdSecret) {
+    return absl::InvalidArgumentError(absl::StrCat("secret: ", body.secret().size(),
+                                                   " octets (allowed: 1..", kMaxBfdSecret, ")"));
+  }
+  return BfdSession{.local = *local,
+                    .node = body.node(),
+                    .desired_min_tx = absl::Microseconds(body.desired_min_tx_us()),
+                    .required_min_rx = absl::Microseconds(body.required_min_rx_us()),
+                    .detect_mult = static_cast<uint8_t>(body.detect_mult()),
+                    .secret = body.secret()};
+}
+
+// The intervals that a version can put into a packet.
+absl::Status CheckVrrpInterval(uint32_t version, uint32_t interval_ms) {
+  if (version == 2) {
+    if (interval_ms % 1000 == 0 && interval_ms >= 1000 && interval_ms <= 255'000) {
+      return absl::OkStatus();
+    }
+    return Bad("interval_ms", interval_ms, "1000..255000 in steps of 1000 in version 2");
+  }
+  if (interval_ms % 10 == 0 && interval_ms >= 10 && interval_ms <= 40'950) return absl::OkStatus();
+  return Bad("interval_ms", interval_ms, "10..40950 in steps of 10");
+}
+
+// Addresses of one family, each once.
+absl::StatusOr<std::vector<IpAddress>> Addresses(
+    absl::string_view field, Family family,
+    const google::protobuf::RepeatedPtrField<std::string>& texts) {
+  std::vector<IpAddress> addresses;
+  for (const std::string& text : texts) {
+    const auto address = Unicast(field, text);
+    if (!address.ok()) return address.status();
+    if (address->family() != family) {
+      return Bad(field, text, absl::StrCat("addresses of ", FamilyName(family)));
+    }
+    if (std::find(addresses.begin(), addresses.end(), *address) != addresses.end()) {
+      return Bad(field, text, "each one once");
+    }
+    addresses.push_back(*address);
+  }
+  return addresses;
+}
+
+absl::StatusOr<DecodedResource> Decode(const VrrpKey& key, const pb::VrrpInstance& body) {
+  const VrrpName& name = key.name;
+  if (body.interface() != name.interface) {
+    return Bad("interface", body.interface(), "what the key says");
+  }
+  if (body.family() != static_cast<uint32_t>(name.family)) {
+    return Bad("family", body.family(), "what the key says");
+  }
+  if (body.vrid() != name.vrid) return Bad("vrid", body.vrid(), "what the key says");
+  const bool known = body.version() == 3 || (body.version() == 2 && name.family == Family::kV4);
+  if (!known) return Bad("version", body.version(), "3; 2 for IPv4");
+  for (const absl::Status& status : {InRange("priority", body.priority(), 1u, 254u),
+                                     CheckVrrpInterval(body.version(), body.interval_ms())}) {
+    if (!status.ok()) return status;
+  }
+  VrrpInstance instance;
+  instance.version = static_cast<int>(body.version());
+  instance.priority = static_cast<uint8_t>(body.priority());
+  instance.interval = absl::Milliseconds(body.interval_ms());
+  instance.preempt = body.preempt();
+  auto addresses = Addresses("addresses", name.family, body.addresses());
+  if (!addresses.ok()) return addresses.status();
+  if (addresses->empty()) return Bad("addresses", 0, "at least one");
+  instance.addresses = *std::move(addresses);
+  auto peers = Addresses("unicast_peers", name.family, body.unicast_peers());
+  if (!peers.ok()) return peers.status();
+  instance.unicast_peers = *std::move(peers);
+  instance.name = body.name();
+  return instance;
+}
+
+// "INTERFACE/ADDRESS".
+absl::StatusOr<ResourceKey> ParseBfdKey(absl::string_view key, absl::string_view name) {
+  const size_t slash = name.find('/');
+  if (slash != 0 && slash != absl::string_view::npos) {
+    const absl::string_view text = name.substr(slash + 1);
+    const auto peer = IpAddress::Parse(text);
+    if (peer.ok() && peer->ToString() == text) {
+      return BfdKey{{std::string(name.substr(0, slash)), *peer}};
+    }
+  }
+  return Bad("key", std::string(key), "bfd/INTERFACE/ADDRESS in canonical form");
+}
+
+// "INTERFACE/FAMILY/VRID".
+absl::StatusOr<ResourceKey> ParseVrrpKey(absl::string_view key, absl::string_view name) {
+  const std::vector<std::string> parts = absl::StrSplit(name, '/');
+  uint32_t vrid = 0;
+  if (parts.size() == 3 && !parts[0].empty() && (parts[1] == "4" || parts[1] == "6") &&
+      absl::SimpleAtoi(parts[2], &vrid) && vrid >= 1 && vrid <= 255 &&
+      absl::StrCat(vrid) == parts[2]) {
+    return VrrpKey{{.interface = parts[0],
+                    .family = parts[1] == "4" ? Family::kV4 : Family::kV6,
+                    .vrid = static_cast<uint8_t>(vrid)}};
+  }
+  return Bad("key", std::string(key), "vrrp/INTERFACE/4|6/1..255");
 }
 
 }  // namespace
@@ -234,6 +362,8 @@ absl::StatusOr<ResourceKey> ParseKey(absl::string_view key) {
     }
     return Layer2Key{*address};
   }
+  if (absl::ConsumePrefix(&name, "bfd/")) return ParseBfdKey(key, name);
+  if (absl::ConsumePrefix(&name, "vrrp/")) return ParseVrrpKey(key, name);
   const bool group = absl::ConsumePrefix(&name, "group/");
   if (group || absl::ConsumePrefix(&name, "place/")) {
     if (name.empty()) return Bad("key", std::string(key), "the id of a group after the slash");
@@ -267,6 +397,12 @@ absl::StatusOr<DecodedResource> DecodeResource(const ResourceKey& key, absl::str
   }
   if (const auto* k = std::get_if<Layer2Key>(&key); k != nullptr && body.has_layer2_address()) {
     return Decode(*k, body.layer2_address());
+  }
+  if (const auto* k = std::get_if<BfdKey>(&key); k != nullptr && body.has_bfd_session()) {
+    return Decode(*k, body.bfd_session());
+  }
+  if (const auto* k = std::get_if<VrrpKey>(&key); k != nullptr && body.has_vrrp_instance()) {
+    return Decode(*k, body.vrrp_instance());
   }
   return absl::InvalidArgumentError(
       absl::StrCat("body: kind ", static_cast<int>(body.kind_case()), ", not that of the key"));

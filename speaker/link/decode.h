@@ -32,9 +32,15 @@ struct PlaceKey {
 struct Layer2Key {
   IpAddress address;
 };
+struct BfdKey {
+  BfdName name;
+};
+struct VrrpKey {
+  VrrpName name;
+};
 struct UnknownKey {};  // a kind of a newer controller: ignored
-using ResourceKey =
-    std::variant<UnknownKey, InstanceKey, PeerKey, GroupKey, RouteKey, PlaceKey, Layer2Key>;
+using ResourceKey = std::variant<UnknownKey, InstanceKey, PeerKey, GroupKey, RouteKey, PlaceKey,
+                                 Layer2Key, BfdKey, VrrpKey>;
 
 // Error: a known kind with something else than its canonical name, such as "route/10.0.0.1".
 absl::StatusOr<ResourceKey> ParseKey(absl::string_view key);
@@ -43,8 +49,8 @@ using Members = std::vector<NextHop>;
 struct Place {
   std::string node;
 };
-using DecodedResource =
-    std::variant<std::monostate, BgpInstance, BgpPeer, Members, Route, Place, Layer2Address>;
+using DecodedResource = std::variant<std::monostate, BgpInstance, BgpPeer, Members, Route, Place,
+                                     Layer2Address, BfdSession, VrrpInstance>;
 
 // `body` is a serialized ResourceBody. monostate for an unknown key. Error: also when the body is
 // not of the kind or the name that the key says.

@@ -17,6 +17,12 @@ absl::StatusOr<DecodedResource> Decode(const std::string& key, const std::string
   return DecodeResource(*name, Body(text));
 }
 
+const std::string kBfd =
+    "bfd_session { interface: 'eth0' peer: '10.0.0.2' local: '10.0.0.1' node: 'n2' "
+    "desired_min_tx_us: 100000 required_min_rx_us: 50000 detect_mult: 3 secret: 's' ";
+const std::string kVrrp =
+    "vrrp_instance { interface: 'eth0' family: 4 vrid: 7 version: 3 priority: 1 interval_ms: 10 ";
+
 TEST(DecodeTest, Instance) {
   const auto decoded =
       Decode("instance",
@@ -76,14 +82,48 @@ TEST(DecodeTest, GroupRouteAndPlace) {
 TEST(DecodeTest, Layer2Address) {
   const auto decoded = Decode("layer2/fd00::91",
                               "layer2_address { address: 'fd00::91' interface: 'eth0' "
-                              "ranks: 'n2' ranks: 'n1' services: 'ns/s' }");
+                              "ranks { node: 'n2' bfd_peer: '10.0.0.2' } ranks { node: 'n1' } "
+                              "services: 'ns/s' }");
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(std::get<Layer2Address>(*decoded),
-            (Layer2Address{.interface = "eth0", .ranks = {"n2", "n1"}, .services = {"ns/s"}}));
+            (Layer2Address{.interface = "eth0",
+                           .ranks = {{"n2", *IpAddress::Parse("10.0.0.2")}, {"n1", std::nullopt}},
+                           .services = {"ns/s"}}));
+}
+
+TEST(DecodeTest, BfdSession) {
+  const auto decoded = Decode("bfd/eth0/10.0.0.2", kBfd + "}");
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(std::get<BfdSession>(*decoded), (BfdSession{.local = *IpAddress::Parse("10.0.0.1"),
+                                                        .node = "n2",
+                                                        .desired_min_tx = absl::Milliseconds(100),
+                                                        .required_min_rx = absl::Milliseconds(50),
+                                                        .detect_mult = 3,
+                                                        .secret = "s"}));
+}
+
+TEST(DecodeTest, VrrpInstance) {
+  const auto decoded = Decode("vrrp/eth0/6/51",
+                              "vrrp_instance { interface: 'eth0' family: 6 vrid: 51 version: 3 "
+                              "priority: 254 interval_ms: 40950 preempt: true addresses: 'fd00::1' "
+                              "addresses: 'fd00::2' unicast_peers: 'fe80::2' name: 'pool' }");
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(std::get<VrrpInstance>(*decoded),
+            (VrrpInstance{.version = 3,
+                          .priority = 254,
+                          .interval = absl::Milliseconds(40950),
+                          .preempt = true,
+                          .addresses = {*IpAddress::Parse("fd00::1"), *IpAddress::Parse("fd00::2")},
+                          .unicast_peers = {*IpAddress::Parse("fe80::2")},
+                          .name = "pool"}));
+  EXPECT_TRUE(Decode("vrrp/eth0/4/1",
+                     "vrrp_instance { interface: 'eth0' family: 4 vrid: 1 version: 2 "
+                     "priority: 1 interval_ms: 255000 addresses: '10.0.0.9' }")
+                  .ok());
 }
 
 TEST(DecodeTest, KindsOfANewerControllerAreIgnored) {
-  for (const char* key : {"vrrp/eth0/51", "", "peers"}) {
+  for (const char* key : {"ospf/eth0/51", "", "peers"}) {
     const auto decoded = Decode(key, "\xff garbage");
     ASSERT_TRUE(decoded.ok()) << key;
     EXPECT_TRUE(std::holds_alternative<std::monostate>(*decoded)) << key;
@@ -146,14 +186,56 @@ TEST(DecodeTest, ErrorsNameFieldAndValue) {
       {"place/g", "place { group: 'h' node: 'n' }", "group: \"h\""},
       {"place/g", "place { group: 'g' }", "node: \"\""},
       {"layer2/10.0.0.01", "", "key: \"layer2/10.0.0.01\""},
-      {"layer2/10.0.0.1", "layer2_address { address: '10.0.0.2' interface: 'e' ranks: 'n' }",
+      {"layer2/10.0.0.1",
+       "layer2_address { address: '10.0.0.2' interface: 'e' ranks { node: 'n' } }",
        "address: \"10.0.0.2\""},
-      {"layer2/224.0.0.1", "layer2_address { address: '224.0.0.1' interface: 'e' ranks: 'n' }",
+      {"layer2/224.0.0.1",
+       "layer2_address { address: '224.0.0.1' interface: 'e' ranks { node: 'n' } }",
        "address: \"224.0.0.1\""},
-      {"layer2/10.0.0.1", "layer2_address { address: '10.0.0.1' ranks: 'n' }", "interface: \"\""},
+      {"layer2/10.0.0.1", "layer2_address { address: '10.0.0.1' ranks { node: 'n' } }",
+       "interface: \"\""},
       {"layer2/10.0.0.1", "layer2_address { address: '10.0.0.1' interface: 'e' }", "ranks: 0"},
       {"layer2/10.0.0.1",
-       "layer2_address { address: '10.0.0.1' interface: 'e' ranks: 'n' ranks: 'n' }", "ranks: 2"},
+       "layer2_address { address: '10.0.0.1' interface: 'e' ranks { node: 'n' } ranks { node: 'n' "
+       "} }",
+       "ranks.node: \"n\""},
+      {"layer2/10.0.0.1",
+       "layer2_address { address: '10.0.0.1' interface: 'e' ranks { bfd_peer: '10.0.0.2' } }",
+       "ranks.node: \"\""},
+      {"layer2/10.0.0.1",
+       "layer2_address { address: '10.0.0.1' interface: 'e' ranks { node: 'n' bfd_peer: 'x' } }",
+       "ranks.bfd_peer: \"x\""},
+      {"bfd/10.0.0.2", "", "key: \"bfd/10.0.0.2\""},
+      {"bfd/eth0/10.0.0.02", "", "key: \"bfd/eth0/10.0.0.02\""},
+      {"bfd/eth1/10.0.0.2", kBfd + "}", "peer: \"10.0.0.2 on eth0\""},
+      {"bfd/eth0/10.0.0.3", kBfd + "}", "peer: \"10.0.0.2 on eth0\""},
+      {"bfd/eth0/10.0.0.2", kBfd + "local: '10.0.0.2' }", "local: \"10.0.0.2\""},
+      {"bfd/eth0/10.0.0.2", kBfd + "local: 'fd00::1' }", "local: \"fd00::1\""},
+      {"bfd/eth0/10.0.0.2", kBfd + "desired_min_tx_us: 9999 }", "desired_min_tx_us: 9999"},
+      {"bfd/eth0/10.0.0.2", kBfd + "required_min_rx_us: 60000001 }",
+       "required_min_rx_us: 60000001"},
+      {"bfd/eth0/10.0.0.2", kBfd + "detect_mult: 0 }", "detect_mult: 0"},
+      {"bfd/eth0/10.0.0.2", kBfd + "detect_mult: 256 }", "detect_mult: 256"},
+      {"bfd/eth0/10.0.0.2", kBfd + "secret: '' }", "secret: 0 octets"},
+      {"bfd/eth0/10.0.0.2", kBfd + "secret: '123456789012345678901' }", "secret: 21 octets"},
+      {"vrrp/eth0/4", "", "key: \"vrrp/eth0/4\""},
+      {"vrrp/eth0/5/1", "", "key: \"vrrp/eth0/5/1\""},
+      {"vrrp/eth0/4/256", "", "key: \"vrrp/eth0/4/256\""},
+      {"vrrp/eth0/4/07", "", "key: \"vrrp/eth0/4/07\""},
+      {"vrrp/eth1/4/7", kVrrp + "}", "interface: \"eth0\""},
+      {"vrrp/eth0/6/7", kVrrp + "}", "family: 4"},
+      {"vrrp/eth0/4/8", kVrrp + "}", "vrid: 7"},
+      {"vrrp/eth0/4/7", kVrrp + "version: 1 }", "version: 1"},
+      {"vrrp/eth0/4/7", kVrrp + "priority: 255 }", "priority: 255"},
+      {"vrrp/eth0/4/7", kVrrp + "interval_ms: 15 }", "interval_ms: 15"},
+      {"vrrp/eth0/4/7", kVrrp + "interval_ms: 40960 }", "interval_ms: 40960"},
+      {"vrrp/eth0/4/7", kVrrp + "version: 2 interval_ms: 500 }", "interval_ms: 500"},
+      {"vrrp/eth0/4/7", kVrrp + "}", "addresses: 0"},
+      {"vrrp/eth0/4/7", kVrrp + "addresses: 'fd00::1' }", "addresses: \"fd00::1\""},
+      {"vrrp/eth0/4/7", kVrrp + "addresses: '10.0.0.9' addresses: '10.0.0.9' }",
+       "addresses: \"10.0.0.9\""},
+      {"vrrp/eth0/4/7", kVrrp + "addresses: '10.0.0.9' unicast_peers: '224.0.0.18' }",
+       "unicast_peers: \"224.0.0.18\""},
   };
   for (const auto& c : cases) {
     // A field given twice: the later one counts.

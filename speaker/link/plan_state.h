@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "api/base/ip.h"
 #include "api/plan/resource.h"
 
@@ -80,12 +81,55 @@ struct Route {
   bool operator==(const Route&) const = default;
 };
 
+struct Layer2Rank {
+  std::string node;
+  std::optional<IpAddress> bfd_peer;  // of the session that tells whether it is there
+  bool operator==(const Layer2Rank&) const = default;
+};
+
 // An address that one of some nodes answers for.
 struct Layer2Address {
-  std::string interface;           // of this node
-  std::vector<std::string> ranks;  // nodes: the owner, then its standbys; never empty
+  std::string interface;          // of this node
+  std::vector<Layer2Rank> ranks;  // the owner, then its standbys; never empty
+  uint64_t turn = 0;              // how often the plan has moved it, at least
   std::vector<std::string> services;
   bool operator==(const Layer2Address&) const = default;
+};
+
+// What names a BFD session.
+struct BfdName {
+  std::string interface;
+  IpAddress peer;
+  auto operator<=>(const BfdName&) const = default;
+};
+
+struct BfdSession {
+  IpAddress local;
+  std::string node;  // the other one
+  absl::Duration desired_min_tx;
+  absl::Duration required_min_rx;
+  uint8_t detect_mult = 3;  // at least 1
+  std::string secret;       // 1..20 octets
+  bool operator==(const BfdSession&) const = default;
+};
+
+// What names a virtual router.
+struct VrrpName {
+  std::string interface;
+  Family family = Family::kV4;
+  uint8_t vrid = 1;  // at least 1
+  auto operator<=>(const VrrpName&) const = default;
+};
+
+struct VrrpInstance {
+  int version = 3;          // 2 or 3; 2 for IPv4 only
+  uint8_t priority = 1;     // 1..254
+  absl::Duration interval;  // one that the version can send
+  bool preempt = false;
+  std::vector<IpAddress> addresses;      // never empty, each once
+  std::vector<IpAddress> unicast_peers;  // empty: the multicast group
+  std::string name;
+  bool operator==(const VrrpInstance&) const = default;
 };
 
 struct PlanState {
@@ -97,6 +141,8 @@ struct PlanState {
   std::map<IpPrefix, Route> routes;
   std::map<std::string, std::string> places;  // group id -> node whose next hop comes first
   std::map<IpAddress, Layer2Address> layer2;
+  std::map<BfdName, BfdSession> bfd;
+  std::map<VrrpName, VrrpInstance> vrrp;
 };
 
 // What one applied plan changed; names that are no longer in the state were removed.
@@ -107,10 +153,12 @@ struct PlanChanges {
   std::set<IpPrefix> routes;
   std::set<std::string> places;
   std::set<IpAddress> layer2;
+  bool bfd = false;
+  bool vrrp = false;
 
   bool empty() const {
     return !instance && peers.empty() && groups.empty() && routes.empty() && places.empty() &&
-           layer2.empty();
+           layer2.empty() && !bfd && !vrrp;
   }
 };
 

@@ -21,12 +21,18 @@ std::string ToString(const plan::Generation& generation) {
   return absl::StrCat(generation.epoch, ".", generation.counter);
 }
 
+// Whether it is another value than before.
+template <typename Map, typename Value>
+bool Replace(Map* map, const typename Map::key_type& name, Value value) {
+  const auto it = map->find(name);
+  if (it != map->end() && it->second == value) return false;
+  (*map)[name] = std::move(value);
+  return true;
+}
+
 template <typename Map, typename Value, typename Names>
 void Replace(Map* map, const typename Map::key_type& name, Value value, Names* changed) {
-  const auto it = map->find(name);
-  if (it != map->end() && it->second == value) return;
-  (*map)[name] = std::move(value);
-  changed->insert(name);
+  if (Replace(map, name, std::move(value))) changed->insert(name);
 }
 
 template <typename Map, typename Names>
@@ -253,6 +259,10 @@ absl::Status PlanStore::Decode(const std::string& key, const std::string& body,
   } else if (auto* layer2 = std::get_if<Layer2Address>(&*decoded)) {
     Replace(&state_.layer2, std::get<Layer2Key>(*name).address, std::move(*layer2),
             &changes->layer2);
+  } else if (auto* bfd = std::get_if<BfdSession>(&*decoded)) {
+    changes->bfd |= Replace(&state_.bfd, std::get<BfdKey>(*name).name, std::move(*bfd));
+  } else if (auto* vrrp = std::get_if<VrrpInstance>(&*decoded)) {
+    changes->vrrp |= Replace(&state_.vrrp, std::get<VrrpKey>(*name).name, std::move(*vrrp));
   }
   return absl::OkStatus();
 }
@@ -274,6 +284,10 @@ void PlanStore::Remove(const std::string& key, PlanChanges* changes) {
     Erase(&state_.places, place->group, &changes->places);
   } else if (const auto* layer2 = std::get_if<Layer2Key>(&*parsed)) {
     Erase(&state_.layer2, layer2->address, &changes->layer2);
+  } else if (const auto* bfd = std::get_if<BfdKey>(&*parsed)) {
+    changes->bfd |= state_.bfd.erase(bfd->name) > 0;
+  } else if (const auto* vrrp = std::get_if<VrrpKey>(&*parsed)) {
+    changes->vrrp |= state_.vrrp.erase(vrrp->name) > 0;
   }
 }
 
