@@ -111,7 +111,7 @@ TEST(PlanStoreTest, ABadResourceKeepsItsLastGoodStateAndDisturbsNothingElse) {
   bad["route/10.1.0.0/24"] = "route { prefix: '10.1.0.0/24' targets { scope: 's' } }";
   bad["route/10.2.0.0/24"] = "garbage";
   bad["group/g"] = Group("n2");
-  bad["vrrp/eth0/51"] = "from the future";
+  bad["ospf/eth0/51"] = "from the future";
   const auto outcome = store.Apply(Delta({1, 1}, kPlan, {1, 2}, bad));
   EXPECT_THAT(Names(outcome.changes), ElementsAre("group g"));
   EXPECT_EQ(outcome.ack->plan_error(), "");
