@@ -69,6 +69,8 @@ class Logger {
  public:
   using Fields = std::initializer_list<LogField>;
   Logger(LogSink* sink, const Clock* clock) : sink_(sink), clock_(clock) {}
+  // One for another thread, over the same sink.
+  Logger ForAnotherThread() const { return {sink_, clock_}; }
 
   void Debug(absl::string_view message, Fields fields = {}) {
     Log(LogLevel::kDebug, message, fields);

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
 
 #include "absl/strings/str_cat.h"
 
@@ -44,16 +43,11 @@ absl::Status CheckAuthentication(const Authentication& authentication) {
   if (authentication.keys.empty()) {
     return absl::InvalidArgumentError("authentication: there is no key");
   }
-  std::set<uint8_t> ids;
   for (const Key& key : authentication.keys) {
     if (key.secret.empty() || key.secret.size() > SHA_DIGEST_LENGTH) {
       return absl::InvalidArgumentError(absl::StrCat("authentication: key ", key.id, " has ",
                                                      key.secret.size(), " octets, 1 to ",
                                                      SHA_DIGEST_LENGTH, " are allowed"));
-    }
-    if (!ids.insert(key.id).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("authentication: key id ", key.id, " is used twice"));
     }
   }
   return absl::OkStatus();
@@ -90,9 +84,9 @@ std::optional<Drop> Authenticate(const Authentication& authentication, const Pac
   section.U8(&length);
   if (type != static_cast<uint8_t>(authentication.type)) return Drop::kAuthenticationType;
   if (!section.U8(&id)) return Drop::kAuthenticationLength;
-  const auto key = std::find_if(authentication.keys.begin(), authentication.keys.end(),
-                                [id](const Key& candidate) { return candidate.id == id; });
-  if (key == authentication.keys.end()) return Drop::kAuthenticationKeyId;
+  const std::vector<Key>& keys = authentication.keys;
+  const auto named = [id](const Key& key) { return key.id == id; };
+  if (std::none_of(keys.begin(), keys.end(), named)) return Drop::kAuthenticationKeyId;
   if (length != kSectionLength || octets.size() != kSignedLength) {
     return Drop::kAuthenticationLength;
   }
@@ -102,10 +96,12 @@ std::optional<Drop> Authenticate(const Authentication& authentication, const Pac
       !WithinWindow(authentication.type, **last_sequence, sequence, packet.detect_mult)) {
     return Drop::kAuthenticationSequence;
   }
-  const Digest digest = ComputeDigest(octets, *key);
-  if (CRYPTO_memcmp(digest.data(), octets.data() + kDigestOffset, digest.size()) != 0) {
-    return Drop::kAuthenticationDigest;
-  }
+  const auto signed_it = [&](const Key& key) {
+    if (!named(key)) return false;
+    const Digest digest = ComputeDigest(octets, key);
+    return CRYPTO_memcmp(digest.data(), octets.data() + kDigestOffset, digest.size()) == 0;
+  };
+  if (std::none_of(keys.begin(), keys.end(), signed_it)) return Drop::kAuthenticationDigest;
   *last_sequence = sequence;
   return std::nullopt;
 }

@@ -5,7 +5,7 @@
 // The digest covers the whole packet with the key in the digest's place. A sequence number keeps
 // old packets from being played again: with the meticulous type each packet has a new one. A key is
 // rolled without losing a session in three steps, each on both ends before the next: both keys with
-// the old one first, both with the new one first, the new one alone.
+// the old one first, both with the new one first, the new one alone (key_roll.h does it by time).
 
 #include <cstdint>
 #include <optional>
@@ -30,13 +30,13 @@ struct Key {
 
 struct Authentication {
   AuthenticationType type = AuthenticationType::kNone;
-  // The first signs what is sent; packets received may use any. Ids are distinct.
+  // The first signs what is sent; packets received may use any. Where two have one id, either
+  // digest will do.
   std::vector<Key> keys{};
   bool operator==(const Authentication&) const = default;
 };
 
-// InvalidArgument that names the key (never its secret): none at all, a secret of a wrong length,
-// an id used twice.
+// InvalidArgument that names the key (never its secret): none at all, a secret of a wrong length.
 absl::Status CheckAuthentication(const Authentication& authentication);
 
 // Appends the authentication section to an encoded packet whose `authenticated` is set.

@@ -122,7 +122,7 @@ void EpollIo::OnInterfaces() {
   const absl::StatusOr<bool> changed = monitor_->Refresh();
   refresh_at_ = changed.ok() ? absl::InfiniteDuration() : clock_->Monotonic() + kRetry;
   if (!changed.ok() || !*changed) return;
-  if (monitor_->addresses() != addresses) handler_->OnInterfacesChanged();
+  if (handler_ != nullptr && monitor_->addresses() != addresses) handler_->OnInterfacesChanged();
   const auto watchers = interface_watchers_;  // one may end a watch
   for (const auto& [id, watcher] : watchers) {
     if (interface_watchers_.contains(id)) watcher();
