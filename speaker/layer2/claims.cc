@@ -1,0 +1,142 @@
+#include "speaker/layer2/claims.h"
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+
+namespace openelb::layer2 {
+namespace {
+
+constexpr int kTtl = 255;
+// Between attempts to open a socket.
+constexpr absl::Duration kRetry = absl::Seconds(1);
+
+}  // namespace
+
+Claims::Claims(io::Udp* udp, const Clock* clock, Logger* logger, ClaimsObserver* observer)
+    : udp_(udp), clock_(clock), logger_(logger), observer_(observer) {
+  udp_->SetHandler(this);
+}
+
+Claims::~Claims() {
+  for (auto& [local, socket] : sockets_) CloseSocket(&socket);
+}
+
+void Claims::Apply(const std::map<link::BfdName, link::BfdSession>& peers) {
+  std::erase_if(peers_, [&](const auto& entry) { return !peers.contains(entry.first); });
+  for (const auto& [name, session] : peers) {
+    const bfd::Key key{.secret = session.secret};
+    auto [entry, is_new] = peers_.try_emplace(name, Peer{{}, bfd::KeyRoll(key, kAcceptOld)});
+    entry->second.local = {name.interface, session.local};
+    entry->second.secrets.Change(key, now());
+  }
+  OpenSockets();
+}
+
+void Claims::OnInterfacesChanged() {
+  // A socket stays bound to an interface that is gone though another took its name.
+  for (auto& [local, socket] : sockets_) CloseSocket(&socket);
+  OpenSockets();
+}
+
+void Claims::Tick() {
+  if (retry_at_ <= now()) OpenSockets();
+}
+
+// ---- datagrams ----
+
+void Claims::Send(const link::BfdName& to, std::span<const Claim> claims) {
+  const auto peer = peers_.find(to);
+  if (peer == peers_.end()) return;
+  while (!claims.empty()) {
+    const size_t count = ClaimsThatFit(claims);
+    SendOne(to, peer->second, claims.first(count));
+    claims = claims.subspan(count);
+  }
+}
+
+void Claims::SendOne(const link::BfdName& to, const Peer& peer, std::span<const Claim> claims) {
+  std::optional<io::UdpId>& socket = sockets_[peer.local];
+  if (!socket.has_value()) {
+    ++counters_.send_errors;
+    return;
+  }
+  const int64_t time = std::max<int64_t>(0, absl::ToUnixNanos(clock_->Wall()));
+  stamp_ = std::max(stamp_ + 1, static_cast<uint64_t>(time));
+  const std::string secret = peer.secrets.Keys(now()).front().secret;
+  const absl::Status sent = udp_->Send(
+      *socket, to.peer, kPort, EncodeClaims(stamp_, claims, {peer.local.second, to.peer}, secret));
+  const std::string key = absl::StrCat("claims to ", to.peer.ToString(), " on ", to.interface);
+  if (sent.ok()) {
+    ++counters_.sent;
+    logger_->Recovered(key, "sends claims again", {{"peer", to.peer.ToString()}});
+    return;
+  }
+  ++counters_.send_errors;
+  logger_->Damped(key, "cannot send claims", sent.message(), {{"peer", to.peer.ToString()}});
+  CloseSocket(&socket);
+  retry_at_ = now();
+}
+
+void Claims::OnDatagram(const io::Datagram& datagram) {
+  ClaimMessage message;
+  const std::optional<ClaimDrop> drop = Accept(datagram, &message);
+  if (drop.has_value()) {
+    ++counters_.dropped[static_cast<size_t>(*drop)];
+    logger_->Debug("dropped a datagram of claims", {{"peer", datagram.remote.ToString()},
+                                                    {"interface", datagram.interface},
+                                                    {"reason", ClaimDropName(*drop)}});
+    return;
+  }
+  ++counters_.received;
+  observer_->OnClaims({datagram.interface, datagram.remote}, message.claims);
+}
+
+std::optional<ClaimDrop> Claims::Accept(const io::Datagram& datagram, ClaimMessage* message) {
+  if (datagram.ttl != kTtl) return ClaimDrop::kTtl;
+  const auto peer = peers_.find({datagram.interface, datagram.remote});
+  if (peer == peers_.end()) return ClaimDrop::kUnknownPeer;
+  std::vector<std::string> secrets;
+  for (const bfd::Key& key : peer->second.secrets.Keys(now())) secrets.push_back(key.secret);
+  const ClaimWay way{datagram.remote, peer->second.local.second};
+  const std::optional<ClaimDrop> drop = DecodeClaims(datagram.data, way, secrets, message);
+  if (drop.has_value()) return drop;
+  if (message->stamp <= peer->second.heard) return ClaimDrop::kReplay;
+  peer->second.heard = message->stamp;
+  return std::nullopt;
+}
+
+// ---- sockets ----
+
+void Claims::OpenSockets() {
+  std::set<Local> locals;
+  for (const auto& [name, peer] : peers_) locals.insert(peer.local);
+  for (auto& [local, socket] : sockets_) {
+    if (!locals.contains(local)) CloseSocket(&socket);
+  }
+  std::erase_if(sockets_, [&](const auto& entry) { return !locals.contains(entry.first); });
+  retry_at_ = absl::InfiniteDuration();
+  for (const Local& local : locals) {
+    std::optional<io::UdpId>& socket = sockets_[local];
+    if (socket.has_value()) continue;
+    const auto& [interface, address] = local;
+    const absl::StatusOr<io::UdpId> opened = udp_->Open({interface, address, kPort});
+    const std::string key = absl::StrCat("claims ", interface, " ", address.ToString());
+    if (opened.ok()) {
+      socket = *opened;
+      logger_->Recovered(key, "exchanges claims", {{"interface", interface}});
+      continue;
+    }
+    retry_at_ = now() + kRetry;
+    logger_->Damped(key, "cannot exchange claims", opened.status().message(),
+                    {{"interface", interface}});
+  }
+}
+
+void Claims::CloseSocket(std::optional<io::UdpId>* socket) {
+  if (socket->has_value()) udp_->Close(**socket);
+  socket->reset();
+}
+
+}  // namespace openelb::layer2
