@@ -99,6 +99,26 @@ constexpr MetricDef kLayer2Errors = {"openelb_speaker_layer2_errors_total", kCou
 constexpr MetricDef kLayer2SendErrors = {"openelb_speaker_layer2_send_errors_total", kCounter,
                                          "Frames that could not be sent.", ""};
 
+constexpr MetricDef kClaims = {"openelb_speaker_layer2_claims_datagrams_total", kCounter,
+                               "Datagrams about who owns which address.", "direction"};
+constexpr MetricDef kClaimsErrors = {"openelb_speaker_layer2_claims_dropped_total", kCounter,
+                                     "Datagrams of claims that were dropped.", "reason"};
+constexpr MetricDef kClaimsSendErrors = {"openelb_speaker_layer2_claims_send_errors_total",
+                                         kCounter, "Datagrams of claims that could not be sent.",
+                                         ""};
+
+constexpr MetricDef kBfdSessions = {"openelb_speaker_bfd_sessions", kGauge,
+                                    "BFD sessions of the plan in force.", "state"};
+constexpr MetricDef kBfdTransitions = {"openelb_speaker_bfd_session_transitions_total", kCounter,
+                                       "Changes of BFD state, by the state entered and why.",
+                                       "state,reason"};
+constexpr MetricDef kBfdPackets = {"openelb_speaker_bfd_packets_total", kCounter,
+                                   "BFD Control packets.", "direction"};
+constexpr MetricDef kBfdErrors = {"openelb_speaker_bfd_dropped_total", kCounter,
+                                  "BFD Control packets that were dropped.", "reason"};
+constexpr MetricDef kBfdSendErrors = {"openelb_speaker_bfd_send_errors_total", kCounter,
+                                      "BFD Control packets that could not be sent.", ""};
+
 constexpr MetricDef kTable[] = {
     kBuildInfo,       kResidentMemory,   kPlanEpoch,         kPlanGeneration,
     kPlanRoutes,      kPlanWaiting,      kPlansApplied,      kPlanErrors,
@@ -108,7 +128,9 @@ constexpr MetricDef kTable[] = {
     kOnWire,          kProblems,         kTransitions,       kMessages,
     kWithdrawn,       kNotifications,    kToleratedErrors,   kRejectedConnections,
     kLayer2Owned,     kLayer2Problems,   kLayer2Answers,     kLayer2Announcements,
-    kLayer2Conflicts, kLayer2Errors,     kLayer2SendErrors,
+    kLayer2Conflicts, kLayer2Errors,     kLayer2SendErrors,  kClaims,
+    kClaimsErrors,    kClaimsSendErrors, kBfdSessions,       kBfdTransitions,
+    kBfdPackets,      kBfdErrors,        kBfdSendErrors,
 };
 
 // Series only grow by increments; the speaker's counters are totals.
@@ -174,6 +196,38 @@ void SpeakerMetrics::ExportLayer2(const layer2::Owner& owner) {
   for (size_t i = 0; i < counters.ndp_errors.size(); ++i) {
     const auto reason = ndp::PacketErrorName(static_cast<ndp::PacketError>(i));
     Advance(metrics_->CounterOf(kLayer2Errors, {"ndp", reason}), counters.ndp_errors[i]);
+  }
+}
+
+void SpeakerMetrics::ExportClaims(const layer2::ClaimCounters& counters) {
+  Advance(metrics_->CounterOf(kClaims, {"sent"}), counters.sent);
+  Advance(metrics_->CounterOf(kClaims, {"received"}), counters.received);
+  Advance(metrics_->CounterOf(kClaimsSendErrors), counters.send_errors);
+  for (size_t i = 0; i < counters.dropped.size(); ++i) {
+    const auto reason = layer2::ClaimDropName(static_cast<layer2::ClaimDrop>(i));
+    Advance(metrics_->CounterOf(kClaimsErrors, {reason}), counters.dropped[i]);
+  }
+}
+
+void SpeakerMetrics::ExportBfd(const bfd::Watch& watch) {
+  std::map<bfd::State, int> sessions = {{bfd::State::kAdminDown, 0},
+                                        {bfd::State::kDown, 0},
+                                        {bfd::State::kInit, 0},
+                                        {bfd::State::kUp, 0}};
+  for (const bfd::SessionView& session : watch.Sessions()) ++sessions[session.state];
+  for (const auto& [state, count] : sessions) {
+    metrics_->GaugeOf(kBfdSessions, {bfd::StateName(state)}).Set(count);
+  }
+  const bfd::Counters counters = watch.counters();
+  Advance(metrics_->CounterOf(kBfdPackets, {"sent"}), counters.sent);
+  Advance(metrics_->CounterOf(kBfdPackets, {"received"}), counters.received);
+  Advance(metrics_->CounterOf(kBfdSendErrors), counters.send_errors);
+  for (const auto& [entered, count] : counters.transitions) {
+    Advance(metrics_->CounterOf(kBfdTransitions, {entered.first, entered.second}), count);
+  }
+  for (size_t i = 0; i < counters.dropped.size(); ++i) {
+    const auto reason = bfd::DropName(static_cast<bfd::Drop>(i));
+    Advance(metrics_->CounterOf(kBfdErrors, {reason}), counters.dropped[i]);
   }
 }
 

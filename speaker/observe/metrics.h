@@ -9,6 +9,8 @@
 
 #include "absl/strings/string_view.h"
 #include "api/base/metrics.h"
+#include "speaker/bfd/watch.h"
+#include "speaker/layer2/claims.h"
 #include "speaker/speaker.h"
 
 namespace openelb {
@@ -21,6 +23,9 @@ class SpeakerMetrics final : public SpeakerObserver {
 
   // Brings every series up to date.
   void Export(const Speaker& speaker);
+  // Those of one part.
+  void ExportBfd(const bfd::Watch& watch);
+  void ExportClaims(const layer2::ClaimCounters& counters);
 
   void OnPlanApplied(absl::Duration took) override;
 

@@ -1,0 +1,276 @@
+#include "speaker/layer2/claims.h"
+
+#include <gmock/gmock.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "api/base/scheduler.h"
+#include "speaker/io/sim_udp.h"
+
+namespace openelb::layer2 {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+const absl::Duration kS = absl::Seconds(1);
+constexpr uint16_t kPort = Claims::kPort;
+
+IpAddress Ip(absl::string_view text) { return IpAddress::Parse(text).value(); }
+
+// Node N has 10.0.0.N and fd00::N on eth0.
+class Node final : public ClaimsObserver {
+ public:
+  Node(int number, io::SimUdp* network, Scheduler* scheduler)
+      : number_(number), network_(network), scheduler_(scheduler), logger_(&sink_, scheduler) {
+    network->SetAddresses(Name(), {{"eth0", Address(number), 24}, {"eth0", Six(number), 64}});
+    Start();
+  }
+  // A new process takes the place of this one.
+  void Start() {
+    claims.reset();
+    udp_ = network_->Start(Name());
+    claims = std::make_unique<Claims>(udp_.get(), scheduler_, &logger_, this);
+  }
+  std::string Name() const { return std::to_string(number_); }
+  static IpAddress Address(int number) { return Ip(absl::StrCat("10.0.0.", number)); }
+  static IpAddress Six(int number) { return Ip(absl::StrCat("fd00::", number)); }
+  static link::BfdName Peer(int number) { return {"eth0", Address(number)}; }
+
+  void Know(const std::vector<int>& others, const std::string& secret = "secret") {
+    std::map<link::BfdName, link::BfdSession> peers;
+    for (int other : others) {
+      peers[Peer(other)] = {.local = Address(number_), .secret = secret};
+      peers[{"eth0", Six(other)}] = {.local = Six(number_), .secret = secret};
+    }
+    claims->Apply(peers);
+  }
+  void Say(int to, const std::vector<Claim>& what) { claims->Send(Peer(to), what); }
+  void OnClaims(const link::BfdName& from, std::span<const Claim> what) override {
+    for (const Claim& claim : what) {
+      heard.push_back(absl::StrCat(from.peer.ToString(), ": ", claim.address.ToString(), " turn ",
+                                   claim.turn, " rank ", claim.rank));
+    }
+  }
+
+  std::vector<std::string> heard;
+
+ private:
+  const int number_;
+  io::SimUdp* const network_;
+  Scheduler* const scheduler_;
+  NullLogSink sink_;
+  Logger logger_;
+  std::unique_ptr<io::Udp> udp_;
+
+ public:
+  std::unique_ptr<Claims> claims;  // goes before what it uses
+};
+
+class ClaimsTest : public testing::Test {
+ protected:
+  ClaimsTest() {
+    network.SetTap([this](absl::string_view from, absl::string_view, const io::Datagram& datagram) {
+      if (from != "1") return;
+      last = {datagram.data.begin(), datagram.data.end()};
+      ++datagrams;
+    });
+    one.Know({2});
+    two.Know({1, 3});
+    three.Know({2});
+  }
+  void Run(absl::Duration time) {
+    const absl::Duration end = scheduler.Monotonic() + time;
+    while (scheduler.Monotonic() < end) {
+      absl::Duration next = end;
+      for (const Node* node : {&one, &two}) next = std::min(next, node->claims->NextWakeup());
+      if (!scheduler.Step(next)) scheduler.RunUntil(next);
+      for (Node* node : {&one, &two}) node->claims->Tick();
+    }
+  }
+  // Delivers octets to node 2 as if they came from node 1, but for what the caller changes.
+  io::Datagram FromOne(const Bytes& octets) const {
+    return {.interface = "eth0",
+            .local = Node::Address(2),
+            .remote = Node::Address(1),
+            .remote_port = kPort,
+            .ttl = 255,
+            .data = octets};
+  }
+  uint64_t Dropped(ClaimDrop reason) const { return two.claims->counters().DroppedFor(reason); }
+
+  Scheduler scheduler;
+  io::SimUdp network{&scheduler, 7};
+  Node one{1, &network, &scheduler};
+  Node two{2, &network, &scheduler};
+  Node three{3, &network, &scheduler};
+  Bytes last;  // datagram of node 1
+  int datagrams = 0;
+  const std::vector<Claim> something = {{Ip("172.22.0.2"), 5, 1}};
+};
+
+TEST_F(ClaimsTest, OneHearsWhatTheOtherSays) {
+  one.Say(2, {{Ip("172.22.0.2"), 5, 1}, {Ip("fd00:1::2"), 7, 2}});
+  one.claims->Send({"eth0", Node::Six(2)}, something);
+  Run(kS);
+  EXPECT_THAT(two.heard,
+              ElementsAre("10.0.0.1: 172.22.0.2 turn 5 rank 1", "10.0.0.1: fd00:1::2 turn 7 rank 2",
+                          "fd00::1: 172.22.0.2 turn 5 rank 1"));
+  EXPECT_THAT(one.heard, IsEmpty());
+  EXPECT_THAT(three.heard, IsEmpty());
+  EXPECT_EQ(one.claims->counters().sent, 2u);
+  EXPECT_EQ(two.claims->counters().received, 2u);
+  EXPECT_EQ(one.claims->NextWakeup(), absl::InfiniteDuration());
+}
+
+TEST_F(ClaimsTest, ManyClaimsTakeSeveralDatagramsAndNoneTakesNone) {
+  one.Say(2, {});
+  EXPECT_EQ(datagrams, 0);
+  std::vector<Claim> many;
+  for (uint32_t i = 0; i < 1000; ++i) many.push_back({IpAddress::FromV4(0xac160000U + i), 1, 1});
+  many.push_back({Ip("fd00:1::2"), 1, 1});
+  one.Say(2, many);
+  EXPECT_EQ(datagrams, 13);
+  Run(kS);
+  ASSERT_EQ(two.heard.size(), 1001u);
+  EXPECT_EQ(two.heard.back(), "10.0.0.1: fd00:1::2 turn 1 rank 1");
+}
+
+TEST_F(ClaimsTest, WhoIsNotInThePlanIsNeitherToldNorHeard) {
+  one.Say(3, something);
+  EXPECT_EQ(datagrams, 0);
+  two.Know({3});
+  one.Say(2, something);
+  Run(kS);
+  EXPECT_THAT(two.heard, IsEmpty());
+  EXPECT_EQ(Dropped(ClaimDrop::kUnknownPeer), 1u);
+}
+
+TEST_F(ClaimsTest, WrongDatagramsAreDroppedForTheirReason) {
+  one.Say(2, something);
+  const Bytes good = last;
+  Run(kS);
+  ASSERT_EQ(two.heard.size(), 1u);
+  struct Row {
+    ClaimDrop reason;
+    std::function<void(io::Datagram*, Bytes*)> change;
+  };
+  const Row rows[] = {
+      {ClaimDrop::kTtl, [](io::Datagram* d, Bytes*) { d->ttl = 254; }},
+      {ClaimDrop::kTtl, [](io::Datagram* d, Bytes*) { d->ttl = 0; }},
+      {ClaimDrop::kUnknownPeer, [](io::Datagram* d, Bytes*) { d->remote = Node::Address(9); }},
+      {ClaimDrop::kLength, [](io::Datagram*, Bytes* o) { o->resize(47); }},
+      {ClaimDrop::kMagic, [](io::Datagram*, Bytes* o) { (*o)[0] = 0; }},
+      {ClaimDrop::kVersion, [](io::Datagram*, Bytes* o) { (*o)[4] = 2; }},
+      {ClaimDrop::kDigest, [](io::Datagram*, Bytes* o) { o->back() ^= 1; }},
+      {ClaimDrop::kDigest, [](io::Datagram* d, Bytes*) { d->remote = Node::Address(3); }},
+      {ClaimDrop::kContent,
+       [](io::Datagram*, Bytes* o) {
+         *o = EncodeClaims(~0ULL, {}, {Node::Address(1), Node::Address(2)}, "secret");
+       }},
+      {ClaimDrop::kReplay, [](io::Datagram*, Bytes*) {}},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(std::string(ClaimDropName(row.reason)));
+    Bytes octets = good;
+    io::Datagram datagram = FromOne(octets);
+    row.change(&datagram, &octets);
+    datagram.data = octets;
+    const uint64_t before = Dropped(row.reason);
+    network.Inject("2", datagram, kPort);
+    EXPECT_EQ(Dropped(row.reason), before + 1);
+  }
+  EXPECT_EQ(two.heard.size(), 1u);
+  one.Say(2, something);
+  Run(kS);
+  EXPECT_EQ(two.heard.size(), 2u) << "the wrong ones changed nothing";
+}
+
+TEST_F(ClaimsTest, ANameIsItsInterfaceToo) {
+  one.Say(2, something);
+  io::Datagram elsewhere = FromOne(last);
+  elsewhere.interface = "eth1";
+  two.claims->OnDatagram(elsewhere);
+  EXPECT_EQ(Dropped(ClaimDrop::kUnknownPeer), 1u);
+}
+
+TEST_F(ClaimsTest, NothingIsTakenTwiceNotEvenAfterARestart) {
+  one.Say(2, something);
+  const Bytes first = last;
+  one.Say(2, something);
+  const Bytes second = last;
+  EXPECT_NE(first, second);
+  Run(kS);
+  one.Start();
+  one.Know({2});
+  one.Say(2, something);
+  Run(kS);
+  EXPECT_EQ(two.heard.size(), 3u) << "a new process is heard at once";
+  for (const Bytes& old : {first, second, last}) network.Inject("2", FromOne(old), kPort);
+  EXPECT_EQ(two.heard.size(), 3u);
+  EXPECT_EQ(Dropped(ClaimDrop::kReplay), 3u);
+}
+
+TEST_F(ClaimsTest, ANewSecretLosesNothingThoughPlansComeApart) {
+  int said = 0;
+  const auto speak_for = [&](int seconds) {
+    for (int i = 0; i < seconds; ++i) {
+      one.Say(2, something);
+      two.Say(1, something);
+      ++said;
+      Run(kS);
+    }
+  };
+  one.Know({2}, "new");
+  speak_for(9);
+  two.Know({1}, "new");
+  speak_for(60);
+  EXPECT_EQ(two.heard.size(), static_cast<size_t>(said));
+  EXPECT_EQ(one.heard.size(), static_cast<size_t>(said));
+}
+
+TEST_F(ClaimsTest, AnOldSecretIsAcceptedForHalfAMinute) {
+  two.Know({1}, "new");
+  Run(29 * kS);
+  one.Say(2, something);
+  Run(kS);
+  EXPECT_EQ(two.heard.size(), 1u);
+  one.Say(2, something);
+  Run(kS);
+  EXPECT_EQ(two.heard.size(), 1u);
+  EXPECT_EQ(Dropped(ClaimDrop::kDigest), 1u);
+}
+
+TEST_F(ClaimsTest, AnAddressThatIsNotThereYetIsTriedAgain) {
+  network.SetAddresses("1", {});
+  one.claims->OnInterfacesChanged();
+  one.Say(2, something);
+  EXPECT_EQ(one.claims->counters().send_errors, 1u);
+  EXPECT_EQ(one.claims->NextWakeup(), scheduler.Monotonic() + kS);
+  network.SetAddresses("1", {{"eth0", Node::Address(1), 24}, {"eth0", Node::Six(1), 64}});
+  Run(kS);
+  one.Say(2, something);
+  two.Say(1, something);
+  Run(kS);
+  EXPECT_EQ(two.heard.size(), 1u);
+  EXPECT_EQ(one.heard.size(), 1u);
+  EXPECT_EQ(one.claims->NextWakeup(), absl::InfiniteDuration());
+}
+
+TEST_F(ClaimsTest, ASocketThatCannotSendIsReplaced) {
+  network.SetAddresses("1", {});
+  one.Say(2, something);
+  EXPECT_EQ(one.claims->counters().send_errors, 1u);
+  EXPECT_LE(one.claims->NextWakeup(), scheduler.Monotonic());
+  network.SetAddresses("1", {{"eth0", Node::Address(1), 24}, {"eth0", Node::Six(1), 64}});
+  one.claims->Tick();
+  one.Say(2, something);
+  Run(kS);
+  EXPECT_EQ(two.heard.size(), 1u);
+}
+
+}  // namespace
+}  // namespace openelb::layer2
