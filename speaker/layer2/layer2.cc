@@ -16,8 +16,13 @@ const io::Interface* Find(const std::vector<io::Interface>& interfaces, const st
 }  // namespace
 
 Layer2::Layer2(io::PacketIo* io, const Clock* clock, Random* random, Layer2Observer* observer,
-               Timing timing)
-    : io_(io), clock_(clock), random_(random), observer_(observer), timing_(std::move(timing)) {
+               Timing timing, Answering answering)
+    : io_(io),
+      clock_(clock),
+      random_(random),
+      observer_(observer),
+      timing_(std::move(timing)),
+      answering_(answering) {
   io_->SetHandler(this);
 }
 
@@ -42,7 +47,8 @@ absl::StatusOr<Layer2::Port*> Layer2::PortFor(const std::string& interface,
         absl::StrCat(address.ToString(), " on ", interface, ": no such interface"));
   }
   if (it == ports_.end()) {
-    it = ports_.emplace(interface, Port{0, Responder(timing_, random_, &counters_)}).first;
+    it = ports_.emplace(interface, Port{0, Responder(timing_, random_, &counters_, answering_)})
+             .first;
   }
   absl::Status status = Follow(&it->second, found);
   if (!status.ok()) return status;

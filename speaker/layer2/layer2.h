@@ -34,13 +34,13 @@ class Layer2 final : public io::PacketHandler {
  public:
   // All outlive it.
   Layer2(io::PacketIo* io, const Clock* clock, Random* random, Layer2Observer* observer,
-         Timing timing = {});
+         Timing timing = {}, Answering answering = Answering::kHere);
   ~Layer2() override;
 
   // From now on the address is answered for, and announced at once. Again: no effect. Errors name
   // interface and address: InvalidArgument for an address that no station can have alone, NotFound
   // for an interface that is not there, else what opening it said; nothing is owned then. The
-  // address must not be configured on any interface of the node.
+  // address must not be configured on any interface of the node, unless the kernel is to answer.
   absl::Status Own(const std::string& interface, const IpAddress& address);
   // OnProbed follows, once frames have passed for long enough. Same errors.
   absl::Status Probe(const std::string& interface, const IpAddress& address);
@@ -83,6 +83,7 @@ class Layer2 final : public io::PacketHandler {
   Random* random_;
   Layer2Observer* observer_;
   const Timing timing_;
+  const Answering answering_;
   Counters counters_;
   uint64_t send_errors_ = 0;
   uint64_t group_errors_ = 0;

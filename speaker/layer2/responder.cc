@@ -227,6 +227,7 @@ void Responder::OnArp(const arp::Packet& packet, absl::Duration now) {
   auto it = addresses_.find(packet.target);
   if (it == addresses_.end()) return;
   if (it->second.owned) {
+    if (answering_ == Answering::kByKernel) return;
     output_.frames.push_back(SerializePacket(MakeReply(packet, interface_.mac)));
     ++counters_->arp_answers;
   } else if (packet.IsProbe()) {
@@ -248,6 +249,7 @@ void Responder::OnNdp(const ndp::Packet& packet, absl::Duration now) {
   auto it = addresses_.find(packet.target);
   if (it == addresses_.end()) return;
   if (it->second.owned) {
+    if (answering_ == Answering::kByKernel) return;
     output_.frames.push_back(
         SerializePacket(MakeAnswer(packet, interface_.mac, interface_.ipv6_router)));
     ++counters_->ndp_answers;

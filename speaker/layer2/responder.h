@@ -53,6 +53,12 @@ struct Timing {
   absl::Duration conflict_over = absl::Minutes(3);
 };
 
+// Who answers questions for owned addresses.
+enum class Answering : uint8_t {
+  kHere,
+  kByKernel,  // it has the addresses on the interface; here they are announced and watched
+};
+
 enum class ProbeOutcome : uint8_t {
   kFree,
   kTaken,      // another station has the address
@@ -100,8 +106,9 @@ class Responder {
   static constexpr size_t kMaxRivals = 8;
 
   // `random` and `counters` outlive it. The interface is down until SetInterface says otherwise.
-  Responder(Timing timing, Random* random, Counters* counters)
-      : timing_(std::move(timing)), random_(random), counters_(counters) {}
+  Responder(Timing timing, Random* random, Counters* counters,
+            Answering answering = Answering::kHere)
+      : timing_(std::move(timing)), answering_(answering), random_(random), counters_(counters) {}
 
   // When frames pass again, or another MAC is in use, probes start over and owned addresses are
   // announced as if just taken. An owner that may have been replaced meanwhile is to be stopped
@@ -170,6 +177,7 @@ class Responder {
   void ForgetRivals(Addresses::iterator it, absl::Duration now);
 
   const Timing timing_;
+  const Answering answering_;
   Random* random_;
   Counters* counters_;
   io::Interface interface_;

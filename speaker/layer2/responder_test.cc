@@ -37,7 +37,8 @@ io::Interface Eth0() {
 
 // A responder and its time.
 struct Bench {
-  explicit Bench(Timing timing = {}) : responder(std::move(timing), &random, &counters) {
+  explicit Bench(Timing timing = {}, Answering answering = Answering::kHere)
+      : responder(std::move(timing), &random, &counters, answering) {
     responder.SetInterface(Eth0(), now);
   }
   // Lets `duration` pass and returns what was sent meanwhile.
@@ -416,6 +417,20 @@ TEST(ResponderTest, HearsRivalsOfIpv6) {
   bench.conflicts.clear();
   bench.Pass(absl::Hours(1));
   EXPECT_THAT(bench.conflicts, IsEmpty());
+}
+
+TEST(ResponderTest, WhatTheKernelAnswersForIsAnnouncedAndWatchedAlone) {
+  Bench bench({}, Answering::kByKernel);
+  for (const IpAddress& address : {kV4, kV6}) bench.responder.Own(address, bench.now);
+  EXPECT_THAT(bench.Pass(absl::ZeroDuration()),
+              ElementsAre("gratuitous request 192.168.0.100 is 0a to all",
+                          "gratuitous reply 192.168.0.100 is 0a to all",
+                          "advertisement 2001:db8::64 is 0a to all-nodes o"));
+  EXPECT_THAT(bench.Receive(ArpRequest(kV4, kClient, kClientV4)), IsEmpty());
+  EXPECT_THAT(bench.Receive(Solicitation(kV6, kClient, kClientV6, true)), IsEmpty());
+  EXPECT_EQ(bench.counters.arp_answers + bench.counters.ndp_answers, 0u);
+  bench.Receive(SerializePacket(arp::MakeGratuitous(arp::Operation::kReply, kV4, kRival)));
+  EXPECT_THAT(bench.conflicts, ElementsAre(Conflict{kV4, kRival, ConflictPhase::kBegun}));
 }
 
 TEST(ResponderTest, TellsOnlySoManyRivalsApart) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 
 namespace openelb::vrrp {
 
@@ -14,6 +15,8 @@ struct Counters {
   uint64_t releases_sent = 0;
   uint64_t releases_received = 0;
   uint64_t became_active = 0;
+  // Changes of state, by the state entered and why, as RouterStateName and ReasonName spell them.
+  std::map<std::pair<std::string, std::string>, uint64_t> transitions;
   // ADVERTISEMENTs of another Active with less right to be it.
   uint64_t rivals = 0;
   // ADVERTISEMENTs taken whose addresses are not ours.

@@ -332,6 +332,7 @@ std::vector<RouterView> Instance::Routers() const {
                     member.since,
                     router.active(),
                     router.active_priority(),
+                    router.config().addresses,
                     ports_.at({key.interface, key.family}).problem};
     if (view.problem.empty() && router.state() == RouterState::kActive) {
       view.problem = hold_problem_;

@@ -41,6 +41,7 @@ struct RouterView {
   absl::Time since;                 // of the state
   std::optional<IpAddress> active;  // who is Active as far as is known, ourselves included
   uint8_t active_priority = 0;
+  std::vector<IpAddress> addresses;
   std::string problem;  // why it cannot run, such as an interface that is missing; empty: it runs
 };
 

@@ -287,6 +287,7 @@ void Router::BecomeInitialize(Reason reason, absl::string_view what) {
 
 void Router::SetState(RouterState state, Reason reason, absl::string_view what) {
   const RouterState from = std::exchange(state_, state);
+  ++counters_->transitions[{std::string(RouterStateName(state)), std::string(ReasonName(reason))}];
   output_.transitions.push_back(
       {from, state, reason,
        SentenceOf(config_, absl::StrCat(RouterStateName(from), " to ", RouterStateName(state), ": ",
