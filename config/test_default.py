@@ -56,7 +56,7 @@ def test_documented_names_and_labels(installed):
         assert found["spec"]["template"]["metadata"]["labels"] == labels
     speaker = found["spec"]["template"]["spec"]
     assert speaker["hostNetwork"] and speaker["nodeSelector"] == {"kubernetes.io/os": "linux"}
-    assert {"--api-hosts=:50051", "--enable-keepalived-vip=false", "--enable-layer2=true"} <= set(
+    assert {"--api-hosts=:50051", "--enable-keepalived-vip=true", "--enable-layer2=true"} <= set(
         speaker["containers"][0]["args"])
 
 

@@ -29,6 +29,7 @@
 #include "api/base/version.h"
 #include "speaker/io/epoll_io.h"
 #include "speaker/io/epoll_packet.h"
+#include "speaker/io/epoll_vrrp.h"
 #include "speaker/link/endpoint.h"
 #include "speaker/link/grpc_client.h"
 #include "speaker/observe/metrics.h"
@@ -128,6 +129,16 @@ HttpHandlers MakeHandlers(const Post& post, const Speaker* speaker, Metrics* met
   return handlers;
 }
 
+// Null where the flag turns VIP mode off, which also takes off what an earlier process held, or
+// where it is not to be had.
+std::unique_ptr<io::EpollVrrp> OpenVrrp(const SpeakerFlags& flags, io::EpollIo* io, Logger* log) {
+  absl::StatusOr<std::unique_ptr<io::EpollVrrp>> vrrp = io::EpollVrrp::Create(io);
+  absl::Status status = vrrp.status();
+  if (status.ok() && !flags.enable_keepalived_vip) status = (*vrrp)->Hold({});
+  if (!status.ok()) log->Error("VIP mode", {{"error", status.message()}});
+  return vrrp.ok() && flags.enable_keepalived_vip ? *std::move(vrrp) : nullptr;
+}
+
 int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const FlagSet& flag_set) {
   const SystemClock clock;
   SystemRandom random;
@@ -149,6 +160,9 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
   }
   std::optional<io::EpollPacket> packets;
   if (flags.enable_layer2) packets.emplace(io->get());
+  const std::unique_ptr<io::EpollVrrp> vrrp = OpenVrrp(flags, io->get(), &log);
+  std::optional<io::EpollPacket> vip_packets;
+  if (vrrp != nullptr) vip_packets.emplace(io->get());
   Metrics metrics(SpeakerMetricTable());
   SpeakerMetrics exporter(Version(), &metrics);
   const Post post = [io = io->get()](std::function<void()> task) { io->Post(std::move(task)); };
@@ -163,7 +177,9 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
                    .open_link = open_link,
                    .log = &log,
                    .observer = &exporter,
-                   .packets = packets ? &*packets : nullptr});
+                   .packets = packets ? &*packets : nullptr,
+                   .vrrp = vrrp.get(),
+                   .vip_packets = vip_packets ? &*vip_packets : nullptr});
 
   std::unique_ptr<HttpServer> server;
   if (flags.common.metrics_addr.has_value()) {

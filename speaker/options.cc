@@ -46,7 +46,7 @@ void DeclareSpeakerFlags(FlagSet* flags, SpeakerFlags* options) {
   flags->Bool("enable-layer2", &options->enable_layer2,
               "answer for Layer 2 addresses (ARP, NDP) that the controller gives this node");
   flags->Bool("enable-keepalived-vip", &options->enable_keepalived_vip,
-              "accepted; the controller's plan decides what a speaker does");
+              "hold VIP addresses on this node's NICs by VRRP; no keepalived is run");
   using Takes = FlagSet::Takes;
   flags->WithoutEffect("api-hosts", Takes::kValue, "there is no GoBGP API to serve");
   flags->WithoutEffect("bind-addr", Takes::kValue, "speakers need no member list");

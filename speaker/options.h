@@ -27,7 +27,7 @@ struct SpeakerFlags {
   std::string token_file;
   bool plan_insecure = false;
   bool enable_layer2 = true;
-  bool enable_keepalived_vip = false;
+  bool enable_keepalived_vip = true;
 };
 
 // Declares every flag, those of OpenELB's speaker included. `options` outlives `flags`.

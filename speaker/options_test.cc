@@ -67,6 +67,15 @@ TEST(SpeakerFlagsTest, TakesTheFlagsOfOpenElb) {
   EXPECT_THAT(parsed.warnings[0], HasSubstr("--api-hosts has no effect"));
 }
 
+TEST(SpeakerFlagsTest, BothModesAreOnUnlessTurnedOff) {
+  EXPECT_TRUE(Parse(kGood).options.enable_layer2);
+  EXPECT_TRUE(Parse(kGood).options.enable_keepalived_vip);
+  const std::string off =
+      std::string(kGood) + "--enable-layer2=false --enable-keepalived-vip=false";
+  EXPECT_FALSE(Parse(off).options.enable_layer2);
+  EXPECT_FALSE(Parse(off).options.enable_keepalived_vip);
+}
+
 TEST(SpeakerFlagsTest, SaysWhichFlagIsWrong) {
   const struct {
     const char* line;

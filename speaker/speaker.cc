@@ -22,16 +22,44 @@ link::PlanChanges Everything(const link::PlanState& plan) {
   return changes;
 }
 
+google::protobuf::Timestamp MakeTimestamp(absl::Time time) {
+  const timespec parts = absl::ToTimespec(time);
+  google::protobuf::Timestamp timestamp;
+  timestamp.set_seconds(parts.tv_sec);
+  timestamp.set_nanos(static_cast<int32_t>(parts.tv_nsec));
+  return timestamp;
+}
+
 plan::v1::Fact MakeFact(const std::string& node, absl::string_view kind,
                         const std::vector<std::string>& values, absl::Time observed_at) {
   plan::v1::Fact fact;
   fact.set_subject(node);
   fact.set_kind(std::string(kind));
   for (const std::string& value : values) fact.add_values(value);
-  const timespec time = absl::ToTimespec(observed_at);
-  fact.mutable_observed_at()->set_seconds(time.tv_sec);
-  fact.mutable_observed_at()->set_nanos(static_cast<int32_t>(time.tv_nsec));
+  *fact.mutable_observed_at() = MakeTimestamp(observed_at);
   return fact;
+}
+
+void AddProblems(const std::map<IpAddress, std::string>& problems, plan::v1::Observed* observed) {
+  for (const auto& [address, sentence] : problems) {
+    plan::v1::Layer2Problem* problem = observed->add_layer2_problems();
+    problem->set_address(address.ToString());
+    problem->set_message(sentence);
+  }
+}
+
+void AddRouters(const vrrp::Instance& routers, plan::v1::Observed* observed) {
+  for (const vrrp::RouterView& view : routers.Routers()) {
+    plan::v1::VrrpObserved* router = observed->add_vrrp();
+    router->set_interface(view.key.interface);
+    router->set_family(static_cast<uint32_t>(view.key.family));
+    router->set_vrid(view.key.vrid);
+    router->set_state(std::string(vrrp::RouterStateName(view.state)));
+    *router->mutable_since() = MakeTimestamp(view.since);
+    if (view.active) router->set_active(view.active->ToString());
+    router->set_active_priority(view.active_priority);
+    router->set_problem(view.problem);
+  }
 }
 
 }  // namespace
@@ -49,6 +77,9 @@ Speaker::Speaker(SpeakerOptions options, Seams seams)
   if (seams_.packets != nullptr) {
     layer2_.emplace(options_.link.node, seams_.packets, seams_.clock, seams_.random, seams_.log);
   }
+  if (seams_.vrrp != nullptr) {
+    vip_.emplace(seams_.vrrp, seams_.vip_packets, seams_.clock, seams_.random, seams_.log);
+  }
 }
 
 Speaker::~Speaker() { link_.Hangup(); }
@@ -60,6 +91,8 @@ void Speaker::Start() {
     waiting_ = saved.use == link::SavedPlanUse::kWaitBgp;
     Announce({});
   }
+  // Virtual routers ask before they take anything: a plan of any age will do, and none to listen.
+  if (vip_) vip_->Apply(store_.state());
   ReportFacts();
   link_.Start(Now());
   ReportBy(Now() + options_.report_every);
@@ -70,13 +103,15 @@ void Speaker::Turn() {
   if (waiting_) Announce({});
   bgp_.Tick();
   if (layer2_) TickLayer2();
+  if (vip_) TickVip();
   plan_file_.Tick(Now(), seams_.clock->Wall(), link_.confirmed());
   if (report_at_ <= Now()) Report();
 }
 
 absl::Duration Speaker::NextWakeup() const {
   return std::min({link_.NextWakeup(), bgp_.NextWakeup(), plan_file_.NextWakeup(), report_at_,
-                   layer2_ ? layer2_->NextWakeup() : absl::InfiniteDuration()});
+                   layer2_ ? layer2_->NextWakeup() : absl::InfiniteDuration(),
+                   vip_ ? vip_->NextWakeup() : absl::InfiniteDuration()});
 }
 
 // The first controller that vouches for the plan in force settles what a saved one left open.
@@ -88,11 +123,18 @@ void Speaker::TickLayer2() {
   if (layer2_->TakeProblemsChanged()) ReportBy(Now());
 }
 
+void Speaker::TickVip() {
+  vip_->Tick();
+  if (vip_->TakeChanged()) ReportSoon();
+  if (vip_->TakeHeardChanged()) ReportFacts();
+}
+
 void Speaker::Stop() {
   if (std::exchange(stopped_, true)) return;
   const link::PlanState& plan = store_.state();
   link_.Stop(plan.instance.has_value() && plan.instance->leave_on_stop, Now());
   bgp_.Stop();
+  if (vip_) vip_->Stop();
   plan_file_.Flush(Now(), seams_.clock->Wall());
 }
 
@@ -107,6 +149,7 @@ void Speaker::Announce(const link::PlanChanges& changes) {
   const link::PlanChanges& due = announced_ ? changes : first;
   bgp_.Apply(plan, due);
   if (layer2_) layer2_->Apply(plan, due.layer2, link_.confirmed());
+  if (vip_ && (changes.vrrp || !announced_)) vip_->Apply(plan);
   announced_ = plan.generation;
   ReportSoon();
 }
@@ -156,19 +199,22 @@ void Speaker::ReportFacts() {
   *facts.add_facts() = MakeFact(node, "prefixes", prefixes, now);
   std::vector<std::string> modes;
   if (layer2_) modes.emplace_back("layer2");
+  if (vip_) modes.emplace_back("vip");
   *facts.add_facts() = MakeFact(node, "modes", modes, now);
+  if (vip_) {
+    const std::vector<std::string> heard(vip_->heard().begin(), vip_->heard().end());
+    *facts.add_facts() = MakeFact(node, "vrrp-heard", heard, now);
+  }
   *facts.add_facts() = MakeFact(node, "speaker", {options_.link.version}, now);
   link_.SendFacts(std::move(facts), Now());
 }
 
 void Speaker::Report() {
   plan::v1::Observed observed = bgp_.Observed();
-  if (layer2_) {
-    for (const auto& [address, sentence] : layer2_->problems()) {
-      plan::v1::Layer2Problem* problem = observed.add_layer2_problems();
-      problem->set_address(address.ToString());
-      problem->set_message(sentence);
-    }
+  if (layer2_) AddProblems(layer2_->problems(), &observed);
+  if (vip_) {
+    AddProblems(vip_->problems(), &observed);
+    AddRouters(vip_->routers(), &observed);
   }
   const std::set<std::string> problems(observed.problems().begin(), observed.problems().end());
   for (const std::string& problem : problems) {

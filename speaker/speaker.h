@@ -31,6 +31,7 @@
 #include "speaker/link/plan_file.h"
 #include "speaker/link/plan_link.h"
 #include "speaker/link/plan_store.h"
+#include "speaker/vip/vip.h"
 
 namespace openelb {
 
@@ -64,7 +65,9 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
     std::function<std::unique_ptr<link::PlanLink>(link::PlanLink::Handler*)> open_link;
     Logger* log;
     SpeakerObserver* observer = nullptr;
-    io::PacketIo* packets = nullptr;  // null: Layer 2 addresses are left to other speakers
+    io::PacketIo* packets = nullptr;      // null: Layer 2 addresses are left to other speakers
+    io::VrrpIo* vrrp = nullptr;           // null: virtual routers are left to other speakers
+    io::PacketIo* vip_packets = nullptr;  // goes with `vrrp`, and is not `packets`
   };
   Speaker(SpeakerOptions options, Seams seams);
   ~Speaker() override;
@@ -84,6 +87,7 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
   const link::PlanFile& plan_file() const { return plan_file_; }
   const bgp::Instance& bgp() const { return bgp_; }
   const std::optional<layer2::Owner>& layer2() const { return layer2_; }
+  const std::optional<vip::Vip>& vip() const { return vip_; }
   // The saved plan is too old to be announced and no controller has confirmed it yet.
   bool waiting() const { return waiting_; }
 
@@ -108,6 +112,7 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
   absl::Duration Now() const { return seams_.clock->Monotonic(); }
   void Announce(const link::PlanChanges& changes);
   void TickLayer2();
+  void TickVip();
   void LogApplied(const link::PlanChanges& changes);
   void ReportFacts();
   // Tells the controller of sessions and problems, and the log of problems that came or went.
@@ -123,6 +128,7 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
   link::Link link_;
   bgp::Instance bgp_;
   std::optional<layer2::Owner> layer2_;
+  std::optional<vip::Vip> vip_;
   bool layer2_confirmed_ = false;  // a controller has vouched for a plan since the start
   bool waiting_ = false;
   bool stopped_ = false;

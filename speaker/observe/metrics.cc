@@ -119,18 +119,49 @@ constexpr MetricDef kBfdErrors = {"openelb_speaker_bfd_dropped_total", kCounter,
 constexpr MetricDef kBfdSendErrors = {"openelb_speaker_bfd_send_errors_total", kCounter,
                                       "BFD Control packets that could not be sent.", ""};
 
+constexpr MetricDef kVrrpState = {"openelb_speaker_vrrp_router_state", kGauge,
+                                  "0 INITIALIZE, 1 BACKUP, 2 ACTIVE.", "router,name"};
+constexpr MetricDef kVrrpHeld = {"openelb_speaker_vrrp_addresses", kGauge,
+                                 "VIP addresses that are on this node's interfaces.", ""};
+constexpr MetricDef kVrrpProblems = {
+    "openelb_speaker_vrrp_problems", kGauge,
+    "VIP addresses that cannot be held here, or that another station claims.", ""};
+constexpr MetricDef kVrrpHeard = {"openelb_speaker_vrrp_others", kGauge,
+                                  "Virtual routers of others that are heard.", ""};
+constexpr MetricDef kVrrpTransitions = {"openelb_speaker_vrrp_transitions_total", kCounter,
+                                        "Changes of virtual routers, by the state entered and why.",
+                                        "state,reason"};
+constexpr MetricDef kVrrpPackets = {"openelb_speaker_vrrp_packets_total", kCounter,
+                                    "ADVERTISEMENTs sent and taken.", "direction"};
+constexpr MetricDef kVrrpDropped = {"openelb_speaker_vrrp_dropped_total", kCounter,
+                                    "VRRP packets that were dropped.", "reason"};
+constexpr MetricDef kVrrpRivals = {"openelb_speaker_vrrp_rivals_total", kCounter,
+                                   "ADVERTISEMENTs of another Active that has to give way.", ""};
+constexpr MetricDef kVrrpMismatches = {"openelb_speaker_vrrp_address_mismatches_total", kCounter,
+                                       "ADVERTISEMENTs taken that list other addresses than ours.",
+                                       ""};
+constexpr MetricDef kVrrpErrors = {"openelb_speaker_vrrp_errors_total", kCounter,
+                                   "System calls of VIP mode that failed.", "operation"};
+constexpr MetricDef kVrrpAnnouncements = {"openelb_speaker_vrrp_announcements_total", kCounter,
+                                          "Frames that announced held addresses.", ""};
+constexpr MetricDef kVrrpConflicts = {"openelb_speaker_vrrp_conflicts_total", kCounter,
+                                      "Frames by which other stations claimed held addresses.", ""};
+
 constexpr MetricDef kTable[] = {
-    kBuildInfo,       kResidentMemory,   kPlanEpoch,         kPlanGeneration,
-    kPlanRoutes,      kPlanWaiting,      kPlansApplied,      kPlanErrors,
-    kResourceErrors,  kResourcesRefused, kPlanApplySeconds,  kPlanFileSaves,
-    kPlanFileErrors,  kAttached,         kStreams,           kDials,
-    kStreamErrors,    kSessionState,     kAnnouncedPrefixes, kAnnouncedPaths,
-    kOnWire,          kProblems,         kTransitions,       kMessages,
-    kWithdrawn,       kNotifications,    kToleratedErrors,   kRejectedConnections,
-    kLayer2Owned,     kLayer2Problems,   kLayer2Answers,     kLayer2Announcements,
-    kLayer2Conflicts, kLayer2Errors,     kLayer2SendErrors,  kClaims,
-    kClaimsErrors,    kClaimsSendErrors, kBfdSessions,       kBfdTransitions,
-    kBfdPackets,      kBfdErrors,        kBfdSendErrors,
+    kBuildInfo,       kResidentMemory,    kPlanEpoch,         kPlanGeneration,
+    kPlanRoutes,      kPlanWaiting,       kPlansApplied,      kPlanErrors,
+    kResourceErrors,  kResourcesRefused,  kPlanApplySeconds,  kPlanFileSaves,
+    kPlanFileErrors,  kAttached,          kStreams,           kDials,
+    kStreamErrors,    kSessionState,      kAnnouncedPrefixes, kAnnouncedPaths,
+    kOnWire,          kProblems,          kTransitions,       kMessages,
+    kWithdrawn,       kNotifications,     kToleratedErrors,   kRejectedConnections,
+    kLayer2Owned,     kLayer2Problems,    kLayer2Answers,     kLayer2Announcements,
+    kLayer2Conflicts, kLayer2Errors,      kLayer2SendErrors,  kClaims,
+    kClaimsErrors,    kClaimsSendErrors,  kBfdSessions,       kBfdTransitions,
+    kBfdPackets,      kBfdErrors,         kBfdSendErrors,     kVrrpState,
+    kVrrpHeld,        kVrrpProblems,      kVrrpHeard,         kVrrpTransitions,
+    kVrrpPackets,     kVrrpDropped,       kVrrpRivals,        kVrrpMismatches,
+    kVrrpErrors,      kVrrpAnnouncements, kVrrpConflicts,
 };
 
 // Series only grow by increments; the speaker's counters are totals.
@@ -178,6 +209,7 @@ void SpeakerMetrics::Export(const Speaker& speaker) {
   ExportSessions(speaker.bgp().Observed());
   ExportBgp(speaker.bgp().counters());
   if (speaker.layer2()) ExportLayer2(*speaker.layer2());
+  if (speaker.vip()) ExportVip(*speaker.vip());
 }
 
 void SpeakerMetrics::ExportLayer2(const layer2::Owner& owner) {
@@ -229,6 +261,44 @@ void SpeakerMetrics::ExportBfd(const bfd::Watch& watch) {
     const auto reason = bfd::DropName(static_cast<bfd::Drop>(i));
     Advance(metrics_->CounterOf(kBfdErrors, {reason}), counters.dropped[i]);
   }
+}
+
+void SpeakerMetrics::ExportVip(const vip::Vip& vip) {
+  std::map<RouterLabels, vrrp::RouterState> routers;
+  for (const vrrp::RouterView& view : vip.routers().Routers()) {
+    const std::string router = absl::StrCat(view.key.interface, "/",
+                                            static_cast<int>(view.key.family), "/", view.key.vrid);
+    routers[{router, view.name}] = view.state;
+  }
+  // Before new series are made, as with peers.
+  for (const RouterLabels& gone : routers_) {
+    if (!routers.contains(gone)) metrics_->Remove(kVrrpState, "router", gone.first);
+  }
+  routers_.clear();
+  for (const auto& [labels, state] : routers) {
+    metrics_->GaugeOf(kVrrpState, {labels.first, labels.second}).Set(static_cast<double>(state));
+    routers_.insert(labels);
+  }
+  metrics_->GaugeOf(kVrrpHeld).Set(static_cast<double>(vip.held()));
+  metrics_->GaugeOf(kVrrpProblems).Set(static_cast<double>(vip.problems().size()));
+  metrics_->GaugeOf(kVrrpHeard).Set(static_cast<double>(vip.heard().size()));
+
+  const vrrp::Counters& counters = vip.routers().counters();
+  for (const auto& [entered, count] : counters.transitions) {
+    Advance(metrics_->CounterOf(kVrrpTransitions, {entered.first, entered.second}), count);
+  }
+  Advance(metrics_->CounterOf(kVrrpPackets, {"sent"}), counters.sent);
+  Advance(metrics_->CounterOf(kVrrpPackets, {"received"}), counters.received);
+  for (const auto& [reason, count] : counters.dropped) {
+    Advance(metrics_->CounterOf(kVrrpDropped, {reason}), count);
+  }
+  Advance(metrics_->CounterOf(kVrrpRivals), counters.rivals);
+  Advance(metrics_->CounterOf(kVrrpMismatches), counters.address_mismatches);
+  Advance(metrics_->CounterOf(kVrrpErrors, {"send"}), counters.send_errors);
+  Advance(metrics_->CounterOf(kVrrpErrors, {"hold"}), counters.hold_errors);
+  Advance(metrics_->CounterOf(kVrrpErrors, {"announce"}), vip.wire().send_errors());
+  Advance(metrics_->CounterOf(kVrrpAnnouncements), vip.wire().counters().announcements);
+  Advance(metrics_->CounterOf(kVrrpConflicts), vip.wire().counters().conflicts);
 }
 
 void SpeakerMetrics::ExportPlan(const Speaker& speaker) {

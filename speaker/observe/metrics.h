@@ -35,10 +35,13 @@ class SpeakerMetrics final : public SpeakerObserver {
   void ExportSessions(const plan::v1::Observed& observed);
   void ExportBgp(const bgp::Counters& counters);
   void ExportLayer2(const layer2::Owner& owner);
+  void ExportVip(const vip::Vip& vip);
 
   Metrics* const metrics_;
-  using PeerLabels = std::pair<std::string, std::string>;  // address and name
-  std::set<PeerLabels> peers_;                             // with series of their own
+  using PeerLabels = std::pair<std::string, std::string>;    // address and name
+  std::set<PeerLabels> peers_;                               // with series of their own
+  using RouterLabels = std::pair<std::string, std::string>;  // router and name
+  std::set<RouterLabels> routers_;
 };
 
 // The table, for the README's test.
