@@ -20,6 +20,10 @@ inline constexpr const char* kLayer2Mode = "layer2";
 inline constexpr const char* kSpeakerFact = "speaker";
 // In the version's place: it has said goodbye and means to come back, if its DaemonSet lets it.
 inline constexpr const char* kSpeakerStopped = "stopped";
+// Interfaces over which no frames pass.
+inline constexpr const char* kNoCarrierFact = "no-carrier";
+// Layer 2 addresses that the node has answered for as a standby for a while.
+inline constexpr const char* kTakenOverFact = "taken-over";
 
 // Something a speaker knows about the world. Kinds that the planner does not know are kept and
 // ignored.
@@ -33,7 +37,8 @@ struct Fact {
 };
 
 // A choice that sticks: the next hop (`node`) that `speaker` announces first for `group`. The group
-// kRouterIdGroup names instead the one speaker that uses the written router id.
+// kRouterIdGroup names instead the one speaker that uses the written router id, a group
+// "layer2/ADDRESS" a rank ("1" is the owner) and its node, or "turn" and its number.
 struct Assignment {
   std::string group;
   std::string speaker;

@@ -1,6 +1,7 @@
 #include "controller/plan/layer2_table.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 
@@ -14,45 +15,25 @@
 namespace openelb::plan {
 namespace {
 
-constexpr absl::string_view kRankGroup = "layer2/";  // of assignments, and of resources
+constexpr absl::string_view kGroup = "layer2/";  // of assignments, and of resources
+constexpr const char* kTurn = "turn";            // in a rank's place
 
-std::string Key(const IpAddress& address) { return absl::StrCat(kRankGroup, address.ToString()); }
+std::string Key(const IpAddress& address) { return absl::StrCat(kGroup, address.ToString()); }
 
 // What a change of has to be looked at.
 bool SameForLayer2(const NodeView& a, const NodeView& b) {
   return a.health == b.health && a.returning == b.returning && a.layer2 == b.layer2 &&
          a.stopped == b.stopped && a.leaving == b.leaving && a.prefixes == b.prefixes &&
-         a.rack == b.rack;
+         a.rack == b.rack && a.no_carrier == b.no_carrier && a.taken_over == b.taken_over;
 }
 
-// The best state of a Service's endpoint on `node`.
-std::optional<EndpointState> EndpointOn(const FamilyEndpoints& endpoints, const std::string& node) {
-  const auto it = endpoints.nodes.find(node);
-  return it == endpoints.nodes.end() ? std::nullopt : std::optional(it->second);
+// "ADDRESS" or "ADDRESS and N more"; `addresses` is not empty.
+std::string Shown(const std::vector<std::string>& addresses) {
+  if (addresses.size() == 1) return addresses.front();
+  return absl::StrCat(addresses.front(), " and ", addresses.size() - 1, " more");
 }
 
 }  // namespace
-
-const InterfaceAddress* LinkFor(const NodeView& node, absl::string_view pool_interface,
-                                const IpAddress& address) {
-  absl::string_view name = pool_interface;
-  if (absl::ConsumePrefix(&name, "can_reach:")) {
-    const absl::StatusOr<IpAddress> target = IpAddress::Parse(name);
-    if (!target.ok()) return nullptr;
-    const InterfaceAddress* towards = nullptr;
-    for (const InterfaceAddress& link : node.prefixes) {
-      if (!link.Prefix().Contains(*target)) continue;
-      if (towards == nullptr || link.length > towards->length) towards = &link;
-    }
-    if (towards == nullptr) return nullptr;
-    name = towards->interface;
-  }
-  for (const InterfaceAddress& link : node.prefixes) {
-    const bool named = name.empty() || link.interface.empty() || link.interface == name;
-    if (named && link.Prefix().Contains(address)) return &link;
-  }
-  return nullptr;
-}
 
 void Layer2Table::Upsert(const network::Eip& eip) {
   const auto [it, added] = interfaces_.try_emplace(eip.meta.name, eip.interface);
@@ -90,78 +71,60 @@ void Layer2Table::SetAddresses(const std::string& service, const std::string& po
   held_[service] = {pool, std::move(addresses)};
 }
 
-bool Layer2Table::IsRank(const Assignment& assignment) {
-  return absl::StartsWith(assignment.group, kRankGroup);
+void Layer2Table::SetWatchSecret(std::string secret) {
+  watches_.SetSecret(std::move(secret));
+  all_touched_ = true;
+}
+
+bool Layer2Table::IsOurs(const Assignment& assignment) {
+  return absl::StartsWith(assignment.group, kGroup);
 }
 
 void Layer2Table::Load(const Assignment& assignment) {
   const absl::StatusOr<IpAddress> address =
-      IpAddress::Parse(absl::StripPrefix(assignment.group, kRankGroup));
+      IpAddress::Parse(absl::StripPrefix(assignment.group, kGroup));
+  if (!address.ok()) return;
+  Loaded& loaded = loaded_[*address];
   int rank = 0;
-  if (!address.ok() || !absl::SimpleAtoi(assignment.speaker, &rank)) return;
-  loaded_[*address][rank] = assignment.node;
+  if (absl::SimpleAtoi(assignment.speaker, &rank)) loaded.ranks[rank] = assignment.node;
+  uint64_t turn = 0;
+  if (assignment.speaker == kTurn && absl::SimpleAtoi(assignment.node, &turn)) loaded.turn = turn;
   touched_.insert(*address);
 }
 
 void Layer2Table::AddAssignments(const Model& model, std::vector<Assignment>* out) const {
+  const auto add_turn = [&](const IpAddress& address, uint64_t turn) {
+    if (turn > 0) out->push_back({Key(address), kTurn, absl::StrCat(turn)});
+  };
   for (const auto& [address, view] : model.layer2) {
     for (size_t rank = 0; rank < view.ranks.size(); ++rank)
       out->push_back({Key(address), absl::StrCat(rank + 1), view.ranks[rank]});
+    add_turn(address, view.turn);
   }
-  for (const auto& [address, ranks] : loaded_) {
+  for (const auto& [address, loaded] : loaded_) {
     if (model.layer2.contains(address)) continue;
-    for (const auto& [rank, node] : ranks) out->push_back({Key(address), absl::StrCat(rank), node});
+    for (const auto& [rank, node] : loaded.ranks)
+      out->push_back({Key(address), absl::StrCat(rank), node});
+    add_turn(address, loaded.turn);
   }
 }
 
-// Sorted. `last_resort`: silent nodes count as Ready, and so do the endpoints there.
-std::vector<std::string> Layer2Table::Eligible(const IpAddress& address, const Layer2View& view,
-                                               const Model& model, bool last_resort) const {
-  const Family family = address.family();
-  const auto endpoint_counts = [&](const ServiceView& service, const std::string& name,
-                                   const NodeView& node, EndpointState least) {
-    const std::optional<EndpointState> state = EndpointOn(service.endpoints[family], name);
-    return state && (*state >= least || (last_resort && IsSilent(node)));
-  };
-  // With policy Cluster any endpoint will do, wherever it is.
-  const auto usable_anywhere = [&](const ServiceView& service) {
-    const FamilyEndpoints& endpoints = service.endpoints[family];
-    if (endpoints.ready || endpoints.serving) return true;
-    return last_resort &&
-           std::any_of(endpoints.nodes.begin(), endpoints.nodes.end(), [&](const auto& endpoint) {
-             const auto node = model.nodes.find(endpoint.first);
-             return node != model.nodes.end() && IsSilent(node->second);
-           });
-  };
-  const auto wanted = [&](const std::string& name, const NodeView& node, EndpointState least) {
-    return std::any_of(view.services.begin(), view.services.end(), [&](const std::string& key) {
-      const auto service = model.services.find(key);
-      if (service == model.services.end()) return false;
-      return service->second.policy == kube::TrafficPolicy::kCluster
-                 ? usable_anywhere(service->second)
-                 : endpoint_counts(service->second, name, node, least);
-    });
-  };
-  std::vector<std::string> eligible;
-  for (const EndpointState least :
-       {EndpointState::kReady, EndpointState::kServingWhileTerminating}) {
-    for (const auto& [name, node] : model.nodes) {
-      const bool healthy =
-          node.health == Health::kReady || (last_resort && node.health == Health::kUnknown);
-      if (!healthy || !node.layer2 || node.stopped || node.leaving) continue;
-      if (LinkFor(node, InterfaceOf(view.pool), address) == nullptr) continue;
-      if (wanted(name, node, least)) eligible.push_back(name);
-    }
-    if (!eligible.empty()) break;
-  }
-  return eligible;
-}
-
-std::string Layer2Table::ChooseOwner(const std::vector<std::string>& standing,
-                                     const std::vector<std::string>& eligible) const {
+std::string Layer2Table::ChooseOwner(const IpAddress& address,
+                                     const std::vector<std::string>& standing,
+                                     const std::vector<std::string>& eligible,
+                                     const Model& model) const {
+  std::vector<std::string> candidates;
   for (const std::string& node : standing) {
-    if (std::binary_search(eligible.begin(), eligible.end(), node)) return node;
+    if (std::binary_search(eligible.begin(), eligible.end(), node)) candidates.push_back(node);
   }
+  const auto took_over = [&](const std::string& node) {
+    return model.nodes.at(node).taken_over.contains(address);
+  };
+  for (const auto* nodes : std::array{&std::as_const(candidates), &eligible}) {
+    const auto taker = std::find_if(nodes->begin(), nodes->end(), took_over);
+    if (taker != nodes->end()) return *taker;
+  }
+  if (!candidates.empty()) return candidates.front();
   const auto load = [this](const std::string& node) {
     const auto it = owned_.find(node);
     return it == owned_.end() ? size_t{0} : it->second;
@@ -176,114 +139,190 @@ Layer2View Layer2Table::Decide(const IpAddress& address, const Model& model) {
   std::vector<std::string> standing;
   if (const auto before = model.layer2.find(address); before != model.layer2.end()) {
     standing = before->second.ranks;
+    view.turn = before->second.turn;
   } else if (const auto loaded = loaded_.extract(address)) {
-    for (const auto& [rank, node] : loaded.mapped()) standing.push_back(node);
+    for (const auto& [rank, node] : loaded.mapped().ranks) standing.push_back(node);
+    view.turn = loaded.mapped().turn;
   }
   const auto services = services_of_.find(address);
   if (services == services_of_.end()) return view;
   view.services.assign(services->second.begin(), services->second.end());
   view.pool = held_.at(view.services.front()).pool;
-  std::vector<std::string> eligible = Eligible(address, view, model, /*last_resort=*/false);
-  if (eligible.empty()) {
-    eligible = Eligible(address, view, model, /*last_resort=*/true);
-    view.last_resort = !eligible.empty();
-  }
-  if (eligible.empty()) {
+  const Layer2Eligible eligible =
+      FindEligible(address, view.services, InterfaceOf(view.pool), model);
+  if (eligible.nodes.empty()) {
     graph_.Remove(Key(address));
     return view;
   }
-  const std::string owner = ChooseOwner(standing, eligible);
-  std::erase(standing, owner);
-  view.ranks = graph_.Assign(Key(address), owner, standing, eligible);
+  view.makeshift = eligible.makeshift;
+  view.no_carrier = eligible.no_carrier;
+  view.alone = eligible.nodes.size() == 1;
+  const std::string owner = ChooseOwner(address, standing, eligible.nodes, model);
+  if (standing.empty() || standing.front() != owner) ++view.turn;
+  std::erase_if(standing, [&](const std::string& node) {
+    return node == owner || !std::binary_search(eligible.nodes.begin(), eligible.nodes.end(), node);
+  });
+  view.ranks = graph_.Seat(Key(address), owner, standing);
+  view.crowded = view.ranks.size() < std::min(WatchGraph::kRanks, eligible.nodes.size());
   return view;
 }
 
-void Layer2Table::Write(const IpAddress& address, const Layer2View* before, const Layer2View* now,
-                        const Model& model, SetStore* sets) {
-  const std::vector<std::string> none;
-  const std::vector<std::string>& ranks = now == nullptr ? none : now->ranks;
-  if (before != nullptr) {
-    for (const std::string& node : before->ranks) {
-      if (std::find(ranks.begin(), ranks.end(), node) == ranks.end())
-        sets->Erase(NodeSet(node), Key(address));
+void Layer2Table::SetView(const IpAddress& address, Layer2View view, Model* model,
+                          Changes* changes) {
+  const auto it = model->layer2.try_emplace(address).first;
+  Layer2View before = std::exchange(it->second, std::move(view));
+  if (!before.ranks.empty()) --owned_[before.ranks.front()];
+  if (!it->second.ranks.empty()) ++owned_[it->second.ranks.front()];
+  if (it->second.crowded)
+    unfilled_.insert(address);
+  else
+    unfilled_.erase(address);
+  if (it->second.services.empty()) model->layer2.erase(it);
+  changes->try_emplace(address, std::move(before));
+}
+
+// What stands is seated before anybody looks for room, or what is ranked would depend on the order
+// in which a planner came to know of it. A session that one address opens can be shared by another
+// that found no room before: so this goes on until nobody finds any.
+void Layer2Table::Fill(Model* model, Changes* changes) {
+  for (bool again = true; again;) {
+    again = false;
+    for (const IpAddress& address : std::set<IpAddress>(unfilled_)) {
+      Layer2View view = model->layer2.at(address);
+      const Layer2Eligible eligible =
+          FindEligible(address, view.services, InterfaceOf(view.pool), *model);
+      const std::vector<std::string>& ranks = graph_.Fill(Key(address), eligible.nodes);
+      if (ranks == view.ranks) continue;
+      again = true;
+      view.ranks = ranks;
+      view.crowded = ranks.size() < std::min(WatchGraph::kRanks, eligible.nodes.size());
+      SetView(address, std::move(view), model, changes);
     }
   }
+}
+
+void Layer2Table::Write(const IpAddress& address, const Layer2View& before, const Model& model,
+                        SetStore* sets) {
+  const auto now = model.layer2.find(address);
+  const Layer2View view = now == model.layer2.end() ? Layer2View() : now->second;
+  const std::vector<std::string>& ranks = view.ranks;
+  for (const std::string& node : before.ranks) {
+    if (std::find(ranks.begin(), ranks.end(), node) == ranks.end())
+      sets->Erase(NodeSet(node), Key(address));
+  }
+  std::set<Watch> watches;
+  const auto link_of = [&](const std::string& name) -> NodeLink {
+    const NodeView& node = model.nodes.at(name);
+    return {name, node, LinkFor(node, InterfaceOf(view.pool), address)->interface};
+  };
   for (const std::string& node : ranks) {
-    const InterfaceAddress* link = LinkFor(model.nodes.at(node), InterfaceOf(now->pool), address);
     v1::ResourceBody body;
     v1::Layer2Address& resource = *body.mutable_layer2_address();
     resource.set_address(address.ToString());
-    resource.set_interface(link->interface);
-    for (const std::string& ranked : ranks) resource.add_ranks()->set_node(ranked);
-    for (const std::string& service : now->services) resource.add_services(service);
+    resource.set_interface(std::string(link_of(node).interface));
+    resource.set_turn(view.turn);
+    for (const std::string& other : ranks) {
+      v1::Layer2Rank& rank = *resource.add_ranks();
+      rank.set_node(other);
+      if (other == node || !watches_.has_secret()) continue;
+      const std::optional<Watch> watch = FindWatch(link_of(node), link_of(other));
+      if (!watch) continue;
+      rank.set_bfd_peer((watch->low.node == other ? watch->low : watch->high).address.ToString());
+      watches.insert(*watch);
+    }
+    for (const std::string& service : view.services) resource.add_services(service);
     sets->Put(NodeSet(node), Key(address), body);
   }
+  watches_.Need(address, std::move(watches), sets);
+}
+
+void Layer2Table::Touch(const NodeChanges& nodes, const std::set<std::string>& services,
+                        const Model& model) {
+  bool all = std::exchange(all_touched_, false);
+  for (const auto& [name, before] : nodes) {
+    const auto now = model.nodes.find(name);
+    all |= !before || now == model.nodes.end() || !SameForLayer2(*before, now->second);
+  }
+  for (const std::string& service : services) {
+    if (const auto it = held_.find(service); it != held_.end())
+      touched_.insert(it->second.addresses.begin(), it->second.addresses.end());
+  }
+  if (!all) return;
+  for (const auto& [address, holders] : services_of_) touched_.insert(address);
 }
 
 bool Layer2Table::Derive(const NodeChanges& nodes, const std::set<std::string>& services,
                          Model* model, SetStore* sets, Visits* visits) {
-  bool all = std::exchange(all_touched_, false);
-  for (const auto& [name, before] : nodes) {
-    const auto now = model->nodes.find(name);
-    all |= !before || now == model->nodes.end() || !SameForLayer2(*before, now->second);
-  }
-  std::set<IpAddress> touched = std::exchange(touched_, {});
-  for (const std::string& service : services) {
-    if (const auto it = held_.find(service); it != held_.end())
-      touched.insert(it->second.addresses.begin(), it->second.addresses.end());
-  }
-  if (all) {
-    for (const auto& [address, holders] : services_of_) touched.insert(address);
-  }
-  for (const IpAddress& address : touched) {
+  watches_.Rewrite(sets);
+  Touch(nodes, services, *model);
+  if (touched_.empty()) return false;
+  Changes changes;
+  for (const IpAddress& address : std::exchange(touched_, {})) {
     ++visits->addresses;
-    const auto it = model->layer2.find(address);
-    std::optional<Layer2View> before;
-    if (it != model->layer2.end()) before = it->second;
-    Layer2View now = Decide(address, *model);
-    if (before && !before->ranks.empty()) --owned_[before->ranks.front()];
-    if (!now.ranks.empty()) ++owned_[now.ranks.front()];
-    const bool gone = !services_of_.contains(address);
-    if (gone) graph_.Remove(Key(address));
-    Write(address, before ? &*before : nullptr, gone ? nullptr : &now, *model, sets);
-    if (gone)
-      model->layer2.erase(address);
-    else
-      model->layer2[address] = std::move(now);
+    Layer2View view = Decide(address, *model);
+    if (view.services.empty()) graph_.Remove(Key(address));
+    SetView(address, std::move(view), model, &changes);
   }
-  return !touched.empty();
+  Fill(model, &changes);
+  for (const auto& [address, before] : changes) Write(address, before, *model, sets);
+  return true;
 }
 
 void Layer2Table::AddProblems(const Model& model, std::set<Problem>* out) const {
   struct Pool {
     std::vector<std::string> ownerless;
+    std::vector<std::string> no_carrier;
+    std::vector<std::string> alone;
+    std::vector<std::string> crowded;
     std::set<std::string> racks;
   };
   std::map<std::string, Pool> pools;
   for (const auto& [address, view] : model.layer2) {
     Pool& pool = pools[view.pool];
-    if (view.ranks.empty()) pool.ownerless.push_back(address.ToString());
+    const std::string text = address.ToString();
+    if (view.ranks.empty()) pool.ownerless.push_back(text);
+    if (view.no_carrier) pool.no_carrier.push_back(text);
+    if (view.alone) pool.alone.push_back(text);
+    if (view.crowded) pool.crowded.push_back(text);
     for (const std::string& node : view.ranks) pool.racks.insert(model.nodes.at(node).rack);
   }
   for (const auto& [name, pool] : pools) {
     const ObjectKey about{network::Eip::kKind, "", name};
+    const auto say = [&](const char* reason, std::string message) {
+      out->insert({about, reason, std::move(message)});
+    };
     if (!pool.ownerless.empty()) {
       const absl::string_view interface = InterfaceOf(name);
-      out->insert({about, "NoOwner",
-                   absl::StrCat("no node can answer for ", pool.ownerless.front(),
-                                pool.ownerless.size() > 1
-                                    ? absl::StrCat(" and ", pool.ownerless.size() - 1, " more")
-                                    : "",
-                                ": it takes a Ready node with a speaker in Layer 2 mode",
-                                interface.empty() ? "" : absl::StrCat(", interface ", interface),
-                                ", a network there that contains the address, and a ready endpoint "
-                                "of the Service as its policy asks")});
+      say("NoOwner",
+          absl::StrCat("no node can answer for ", Shown(pool.ownerless),
+                       ": it takes a Ready node with a speaker in Layer 2 mode",
+                       interface.empty() ? "" : absl::StrCat(", interface ", interface),
+                       ", a network there that contains the address, and a ready endpoint of the "
+                       "Service as its policy asks"));
+    }
+    if (!pool.no_carrier.empty()) {
+      say("NoCarrier", absl::StrCat("no node that can answer for ", Shown(pool.no_carrier),
+                                    " has a carrier on its interface"));
+    }
+    std::vector<std::string> few;
+    if (!pool.alone.empty()) {
+      few.push_back(
+          absl::StrCat("for ", Shown(pool.alone), " nobody does: one node alone can answer"));
+    }
+    if (!pool.crowded.empty()) {
+      few.push_back(absl::StrCat("for ", Shown(pool.crowded),
+                                 " more nodes could, but they or those that do watch as many "
+                                 "others as they may (",
+                                 WatchGraph::kMaxSessions, ")"));
+    }
+    if (!few.empty()) {
+      say("FewStandbys",
+          absl::StrCat("two nodes should stand by for each owner; ", absl::StrJoin(few, "; ")));
     }
     if (pool.racks.size() > 1) {
-      out->insert(
-          {about, "SeveralRacks",
-           absl::StrCat("the nodes that answer for its addresses are in several racks (",
-                        absl::StrJoin(pool.racks, ", "), "), and Layer 2 does not cross routers")});
+      say("SeveralRacks",
+          absl::StrCat("the nodes that answer for its addresses are in several racks (",
+                       absl::StrJoin(pool.racks, ", "), "), and Layer 2 does not cross routers"));
     }
   }
 }

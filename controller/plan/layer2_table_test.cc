@@ -3,6 +3,8 @@
 #include "controller/plan/layer2_table.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "controller/plan/test_world.h"
@@ -27,6 +29,7 @@ class Layer2TableTest : public testing::Test {
   // A new planner.
   void Begin() {
     planner_ = std::make_unique<Planner>();
+    planner_->SetWatchSecret("a cluster's secret");
     SetPool("eth0");
     for (int i = 1; i <= 3; ++i) Start(i);
     planner_->Upsert(MakeService("web"));
@@ -42,6 +45,9 @@ class Layer2TableTest : public testing::Test {
                                              absl::StrCat("eth1 10.1.0.", i, "/24")}));
     planner_->SetFact(MakeSpeaker(Name(i), true, ++now_));
     planner_->SetFact({Name(i), kModesFact, {kLayer2Mode}, absl::FromUnixSeconds(++now_)});
+  }
+  void Tell(int i, const char* kind, std::vector<std::string> values) {
+    planner_->SetFact({Name(i), kind, std::move(values), absl::FromUnixSeconds(++now_)});
   }
   void SetReady(int i, kube::ConditionStatus ready) {
     kube::Node node = Node(i);
@@ -63,22 +69,38 @@ class Layer2TableTest : public testing::Test {
     const auto it = planner_->model().layer2.find(Ip(address));
     return it == planner_->model().layer2.end() ? std::vector<std::string>{} : it->second.ranks;
   }
-  // What the speaker on node `i` is told: "ADDRESS eth0 n1 n2 n3", one for each address.
-  std::vector<std::string> Told(int i) {
-    std::vector<std::string> told;
+  uint64_t Turn() const { return planner_->model().layer2.at(Ip(kVip)).turn; }
+  std::map<std::string, v1::ResourceBody> Plan(int i) {
+    std::map<std::string, v1::ResourceBody> plan;
     for (const std::string& set : planner_->SetsOf(Name(i))) {
       if (planner_->Find(set) == nullptr) continue;
-      for (const auto& [key, resource] : planner_->Find(set)->resources()) {
-        v1::ResourceBody body;
-        body.ParseFromString(*resource.body);
-        if (!body.has_layer2_address()) continue;
-        const v1::Layer2Address& address = body.layer2_address();
-        std::string& text =
-            told.emplace_back(absl::StrCat(address.address(), " ", address.interface()));
-        for (const v1::Layer2Rank& rank : address.ranks()) absl::StrAppend(&text, " ", rank.node());
+      for (const auto& [key, resource] : planner_->Find(set)->resources())
+        plan[key].ParseFromString(*resource.body);
+    }
+    return plan;
+  }
+  // What the speaker on node `i` is told: "ADDRESS eth0 n1 n2@PEER n3@PEER", one for each address.
+  std::vector<std::string> Told(int i) {
+    std::vector<std::string> told;
+    for (const auto& [key, body] : Plan(i)) {
+      if (!body.has_layer2_address()) continue;
+      const v1::Layer2Address& address = body.layer2_address();
+      std::string& text =
+          told.emplace_back(absl::StrCat(address.address(), " ", address.interface()));
+      for (const v1::Layer2Rank& rank : address.ranks()) {
+        absl::StrAppend(&text, " ", rank.node(), rank.bfd_peer().empty() ? "" : "@",
+                        rank.bfd_peer());
       }
     }
     return told;
+  }
+  // The keys of its sessions.
+  std::vector<std::string> Watches(int i) {
+    std::vector<std::string> keys;
+    for (const auto& [key, body] : Plan(i)) {
+      if (body.has_bfd_session()) keys.push_back(key);
+    }
+    return keys;
   }
   std::vector<std::string> Reasons() {
     planner_->Step();
@@ -95,7 +117,9 @@ class Layer2TableTest : public testing::Test {
 
 TEST_F(Layer2TableTest, EveryRankedNodeIsTold) {
   EXPECT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
-  for (int i = 1; i <= 3; ++i) EXPECT_THAT(Told(i), ElementsAre("192.168.0.91 eth0 n1 n2 n3"));
+  EXPECT_THAT(Told(1), ElementsAre("192.168.0.91 eth0 n1 n2@192.168.0.2 n3@192.168.0.3"));
+  EXPECT_THAT(Told(2), ElementsAre("192.168.0.91 eth0 n1@192.168.0.1 n2 n3@192.168.0.3"));
+  EXPECT_THAT(Told(3), ElementsAre("192.168.0.91 eth0 n1@192.168.0.1 n2@192.168.0.2 n3"));
   planner_->SetLayer2("default/web", "pool", {});
   EXPECT_THAT(Ranks(), IsEmpty());
   for (int i = 1; i <= 3; ++i) EXPECT_THAT(Told(i), IsEmpty());
@@ -108,7 +132,84 @@ TEST_F(Layer2TableTest, AnOwnerGivesWayToItsStandbyAndTakesNothingBack) {
   EXPECT_THAT(Ranks(), ElementsAre("n2", "n3"));
   SetReady(1, kube::ConditionStatus::kTrue);
   EXPECT_THAT(Ranks(), ElementsAre("n2", "n3", "n1"));
-  EXPECT_THAT(Told(1), ElementsAre("192.168.0.91 eth0 n2 n3 n1"));
+  EXPECT_THAT(Told(1), ElementsAre("192.168.0.91 eth0 n2@192.168.0.2 n3@192.168.0.3 n1"));
+}
+
+TEST_F(Layer2TableTest, ATurnForEveryNewOwner) {
+  Ranks();
+  EXPECT_EQ(Turn(), 1u);
+  SetReady(3, kube::ConditionStatus::kFalse);
+  Ranks();
+  EXPECT_EQ(Turn(), 1u) << "a standby is lost";
+  SetReady(1, kube::ConditionStatus::kFalse);
+  Ranks();
+  EXPECT_EQ(Turn(), 2u);
+  EXPECT_EQ(Plan(2).at("layer2/192.168.0.91").layer2_address().turn(), 2u);
+  SetReady(1, kube::ConditionStatus::kTrue);
+  Ranks();
+  EXPECT_EQ(Turn(), 2u) << "it takes nothing back";
+  planner_->Upsert(MakeSlice("web", {}));
+  EXPECT_THAT(Ranks(), IsEmpty());
+  planner_->Upsert(MakeService("web", kLocal));
+  planner_->Upsert(MakeSlice("web", {"n1"}));
+  EXPECT_THAT(Ranks(), ElementsAre("n1"));
+  EXPECT_EQ(Turn(), 3u) << "who owned it before may not have heard";
+}
+
+TEST_F(Layer2TableTest, ThePlanFollowsWhoTookOver) {
+  const struct {
+    const char* name;
+    std::map<int, std::vector<std::string>> says;
+    std::vector<std::string> ranks;
+  } kCases[] = {
+      {"the first standby", {{2, {kVip}}}, {"n2", "n1", "n3"}},
+      {"the second", {{3, {"192.168.0.92", kVip}}}, {"n3", "n1", "n2"}},
+      {"both: the better one", {{3, {kVip}}, {2, {kVip}}}, {"n2", "n1", "n3"}},
+      {"the owner does not give way", {{1, {kVip}}, {2, {kVip}}}, {"n1", "n2", "n3"}},
+      {"another address, and what is none",
+       {{2, {"192.168.0.92", "nonsense"}}},
+       {"n1", "n2", "n3"}},
+  };
+  for (const auto& test : kCases) {
+    SCOPED_TRACE(test.name);
+    Begin();
+    ASSERT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
+    for (const auto& [node, values] : test.says) Tell(node, kTakenOverFact, values);
+    EXPECT_EQ(Ranks(), test.ranks);
+    EXPECT_EQ(Turn(), test.ranks[0] == "n1" ? 1u : 2u);
+    // It owns by the plan now.
+    for (const auto& [node, values] : test.says) Tell(node, kTakenOverFact, {});
+    EXPECT_EQ(Ranks(), test.ranks);
+    EXPECT_EQ(Turn(), test.ranks[0] == "n1" ? 1u : 2u);
+  }
+}
+
+TEST_F(Layer2TableTest, WhoCannotAnswerTakesNothingOver) {
+  ASSERT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
+  SetReady(2, kube::ConditionStatus::kFalse);
+  Tell(2, kTakenOverFact, {kVip});
+  EXPECT_THAT(Ranks(), ElementsAre("n1", "n3"));
+  SetReady(2, kube::ConditionStatus::kTrue);
+  EXPECT_THAT(Ranks(), ElementsAre("n2", "n1", "n3"));
+}
+
+TEST_F(Layer2TableTest, WithoutACarrierOnlyForWantOfOthers) {
+  planner_->SetAddresses("default/web", {Ip("172.22.0.2")});
+  ASSERT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
+  const AddressView bgp = planner_->model().addresses.at(Ip("172.22.0.2"));
+  Tell(1, kNoCarrierFact, {"eth1"});
+  EXPECT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
+  Tell(1, kNoCarrierFact, {"eth0", "eth1"});
+  EXPECT_THAT(Ranks(), ElementsAre("n2", "n3"));
+  EXPECT_EQ(planner_->model().addresses.at(Ip("172.22.0.2")), bgp);
+  Tell(2, kNoCarrierFact, {"eth0"});
+  EXPECT_THAT(Ranks(), ElementsAre("n3"));
+  EXPECT_THAT(Reasons(), ElementsAre("FewStandbys"));
+  Tell(3, kNoCarrierFact, {"eth0"});
+  EXPECT_THAT(Ranks(), ElementsAre("n3", "n1", "n2"));
+  EXPECT_THAT(Reasons(), ElementsAre("NoCarrier"));
+  Tell(2, kNoCarrierFact, {});
+  EXPECT_THAT(Ranks(), ElementsAre("n2"));
 }
 
 TEST_F(Layer2TableTest, WhatMakesANodeUnfit) {
@@ -215,8 +316,100 @@ TEST_F(Layer2TableTest, AnEditOfTheInterfaceMovesTheAddressThere) {
   EXPECT_THAT(Reasons(), ElementsAre("NoOwner"));
   SetPool("can_reach:10.1.0.2");
   EXPECT_THAT(Ranks("10.1.0.91"), ElementsAre("n1", "n2", "n3"));
-  EXPECT_THAT(Told(2), ElementsAre("10.1.0.91 eth1 n1 n2 n3"));
+  EXPECT_THAT(Told(2), ElementsAre("10.1.0.91 eth1 n1@10.1.0.1 n2 n3@10.1.0.3"));
+  EXPECT_THAT(Watches(2), ElementsAre("bfd/eth1/10.1.0.1", "bfd/eth1/10.1.0.3"));
   EXPECT_THAT(Reasons(), IsEmpty());
+}
+
+TEST_F(Layer2TableTest, ASessionForEveryPairOfNodesAndInterfaces) {
+  Ranks();
+  EXPECT_THAT(Watches(1), ElementsAre("bfd/eth0/192.168.0.2", "bfd/eth0/192.168.0.3"));
+  SetPool("");
+  planner_->Upsert(MakeService("other"));
+  planner_->Upsert(MakeSlice("other", {"n1"}));
+  Give("other", "192.168.0.92");
+  Ranks();
+  EXPECT_THAT(Watches(1), ElementsAre("bfd/eth0/192.168.0.2", "bfd/eth0/192.168.0.3"));
+  Give("other", "10.1.0.91");
+  Ranks();
+  EXPECT_THAT(Watches(1), ElementsAre("bfd/eth0/192.168.0.2", "bfd/eth0/192.168.0.3",
+                                      "bfd/eth1/10.1.0.2", "bfd/eth1/10.1.0.3"));
+  planner_->SetFact(MakePrefixes("n2", {"eth0 192.168.0.22/24"}, ++now_));
+  Ranks();
+  EXPECT_THAT(Watches(1),
+              ElementsAre("bfd/eth0/192.168.0.22", "bfd/eth0/192.168.0.3", "bfd/eth1/10.1.0.3"));
+  planner_->SetLayer2("default/web", "pool", {});
+  planner_->SetLayer2("default/other", "pool", {});
+  Ranks();
+  for (int i = 1; i <= 3; ++i) EXPECT_THAT(Watches(i), IsEmpty());
+}
+
+TEST_F(Layer2TableTest, NobodyWatchesWithoutAKnownInterfaceOrASecret) {
+  for (int i = 1; i <= 2; ++i) planner_->SetFact(MakePrefixes(Name(i), {}, ++now_));
+  kube::Node node = Node(1);
+  node.meta.annotations["openelb.kubesphere.io/prefixes"] = "192.168.0.1/24";
+  planner_ = std::make_unique<Planner>(
+      Options{.speakers_from = Options::Speakers::kDaemonSet, .daemon_set_namespace = ""});
+  SetPool("");
+  planner_->Upsert(node);
+  planner_->Upsert(Node(2));
+  planner_->SetFact(MakePrefixes("n2", {"eth0 192.168.0.2/24"}));
+  planner_->Upsert(MakeService("web"));
+  planner_->Upsert(MakeSlice("web", {"n1"}));
+  Give("web", kVip);
+  EXPECT_THAT(Ranks(), ElementsAre("n1", "n2"));
+  EXPECT_THAT(Told(2), ElementsAre("192.168.0.91 eth0 n1 n2")) << "no secret";
+  planner_->SetWatchSecret("a cluster's secret");
+  EXPECT_THAT(Ranks(), ElementsAre("n1", "n2"));
+  EXPECT_THAT(Told(2), ElementsAre("192.168.0.91 eth0 n1 n2")) << "n1's interface has no name";
+  planner_->SetFact(MakePrefixes("n1", {"ens3 192.168.0.1/24"}));
+  EXPECT_THAT(Ranks(), ElementsAre("n1", "n2"));
+  EXPECT_THAT(Told(2), ElementsAre("192.168.0.91 eth0 n1@192.168.0.1 n2"));
+  EXPECT_THAT(Watches(1), ElementsAre("bfd/ens3/192.168.0.2"));
+}
+
+// n1 can be watched by 32 others only.
+TEST_F(Layer2TableTest, WithoutRoomThereAreFewerStandbysAndThatIsSaid) {
+  constexpr int kNodes = 40;
+  const auto begin = [&](int first) {
+    Begin();
+    planner_->SetLayer2("default/web", "pool", {});
+    for (int i = 4; i <= kNodes; ++i) Start(i);
+    for (int i = first; i <= kNodes; ++i) {
+      const std::string service = absl::StrCat("s", i);
+      planner_->Upsert(MakeService(service, kLocal));
+      planner_->Upsert(MakeSlice(service, {"n1", Name(i)}));
+      Give(service, absl::StrCat("192.168.0.", 100 + i));
+    }
+  };
+  begin(2);
+  const auto crowded = [&] {
+    planner_->Step();
+    std::vector<std::string> all;
+    for (const auto& [ip, view] : planner_->model().layer2) {
+      if (view.crowded) all.push_back(ip.ToString());
+      EXPECT_EQ(view.ranks.size(), view.crowded ? 1u : 2u);
+    }
+    return all;
+  };
+  const std::vector<std::string> before = crowded();
+  ASSERT_EQ(before.size(), kNodes - 1u - WatchGraph::kMaxSessions);
+  EXPECT_THAT(Reasons(), ElementsAre("FewStandbys"));
+  for (const Problem& problem : planner_->Problems()) {
+    if (problem.reason != "FewStandbys") continue;
+    EXPECT_THAT(problem.message, HasSubstr(absl::StrCat(before[0], " and 6 more")));
+  }
+  EXPECT_EQ(Watches(1).size(), WatchGraph::kMaxSessions);
+  // An address goes, and leaves its room to another.
+  planner_->SetLayer2("default/s2", "pool", {});
+  const std::vector<std::string> after = crowded();
+  EXPECT_EQ(after.size(), before.size() - 1);
+  // Another planner comes to the same.
+  const std::vector<Assignment> saved = planner_->assignments();
+  begin(3);
+  planner_->LoadAssignments(saved);
+  EXPECT_EQ(crowded(), after);
+  EXPECT_EQ(planner_->assignments(), saved);
 }
 
 TEST_F(Layer2TableTest, OwnersAreBalanced) {
@@ -243,6 +436,7 @@ TEST_F(Layer2TableTest, AnotherPlannerGoesOnWithTheSameRanks) {
   Begin();
   planner_->LoadAssignments(saved);
   EXPECT_EQ(Ranks(), ranks);
+  EXPECT_EQ(Turn(), 2u);
   EXPECT_EQ(planner_->assignments(), saved);
 }
 

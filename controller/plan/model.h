@@ -3,6 +3,7 @@
 // table of the Planner and read by the later ones and by explanations.
 
 #include <array>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -52,6 +53,8 @@ struct NodeView {
   bool stopped = false;  // and said goodbye, to come back
   bool layer2 = false;   // and answers for Layer 2 addresses
   bool leaving = false;  // and the DaemonSet no longer wants it
+  std::set<std::string> no_carrier;  // interfaces over which no frames pass
+  std::set<IpAddress> taken_over;    // Layer 2 addresses that it answers for as a standby
 
   bool InRack() const {
     return placement != Placement::kNowhere && placement != Placement::kSeveral;
@@ -101,8 +104,12 @@ struct AddressView {
 // Who answers for a Layer 2 address.
 struct Layer2View {
   std::string pool;
-  std::vector<std::string> ranks;  // nodes: the owner, then its standbys; empty: nobody can
-  bool last_resort = false;
+  std::vector<std::string> ranks;     // nodes: the owner, then its standbys; empty: nobody can
+  uint64_t turn = 0;                  // grows whenever another node becomes the owner
+  bool makeshift = false;             // ranked are nodes that others would replace
+  bool no_carrier = false;            // because none that can answer has a carrier
+  bool alone = false;                 // no other node can answer
+  bool crowded = false;               // others can, but those that watch have no room for it
   std::vector<std::string> services;  // "namespace/name", sorted
   bool operator==(const Layer2View&) const = default;
 };

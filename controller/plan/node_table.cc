@@ -191,6 +191,14 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
     view.stopped = view.speaker && SpeakerStopped(node.meta.name);
     view.leaving = view.speaker && !wanted;
   }
+  if (const auto fact = facts_.find({node.meta.name, kNoCarrierFact}); fact != facts_.end())
+    view.no_carrier.insert(fact->second.values.begin(), fact->second.values.end());
+  if (const auto fact = facts_.find({node.meta.name, kTakenOverFact}); fact != facts_.end()) {
+    for (const std::string& value : fact->second.values) {
+      if (const auto address = IpAddress::Parse(value); address.ok())
+        view.taken_over.insert(*address);
+    }
+  }
   return view;
 }
 

@@ -47,7 +47,8 @@ void AddLastResorts(const Model& model, std::set<Problem>* out) {
 
 class Planner::Impl {
  public:
-  explicit Impl(Options options) : nodes(std::move(options)) {}
+  explicit Impl(const Options& options)
+      : nodes(options), layer2(options.bfd_interval, options.bfd_multiplier) {}
 
   // What the speaker reads now.
   std::vector<std::string> Reads(const std::string& node) const {
@@ -73,7 +74,7 @@ class Planner::Impl {
   Visits visits;
 };
 
-Planner::Planner(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Planner::Planner(const Options& options) : impl_(std::make_unique<Impl>(options)) {}
 Planner::~Planner() = default;
 
 void Planner::Upsert(const Object& object) {
@@ -125,7 +126,7 @@ void Planner::LoadAssignments(const std::vector<Assignment>& assignments) {
   for (const Assignment& assignment : assignments) {
     if (assignment.group == kRouterIdGroup)
       impl_->speakers.LoadRouterIdHolder(assignment.speaker);
-    else if (Layer2Table::IsRank(assignment))
+    else if (Layer2Table::IsOurs(assignment))
       impl_->layer2.Load(assignment);
     else
       impl_->places.Load(assignment);
@@ -148,6 +149,10 @@ bool Planner::ExpectsSpeaker(const std::string& node) const {
 
 void Planner::SetReturning(const std::string& node, bool returning) {
   impl_->nodes.SetReturning(node, returning);
+}
+
+void Planner::SetWatchSecret(std::string secret) {
+  impl_->layer2.SetWatchSecret(std::move(secret));
 }
 
 void Planner::Hold(bool hold) {

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "api/base/ip.h"
 #include "api/object.h"
 #include "controller/plan/fact.h"
@@ -57,11 +58,15 @@ struct Options {
   Speakers speakers_from = Speakers::kFacts;
   // Namespace of the DaemonSet openelb-speaker that counts; empty: the first one by namespace.
   std::string daemon_set_namespace = "openelb-system";
+  // How nodes watch each other with BFD: packets sent every 10 ms..60 s, and how many of them in
+  // a row have to be missing (1..255).
+  absl::Duration bfd_interval = absl::Milliseconds(100);
+  int bfd_multiplier = 3;
 };
 
 class Planner final : public PlanView {
  public:
-  explicit Planner(Options options = {});
+  explicit Planner(const Options& options = {});
   ~Planner() override;
   Planner(const Planner&) = delete;
   Planner& operator=(const Planner&) = delete;
@@ -109,6 +114,10 @@ class Planner final : public PlanView {
   // A node whose Ready was Unknown until a moment ago: while true, the last resort still counts its
   // endpoints as ready, because they turn so after the node. A deleted Node is not returning.
   void SetReturning(const std::string& node, bool returning);
+
+  // What the secrets of BFD sessions are made of; the same for every planner that plans for these
+  // speakers, and never shown. Until it is set (not empty) no sessions are planned.
+  void SetWatchSecret(std::string secret);
 
   // Brings all sets up to date with the input. The first call plans everything.
   PlanChange Step();

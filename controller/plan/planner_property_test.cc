@@ -1,6 +1,6 @@
 // Random histories over all kinds of input: however a Planner got there, its sets are byte for byte
 // those of a new Planner that is given the same objects, facts and assignments, and the changes it
-// reported lead there too.
+// reported lead there too. What must hold of Layer 2 addresses does, after every step.
 
 #include <cstdlib>
 #include <functional>
@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "controller/plan/announce.h"
 #include "controller/plan/explain.h"
+#include "controller/plan/layer2_invariants.h"
 #include "controller/plan/model.h"
 #include "controller/plan/planner.h"
 #include "controller/plan/test_world.h"
@@ -36,27 +37,33 @@ constexpr int kNodes = 7;
 constexpr int kServices = 6;
 
 // Parts of resource keys that a history must have met to be worth its while.
-constexpr const char* kKinds[] = {"instance",       "peer/",         "route/",
-                                  "group/cluster/", "/last-resort/", "group/address/",
-                                  "place/",         "/connected/",   "/all"};
+constexpr const char* kKinds[] = {"instance",      "peer/",          "route/", "group/cluster/",
+                                  "/last-resort/", "group/address/", "place/", "/connected/",
+                                  "/all",          "layer2/",        "bfd/"};
+
+const Options kOptions = {.bfd_interval = absl::Milliseconds(250), .bfd_multiplier = 7};
+constexpr const char* kSecret = "a cluster's secret";
 
 // What the cluster holds, and how to tell a Planner.
 struct World {
   std::map<ObjectKey, Object> objects;
   std::map<std::string, std::vector<IpAddress>> addresses;
+  std::map<std::string, std::pair<std::string, std::vector<IpAddress>>> layer2;  // with the pool
 
   void Tell(Planner* planner) const {
+    planner->SetWatchSecret(kSecret);
     for (const auto& [key, object] : objects) planner->Upsert(object);
     for (const auto& [service, held] : addresses) planner->SetAddresses(service, held);
+    for (const auto& [service, held] : layer2) planner->SetLayer2(service, held.first, held.second);
   }
 };
 
 class History {
  public:
-  explicit History(uint64_t seed) : engine_(seed) {}
+  explicit History(uint64_t seed) : engine_(seed) { planner_.SetWatchSecret(kSecret); }
 
   void Act() {
-    switch (Pick(17)) {
+    switch (Pick(21)) {
       case 0:
       case 1:
       case 2:
@@ -79,6 +86,7 @@ class History {
         break;
       case 10:
         if (Chance(0.3)) Put(RandomDaemonSet());
+        if (Chance(0.3)) Put(RandomEip());
         break;
       case 11:
         Remove();
@@ -92,6 +100,14 @@ class History {
         break;
       case 15:
         planner_.SetReturning(NodeName(Pick(kNodes)), Chance(0.5));
+        break;
+      case 16:
+      case 17:
+        SetLayer2();
+        break;
+      case 18:
+      case 19:
+        SetLayer2Fact();
         break;
       default:
         if (Chance(0.3)) Hold(!hold_);
@@ -116,12 +132,22 @@ class History {
     if (change.problems) problems_ = planner_.Problems();
   }
 
+  // What is wrong with Layer 2 addresses; empty: nothing.
+  std::string CheckLayer2() {
+    std::map<std::string, std::string> interfaces;
+    for (const auto& [key, object] : world_.objects) {
+      if (const auto* eip = std::get_if<network::Eip>(&object))
+        interfaces[key.name] = eip->interface;
+    }
+    return layer2_.Check(planner_, interfaces);
+  }
+
   // How often each of kKinds was planned.
   int seen(const std::string& kind) { return seen_[kind]; }
 
   // Compares with a Planner that starts now. Returns what differs, empty: nothing.
   std::string Compare() {
-    Planner fresh;
+    Planner fresh(kOptions);
     (hold_ ? held_from_ : world_).Tell(&fresh);
     if (hold_) {
       fresh.Hold(true);
@@ -194,6 +220,11 @@ class History {
   bool Chance(double p) { return std::bernoulli_distribution(p)(engine_); }
   static std::string NodeName(int i) { return absl::StrCat("n", i); }
   std::string AnyNode() { return NodeName(Pick(kNodes)); }
+  std::string AnyPool() { return absl::StrCat("pool", Pick(3)); }
+  IpAddress AnyLayer2Address() {
+    return Ip(Chance(0.7) ? absl::StrCat("10.0.", Pick(3), ".", 200 + Pick(3))
+                          : absl::StrCat("fd00:", Pick(3), "::20", Pick(2)));
+  }
   std::string AnyService() { return absl::StrCat("s", Pick(kServices)); }
   static IpAddress Ip(const std::string& text) { return *IpAddress::Parse(text); }
 
@@ -269,6 +300,14 @@ class History {
     return daemon_set;
   }
 
+  network::Eip RandomEip() {
+    const char* const kInterfaces[] = {"", "eth0", "eth0", "eth1", "can_reach:10.0.0.1"};
+    network::Eip eip;
+    eip.meta.name = AnyPool();
+    eip.interface = kInterfaces[Pick(5)];
+    return eip;
+  }
+
   void Put(const Object& object) {
     const ObjectKey key = KeyOf(object);
     world_.objects[key] = object;
@@ -291,6 +330,41 @@ class History {
     if (Chance(0.3)) held.push_back(Ip(absl::StrCat("fd22::", Pick(3))));
     world_.addresses[service] = held;
     Tell([service, held](Planner* planner) { planner->SetAddresses(service, held); });
+  }
+
+  void SetLayer2() {
+    const std::string service = absl::StrCat("default/", AnyService());
+    const std::string pool = AnyPool();
+    std::set<IpAddress> held;
+    for (int i = Pick(3); i > 0; --i) held.insert(AnyLayer2Address());
+    const std::vector<IpAddress> addresses(held.begin(), held.end());
+    world_.layer2[service] = {pool, addresses};
+    Tell([=](Planner* planner) { planner->SetLayer2(service, pool, addresses); });
+  }
+
+  void SetLayer2Fact() {
+    Fact fact{AnyNode(), kModesFact, {}, absl::FromUnixSeconds(++now_)};
+    switch (Pick(4)) {
+      case 0:
+        fact.kind = kNoCarrierFact;
+        for (const char* interface : {"eth0", "eth1"}) {
+          if (Chance(0.2)) fact.values.emplace_back(interface);
+        }
+        break;
+      case 1:
+        fact.kind = kTakenOverFact;
+        for (int i = Chance(0.5) ? Pick(4) : 0; i > 0; --i)
+          fact.values.push_back(AnyLayer2Address().ToString());
+        break;
+      case 2:
+        fact.kind = kSpeakerFact;
+        fact.values.emplace_back(Chance(0.2) ? kSpeakerStopped : "v1");
+        break;
+      default:
+        if (Chance(0.9)) fact.values.emplace_back(kLayer2Mode);
+        break;
+    }
+    planner_.SetFact(fact);
   }
 
   void SetFact() {
@@ -320,7 +394,8 @@ class History {
   }
 
   std::mt19937_64 engine_;
-  Planner planner_;
+  Planner planner_{kOptions};
+  Layer2Invariants layer2_{kOptions};
   World world_;
   bool hold_ = false;
   World held_from_;  // the world when Hold began
@@ -346,6 +421,8 @@ TEST(PlannerPropertyTest, IncrementalEqualsFull) {
     // Several acts may come between two plans.
     if (!compare && batches() % 3 == 0) continue;
     history.Step();
+    const std::string wrong = history.CheckLayer2();
+    ASSERT_EQ(wrong, "") << "at step " << step << ", seed " << seed;
     if (!compare) continue;
     const std::string differs = history.Compare();
     ASSERT_EQ(differs, "") << "at step " << step << ", seed " << seed;

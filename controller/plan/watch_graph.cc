@@ -4,17 +4,23 @@
 
 namespace openelb::plan {
 
-std::vector<std::string> WatchGraph::Assign(const std::string& address, const std::string& owner,
-                                            std::span<const std::string> standing,
-                                            std::span<const std::string> eligible) {
+const std::vector<std::string>& WatchGraph::Seat(const std::string& address,
+                                                 const std::string& owner,
+                                                 std::span<const std::string> standing) {
   Remove(address);
-  std::vector<std::string> ranks = {owner};
+  std::vector<std::string>& ranks = ranks_[address];
+  ranks = {owner};
   for (const std::string& candidate : standing) {
     if (ranks.size() == kRanks) break;
-    if (std::binary_search(eligible.begin(), eligible.end(), candidate) && Fits(ranks, candidate)) {
-      Join(&ranks, candidate);
-    }
+    if (Fits(ranks, candidate, kMaxSessions)) Join(&ranks, candidate);
   }
+  return ranks;
+}
+
+const std::vector<std::string>& WatchGraph::Fill(const std::string& address,
+                                                 std::span<const std::string> eligible) {
+  std::vector<std::string>& ranks = ranks_.at(address);
+  const std::string owner = ranks.front();
   // The i-th eligible node after the owner, around the end.
   const auto start = static_cast<size_t>(std::upper_bound(eligible.begin(), eligible.end(), owner) -
                                          eligible.begin());
@@ -23,10 +29,11 @@ std::vector<std::string> WatchGraph::Assign(const std::string& address, const st
   };
   const size_t reach = std::min(kReach, eligible.size());
   while (ranks.size() < kRanks) {
+    const size_t most = ranks.size() == 1 ? kMaxSessions : kThirdRankSessions;
     const std::string* best = nullptr;
     uint32_t least = 0;
     for (size_t i = 0; i < reach; ++i) {
-      if (!Fits(ranks, after(i))) continue;
+      if (!Fits(ranks, after(i), most)) continue;
       const Peer shared = Between(owner, after(i));
       const uint32_t used = ranks.size() == 1 ? shared.inherits : shared.addresses;
       if (best != nullptr && used >= least) continue;
@@ -34,12 +41,11 @@ std::vector<std::string> WatchGraph::Assign(const std::string& address, const st
       least = used;
     }
     for (size_t i = reach; i < eligible.size() && best == nullptr; ++i) {
-      if (Fits(ranks, after(i))) best = &after(i);
+      if (Fits(ranks, after(i), most)) best = &after(i);
     }
     if (best == nullptr) break;
     Join(&ranks, *best);
   }
-  ranks_[address] = ranks;
   return ranks;
 }
 
@@ -63,9 +69,9 @@ std::vector<std::string> WatchGraph::PeersOf(const std::string& node) const {
   return peers;
 }
 
-bool WatchGraph::Fits(const std::vector<std::string>& ranks, const std::string& candidate) const {
+bool WatchGraph::Fits(const std::vector<std::string>& ranks, const std::string& candidate,
+                      size_t most) const {
   if (std::find(ranks.begin(), ranks.end(), candidate) != ranks.end()) return false;
-  const size_t most = ranks.size() == 1 ? kMaxSessions : kThirdRankSessions;
   const auto degree = [this](const std::string& name) {
     const Node* node = Find(name);
     return node == nullptr ? 0 : node->size();

@@ -18,7 +18,10 @@
 // so that what a lost node owned spreads over kReach others. What stands, stays, as long as it is
 // eligible and there is room; rank 1 is never touched.
 //
-// At 3 x 100 ms a session is about 11 packets a second each way, so the bound is some 370.
+// Two nodes that watch each other have one session for each pair of interfaces that the addresses
+// which they are ranked on use (see WatchTable), so with pools on several NICs the bound is 32
+// sessions a NIC. At 3 x 100 ms a session is about 11 packets a second each way, and the bound some
+// 370 a NIC.
 
 #include <cstdint>
 #include <map>
@@ -36,13 +39,17 @@ class WatchGraph {
   static constexpr size_t kMaxSessions = 32;
   static constexpr size_t kThirdRankSessions = 24;
 
-  // Ranks the address anew and returns its ranks: the owner, then the standbys. `standing` are the
-  // standbys that it has, in order; `eligible` the nodes that may answer for it, sorted. Touches
-  // nothing but this address and its sessions; costs O(eligible) where the neighbourhood is full,
-  // else O(log eligible).
-  std::vector<std::string> Assign(const std::string& address, const std::string& owner,
-                                  std::span<const std::string> standing,
-                                  std::span<const std::string> eligible);
+  // Ranks the address anew and returns its ranks: the owner, then those of `standing` (the standbys
+  // that it has, in order) for which there is room, which is all of them where they stood before.
+  // Touches nothing but this address and its sessions, as does Fill.
+  const std::vector<std::string>& Seat(const std::string& address, const std::string& owner,
+                                       std::span<const std::string> standing);
+  // Gives an address that has an owner the standbys that it lacks and returns its ranks. `eligible`
+  // are the nodes that may answer for it, sorted. Costs O(eligible) where the neighbourhood is
+  // full, else O(log eligible). A session that it opens may be what another address needs to find
+  // room.
+  const std::vector<std::string>& Fill(const std::string& address,
+                                       std::span<const std::string> eligible);
   // The address is gone, or nobody owns it.
   void Remove(const std::string& address);
 
@@ -59,8 +66,8 @@ class WatchGraph {
   };
   using Node = std::map<std::string, Peer>;
 
-  // Whether `candidate` can be the next of these ranks.
-  bool Fits(const std::vector<std::string>& ranks, const std::string& candidate) const;
+  // Whether `candidate` can be the next of these ranks if no node has more than `most` sessions.
+  bool Fits(const std::vector<std::string>& ranks, const std::string& candidate, size_t most) const;
   void Join(std::vector<std::string>* ranks, const std::string& candidate);
   void Disconnect(const std::string& a, const std::string& b);
   // One address less needs it. Whether none is left.

@@ -27,6 +27,16 @@ Names Nodes(size_t count) {
   return names;
 }
 
+// Ranks `address` as a planner does that looks at one address at a time.
+Names AssignIn(WatchGraph* graph, const std::string& address, const std::string& owner,
+               Names standing, const Names& eligible) {
+  std::erase_if(standing, [&](const std::string& name) {
+    return !std::binary_search(eligible.begin(), eligible.end(), name);
+  });
+  graph->Seat(address, owner, standing);
+  return graph->Fill(address, eligible);
+}
+
 // Owners of addresses as a planner keeps them, and what must hold of the graph at every step.
 class Segment {
  public:
@@ -35,7 +45,7 @@ class Segment {
   const Names& Assign(const std::string& address, const std::string& owner, const Names& eligible) {
     Names standing = ranks[address];
     if (!standing.empty()) standing.erase(standing.begin());
-    ranks[address] = graph.Assign(address, owner, standing, eligible);
+    ranks[address] = AssignIn(&graph, address, owner, standing, eligible);
     EXPECT_EQ(ranks[address].front(), owner);
     return ranks[address];
   }
@@ -104,24 +114,22 @@ TEST(WatchGraphTest, WhatStandsStays) {
   EXPECT_EQ(segment.Assign("a", "node1001", segment.all), before);
   // Rank 1 is lost, then comes back: it takes nothing.
   const Names rest = {segment.all.begin() + 2, segment.all.end()};
-  const Names after = segment.graph.Assign("a", before[1], std::vector{before[2]}, rest);
+  const Names after = AssignIn(&segment.graph, "a", before[1], {before[2]}, rest);
   EXPECT_EQ(after[0], before[1]);
   EXPECT_EQ(after[1], before[2]);
-  EXPECT_EQ(segment.graph.Assign("a", after[0], std::vector{after[1], after[2]}, segment.all),
-            after);
+  EXPECT_EQ(AssignIn(&segment.graph, "a", after[0], {after[1], after[2]}, segment.all), after);
 }
 
 TEST(WatchGraphTest, OnlyEligibleNodesStandBy) {
   WatchGraph graph;
   const Names two = {"b", "f"};
-  EXPECT_THAT(graph.Assign("x", "f", {}, two), ElementsAre("f", "b"));
-  EXPECT_THAT(graph.Assign("x", "f", std::vector<std::string>{"z", "f", "b"}, two),
-              ElementsAre("f", "b"));
-  EXPECT_THAT(graph.Assign("x", "a", {}, two), ElementsAre("a", "b", "f"))
+  EXPECT_THAT(AssignIn(&graph, "x", "f", {}, two), ElementsAre("f", "b"));
+  EXPECT_THAT(AssignIn(&graph, "x", "f", {"z", "f", "b"}, two), ElementsAre("f", "b"));
+  EXPECT_THAT(AssignIn(&graph, "x", "a", {}, two), ElementsAre("a", "b", "f"))
       << "the owner is the planner's word";
   EXPECT_THAT(graph.PeersOf("b"), ElementsAre("a", "f"));
   EXPECT_EQ(graph.sessions(), 3u);
-  EXPECT_THAT(graph.Assign("x", "a", {}, {}), ElementsAre("a"));
+  EXPECT_THAT(AssignIn(&graph, "x", "a", {}, {}), ElementsAre("a"));
   EXPECT_EQ(graph.sessions(), 0u);
   graph.Remove("x");
   graph.Remove("x");

@@ -1,0 +1,117 @@
+#include "controller/plan/layer2_eligibility.h"
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/strip.h"
+
+namespace openelb::plan {
+namespace {
+
+// What is let pass for want of better nodes.
+struct Leniency {
+  bool silence = false;
+  bool no_carrier = false;
+  EndpointState endpoints = EndpointState::kReady;  // at least
+};
+
+using enum EndpointState;
+constexpr Leniency kLeniencies[] = {
+    {},
+    {.endpoints = kServingWhileTerminating},
+    {.silence = true},
+    {.silence = true, .endpoints = kServingWhileTerminating},
+    {.silence = true, .no_carrier = true},
+    {.silence = true, .no_carrier = true, .endpoints = kServingWhileTerminating},
+};
+
+// The nodes from which the Services can be served.
+struct Backed {
+  bool everywhere = false;
+  std::set<std::string> nodes;
+};
+
+Backed FindBacked(Family family, const std::vector<std::string>& services, const Leniency& leniency,
+                  const Model& model) {
+  Backed backed;
+  const auto silent = [&](const std::string& name) {
+    const auto node = model.nodes.find(name);
+    return leniency.silence && node != model.nodes.end() && IsSilent(node->second);
+  };
+  for (const std::string& key : services) {
+    const auto service = model.services.find(key);
+    if (service == model.services.end()) continue;
+    const FamilyEndpoints& endpoints = service->second.endpoints[family];
+    // With policy Cluster any endpoint will do, wherever it is.
+    const bool cluster = service->second.policy == kube::TrafficPolicy::kCluster;
+    backed.everywhere |= cluster && (endpoints.ready || endpoints.serving);
+    for (const auto& [name, state] : endpoints.nodes) {
+      if (cluster) {
+        backed.everywhere |= silent(name);
+      } else if (state >= leniency.endpoints || silent(name)) {
+        backed.nodes.insert(name);
+      }
+    }
+  }
+  return backed;
+}
+
+bool Answers(const NodeView& node, absl::string_view pool_interface, const IpAddress& address,
+             const Leniency& leniency) {
+  const bool healthy =
+      node.health == Health::kReady || (leniency.silence && node.health == Health::kUnknown);
+  if (!healthy || !node.layer2 || node.stopped || node.leaving) return false;
+  const InterfaceAddress* link = LinkFor(node, pool_interface, address);
+  return link != nullptr && (leniency.no_carrier || !node.no_carrier.contains(link->interface));
+}
+
+}  // namespace
+
+const InterfaceAddress* LinkFor(const NodeView& node, absl::string_view pool_interface,
+                                const IpAddress& address) {
+  absl::string_view name = pool_interface;
+  if (absl::ConsumePrefix(&name, "can_reach:")) {
+    const absl::StatusOr<IpAddress> target = IpAddress::Parse(name);
+    if (!target.ok()) return nullptr;
+    const InterfaceAddress* towards = nullptr;
+    for (const InterfaceAddress& link : node.prefixes) {
+      if (!link.Prefix().Contains(*target)) continue;
+      if (towards == nullptr || link.length > towards->length) towards = &link;
+    }
+    if (towards == nullptr) return nullptr;
+    name = towards->interface;
+  }
+  for (const InterfaceAddress& link : node.prefixes) {
+    const bool named = name.empty() || link.interface.empty() || link.interface == name;
+    if (named && link.Prefix().Contains(address)) return &link;
+  }
+  return nullptr;
+}
+
+Layer2Eligible FindEligible(const IpAddress& address, const std::vector<std::string>& services,
+                            absl::string_view pool_interface, const Model& model) {
+  Layer2Eligible eligible;
+  for (const Leniency& leniency : kLeniencies) {
+    const Backed backed = FindBacked(address.family(), services, leniency, model);
+    const auto add = [&](const std::string& name, const NodeView& node) {
+      if (Answers(node, pool_interface, address, leniency)) eligible.nodes.push_back(name);
+    };
+    if (backed.everywhere) {
+      for (const auto& [name, node] : model.nodes) add(name, node);
+    } else {
+      for (const std::string& name : backed.nodes) {
+        if (const auto node = model.nodes.find(name); node != model.nodes.end())
+          add(name, node->second);
+      }
+    }
+    if (eligible.nodes.empty()) {
+      eligible.makeshift = true;
+      continue;
+    }
+    eligible.no_carrier = leniency.no_carrier;
+    return eligible;
+  }
+  return {};
+}
+
+}  // namespace openelb::plan

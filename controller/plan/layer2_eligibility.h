@@ -1,0 +1,35 @@
+#pragma once
+// Which nodes can answer for a Layer 2 address.
+//
+// One that can: its node is Ready and not excluded, its speaker runs in this mode and is not about
+// to go, an interface of the pool has a network that contains the address and a carrier, and the
+// Services' endpoints are usable from there (policy Local: one of them is there).
+//
+// Where there is none, nodes that nobody has heard of for a while count as Ready and their
+// endpoints too, as for next hops (see AddressTable); failing that, those without a carrier count.
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "api/base/ip.h"
+#include "controller/plan/model.h"
+
+namespace openelb::plan {
+
+// The interface of `node` that `pool` means for `address`: the one that it names, or that reaches
+// the address it names (can_reach:IP), if a network there contains `address`. nullptr: none.
+const InterfaceAddress* LinkFor(const NodeView& node, absl::string_view pool_interface,
+                                const IpAddress& address);
+
+struct Layer2Eligible {
+  std::vector<std::string> nodes;  // sorted
+  bool makeshift = false;          // something speaks against them, but there are no others
+  bool no_carrier = false;         // namely that
+};
+
+// `services` are those that hold the address.
+Layer2Eligible FindEligible(const IpAddress& address, const std::vector<std::string>& services,
+                            absl::string_view pool_interface, const Model& model);
+
+}  // namespace openelb::plan
