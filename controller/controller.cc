@@ -36,14 +36,15 @@ std::vector<IpAddress> ShownAddresses(const kube::Service& service) {
 }  // namespace
 
 Controller::Controller(ControllerOptions options, Seams seams)
-    : options_(options),
+    : options_(std::move(options)),
       seams_(std::move(seams)),
+      planner_(options_.plan),
       link_(seams_.open_link(this)),
       distributor_(&planner_, link_.get(), this, seams_.log),
       statuses_(&ipam_, &planner_, &board_, seams_.status, seams_.clock, seams_.log),
       status_first_(seams_.status->Answers()),
-      endpoint_grace_(options.endpoint_grace),
-      recovery_(options.settle) {
+      endpoint_grace_(options_.endpoint_grace),
+      recovery_(options_.settle) {
   TakeLead();
 }
 

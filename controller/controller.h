@@ -47,6 +47,7 @@ struct ControllerOptions {
   absl::Duration rest = absl::Minutes(10);
   // How long an endpoint that turns ready does not count while the Service has others.
   absl::Duration endpoint_grace = absl::ZeroDuration();
+  plan::Options plan = {};
 };
 
 // Totals since the start.
@@ -104,6 +105,8 @@ class Controller final : public EventSource::Handler,
   // calls above and at NextWakeup (monotonic; InfiniteDuration: only after calls).
   void Turn();
   absl::Duration NextWakeup() const;
+  // See Planner::SetWatchSecret.
+  void SetWatchSecret(std::string secret) { planner_.SetWatchSecret(std::move(secret)); }
   // HOST:PORT of every controller, for speakers to keep.
   void SetEndpoints(std::vector<std::string> endpoints);
   // Ends the streams to speakers with `why`; they try the other controllers first and may come

@@ -5,6 +5,10 @@
 namespace openelb {
 namespace {
 
+// What speakers can send, and what they take.
+constexpr absl::Duration kMinBfdInterval = absl::Milliseconds(10);
+constexpr absl::Duration kMaxBfdInterval = absl::Minutes(1);
+
 absl::Status Wrong(absl::string_view flag, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("--", flag, ": ", why));
 }
@@ -29,6 +33,10 @@ PodEnvironment ReadPodEnvironment(const std::function<const char*(const char* na
 std::string ControllerFlags::PlanEndpoint() const {
   if (!plan_endpoint.empty()) return plan_endpoint;
   return HostPort{environment.pod_ip, plan_addr.port}.ToString();
+}
+
+plan::Options ControllerFlags::PlanOptions() const {
+  return {.bfd_interval = bfd_interval, .bfd_multiplier = static_cast<int>(bfd_multiplier)};
 }
 
 void DeclareControllerFlags(FlagSet* flags, ControllerFlags* options) {
@@ -68,6 +76,12 @@ void DeclareControllerFlags(FlagSet* flags, ControllerFlags* options) {
   flags->Bool("plan-insecure", &options->plan_insecure,
               "serve speakers in plain text and believe the node they claim");
 
+  flags->Duration("bfd-interval", &options->bfd_interval,
+                  "how often speakers that share Layer 2 addresses tell each other that they are "
+                  "there: 10ms..1m");
+  flags->Int("bfd-multiplier", &options->bfd_multiplier, 1, 255,
+             "how many of these in a row have to be missing before another one takes over");
+
   DeclareCommonFlags(flags, &options->common);
 
   // OpenELB's controller and manager have these.
@@ -106,6 +120,10 @@ absl::Status CheckInCluster(const ControllerFlags& options) {
 }  // namespace
 
 absl::Status CheckControllerFlags(const ControllerFlags& options) {
+  if (options.bfd_interval < kMinBfdInterval || options.bfd_interval > kMaxBfdInterval) {
+    return Wrong("bfd-interval", absl::StrCat("\"", absl::FormatDuration(options.bfd_interval),
+                                              "\" (allowed: 10ms..1m)"));
+  }
   if (options.manifests.empty()) return CheckInCluster(options);
   if (!options.kubeconfig.empty()) return Wrong("kubeconfig", "excludes --manifests");
   const bool any_tls = !options.plan_tls_cert.empty() || !options.plan_tls_key.empty() ||

@@ -9,6 +9,7 @@
 #include "api/base/flags.h"
 #include "api/base/host_port.h"
 #include "api/base/program.h"
+#include "controller/plan/planner.h"
 
 namespace openelb {
 
@@ -39,8 +40,11 @@ struct ControllerFlags {
   bool plan_insecure = false;
   absl::Duration settle = absl::Seconds(10);
   absl::Duration endpoint_grace = absl::Milliseconds(1500);  // in a cluster
+  absl::Duration bfd_interval = absl::Milliseconds(100);
+  int64_t bfd_multiplier = 3;
 
   std::string StatusDir() const { return status_dir.empty() ? manifests + "/.status" : status_dir; }
+  plan::Options PlanOptions() const;
   // HOST:PORT where speakers reach this controller.
   std::string PlanEndpoint() const;
 };

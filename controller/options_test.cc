@@ -27,6 +27,15 @@ TEST(ControllerOptionsTest, TheDocumentedCommandLine) {
             "");
   EXPECT_EQ(options.StatusDir(), "m/.status");
   EXPECT_EQ(options.plan_addr, (HostPort{"127.0.0.1", 7}));
+  EXPECT_EQ(options.bfd_interval, absl::Milliseconds(100));
+  EXPECT_EQ(options.bfd_multiplier, 3);
+  options = {};
+  EXPECT_EQ(
+      ErrorOf({"--manifests=m", "--plan-insecure", "--bfd-interval=10ms", "--bfd-multiplier=255"},
+              &options),
+      "");
+  EXPECT_EQ(options.bfd_interval, absl::Milliseconds(10));
+  EXPECT_EQ(options.bfd_multiplier, 255);
   options = {};
   EXPECT_EQ(ErrorOf({"--manifests=m", "--status-dir=s", "--plan-tls-cert=c", "--plan-tls-key=k",
                      "--token-file=t"},
@@ -72,6 +81,13 @@ TEST(ControllerOptionsTest, WrongOnesNameTheFlag) {
         Case{{"--manifests=m", "--plan-insecure", "--token-file=t"}, "--plan-insecure"},
         Case{{"--manifests=m", "--plan-insecure", "--plan-addr=nonsense"}, "--plan-addr"},
         Case{{"--manifests=m", "--plan-insecure", "--settle=soon"}, "--settle"},
+        Case{{"--manifests=m", "--plan-insecure", "--bfd-interval=9ms"},
+             "--bfd-interval: \"9ms\" (allowed: 10ms..1m)"},
+        Case{{"--manifests=m", "--plan-insecure", "--bfd-interval=61s"},
+             "--bfd-interval: \"1m1s\" (allowed: 10ms..1m)"},
+        Case{{"--manifests=m", "--plan-insecure", "--bfd-multiplier=0"}, "--bfd-multiplier: \"0\""},
+        Case{{"--manifests=m", "--plan-insecure", "--bfd-multiplier=256"},
+             "--bfd-multiplier: \"256\""},
         Case{{"--manifests=m", "--plan-insecure", "--nonsense"}, "--nonsense"},
         Case{{"--manifests=m", "--plan-insecure", "stray"}, "stray"}}) {
     ControllerFlags options;

@@ -47,6 +47,7 @@ int Plan(const PlanFlags& flags) {
   ipam::Ipam ipam;
   plan::Planner planner(
       {.speakers_from = plan::Options::Speakers::kDaemonSet, .daemon_set_namespace = ""});
+  planner.SetWatchSecret("shown to nobody");
   LoadSaved(&status_dir, &planner);
   bool node_exists = flags.node.empty();
   for (const Object& object : loaded->objects) {

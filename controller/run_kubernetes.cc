@@ -24,6 +24,7 @@
 #include "controller/observe/metrics.h"
 #include "controller/push/grpc_server.h"
 #include "controller/serving.h"
+#include "controller/tls/hmac.h"
 #include "controller/tls/material.h"
 #include "controller/tls/memory_file.h"
 
@@ -82,7 +83,7 @@ class Term {
   // On neither of the two threads.
   observe::ApiCounters CountersNow();
   void ReleaseLease();
-  // Serves speakers with it, for the first time or from now on.
+  // Makes secrets of it, and serves speakers with it, for the first time or from now on.
   void OnCertificate(const tls::Material& material);
   void StartServer();
 
@@ -177,7 +178,9 @@ absl::StatusOr<bool> Term::Run(StopSignals* signals) {
     server_link_ = link.get();
     return link;
   };
-  Controller controller({.settle = flags_.settle, .endpoint_grace = flags_.endpoint_grace},
+  Controller controller({.settle = flags_.settle,
+                         .endpoint_grace = flags_.endpoint_grace,
+                         .plan = flags_.PlanOptions()},
                         {.clock = clock_,
                          .disk = &disk_,
                          .epoch = &epoch_,
@@ -260,6 +263,10 @@ absl::StatusOr<bool> Term::Run(StopSignals* signals) {
 }
 
 void Term::OnCertificate(const tls::Material& material) {
+  // The authority outlives certificates and leaders, and nobody else has its key.
+  if (!material.authority.key.empty()) {
+    controller_->SetWatchSecret(tls::HmacSha256(material.authority.key, "openelb watch secret"));
+  }
   if (!pem_) return;
   // One file, so that key and certificate are never those of two pairs.
   if (const absl::Status written =

@@ -16,6 +16,7 @@
 #include "controller/push/grpc_server.h"
 #include "controller/push/token_file_authenticator.h"
 #include "controller/serving.h"
+#include "controller/watch_secret.h"
 
 namespace openelb {
 namespace {
@@ -54,7 +55,7 @@ int RunOnManifests(const ControllerFlags& flags, StopSignals* signals, LogSink* 
   manifests::DiskWriter writer(&disk, &clock, sink);
   manifests::StatusFiles statuses(&disk, &writer, &clock);
   push::GrpcServer* server = nullptr;
-  Controller controller({.settle = flags.settle},
+  Controller controller({.settle = flags.settle, .plan = flags.PlanOptions()},
                         {.clock = &clock,
                          .disk = &disk,
                          .epoch = &epoch,
@@ -72,6 +73,9 @@ int RunOnManifests(const ControllerFlags& flags, StopSignals* signals, LogSink* 
                          .status = &statuses,
                          .log = log,
                          .observer = &exporter});
+  const auto secret = KeepWatchSecret(&disk, log);
+  if (!secret.ok()) return Fail(log, "cannot start", secret.status());
+  controller.SetWatchSecret(*secret);
   const auto port = server->Start(flags.plan_addr.ToString());
   if (!port.ok()) return Fail(log, "--plan-addr", port.status());
 
