@@ -98,24 +98,30 @@ class WatchThreadTest : public testing::Test {
  protected:
   void SetUp() override {
     ASSERT_NO_FATAL_FAILURE(io::EnterNewNetworkNamespace());
-    const io::UniqueFd far(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    far = OwnNamespace();
     two = std::make_unique<Node>(2, &mailbox);
     ASSERT_NO_FATAL_FAILURE(io::EnterNewNetworkNamespace());
-    near = io::UniqueFd(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    near = OwnNamespace();
     one = std::make_unique<Node>(1, &mailbox);
     // Both know their sessions before there is a link: they open their sockets when it comes.
     one->WatchOther();
     two->WatchOther();
+    Connect();
+    RunUntil([&] { return one->Up() && two->Up(); });
+    ASSERT_FALSE(HasFailure());
+    one->changes.clear();
+    two->changes.clear();
+  }
+  static io::UniqueFd OwnNamespace() {
+    return io::UniqueFd(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  }
+  void Connect() {
     const std::string there = absl::StrCat("/proc/", getpid(), "/fd/", far.get());
     io::RunShell(absl::StrCat("ip link add veth type veth peer name veth netns ", there));
     io::RunShell("ip addr add 10.98.0.1/24 dev veth && ip link set veth up");
     ASSERT_EQ(setns(far.get(), CLONE_NEWNET), 0);
     io::RunShell("ip addr add 10.98.0.2/24 dev veth && ip link set veth up");
     ASSERT_EQ(setns(near.get(), CLONE_NEWNET), 0);
-    RunUntil([&] { return one->Up() && two->Up(); });
-    ASSERT_FALSE(HasFailure());
-    one->changes.clear();
-    two->changes.clear();
   }
   void RunUntil(const std::function<bool()>& done) {
     for (int round = 0; round < 2000 && !done(); ++round) mailbox.Run();
@@ -124,6 +130,7 @@ class WatchThreadTest : public testing::Test {
 
   Mailbox mailbox;
   io::UniqueFd near;
+  io::UniqueFd far;
   std::unique_ptr<Node> one;
   std::unique_ptr<Node> two;
 };
@@ -150,6 +157,14 @@ TEST_F(WatchThreadTest, ACutCableIsNoticedAndItsReturnToo) {
   EXPECT_THAT(two->changes,
               ElementsAre(Transition{State::kUp, State::kDown, Reason::kDetectionTimeExpired}));
   io::RunShell("ip link set veth up");
+  RunUntil([&] { return one->Up() && two->Up(); });
+}
+
+TEST_F(WatchThreadTest, AnInterfaceThatIsMadeAnewGoesOn) {
+  io::RunShell("ip link del veth");
+  RunUntil([&] { return !one->changes.empty() && !two->changes.empty(); });
+  ASSERT_FALSE(one->Up() || two->Up());
+  Connect();
   RunUntil([&] { return one->Up() && two->Up(); });
 }
 

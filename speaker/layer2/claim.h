@@ -9,7 +9,8 @@
 // worth nothing between others or on its way back. The stamp grows with each datagram, also over a
 // restart of the sender: it is the time of its sending, in nanoseconds since 1970, or one more than
 // the last stamp where that is larger. A receiver takes no stamp twice and none older than the last
-// one, so nothing can be played again.
+// one, so nothing can be played again. A node whose clock went back over a restart is not heard
+// until the clock has caught up.
 
 #include <cstdint>
 #include <optional>
