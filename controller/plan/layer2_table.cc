@@ -171,13 +171,25 @@ void Layer2Table::SetView(const IpAddress& address, Layer2View view, Model* mode
                           Changes* changes) {
   const auto it = model->layer2.try_emplace(address).first;
   Layer2View before = std::exchange(it->second, std::move(view));
+  const Layer2View& now = it->second;
   if (!before.ranks.empty()) --owned_[before.ranks.front()];
-  if (!it->second.ranks.empty()) ++owned_[it->second.ranks.front()];
-  if (it->second.crowded)
-    unfilled_.insert(address);
-  else
-    unfilled_.erase(address);
-  if (it->second.services.empty()) model->layer2.erase(it);
+  if (!now.ranks.empty()) ++owned_[now.ranks.front()];
+  for (const std::string& node : before.ranks) {
+    const auto ranked = ranked_.find(node);
+    ranked->second.erase(address);
+    if (ranked->second.empty()) ranked_.erase(ranked);
+  }
+  for (const std::string& node : now.ranks) ranked_[node].insert(address);
+  const auto keep = [&](std::set<IpAddress>* set, bool wanted) {
+    if (wanted)
+      set->insert(address);
+    else
+      set->erase(address);
+  };
+  const bool known = !now.services.empty();
+  keep(&unsettled_, known && (now.makeshift || now.ranks.size() < WatchGraph::kRanks));
+  keep(&unfilled_, now.crowded);
+  if (!known) model->layer2.erase(it);
   changes->try_emplace(address, std::move(before));
 }
 
@@ -238,16 +250,27 @@ void Layer2Table::Write(const IpAddress& address, const Layer2View& before, cons
 
 void Layer2Table::Touch(const NodeChanges& nodes, const std::set<std::string>& services,
                         const Model& model) {
-  bool all = std::exchange(all_touched_, false);
+  const auto touch = [this](const std::set<IpAddress>& addresses) {
+    for (const IpAddress& address : addresses) {
+      if (services_of_.contains(address)) touched_.insert(address);
+    }
+  };
+  bool any = false;
   for (const auto& [name, before] : nodes) {
-    const auto now = model.nodes.find(name);
-    all |= !before || now == model.nodes.end() || !SameForLayer2(*before, now->second);
+    const auto it = model.nodes.find(name);
+    const NodeView* now = it == model.nodes.end() ? nullptr : &it->second;
+    if (before && now != nullptr && SameForLayer2(*before, *now)) continue;
+    any = true;
+    if (const auto ranked = ranked_.find(name); ranked != ranked_.end()) touch(ranked->second);
+    if (before) touch(before->taken_over);
+    if (now != nullptr) touch(now->taken_over);
   }
+  if (any) touch(unsettled_);
   for (const std::string& service : services) {
     if (const auto it = held_.find(service); it != held_.end())
       touched_.insert(it->second.addresses.begin(), it->second.addresses.end());
   }
-  if (!all) return;
+  if (!std::exchange(all_touched_, false)) return;
   for (const auto& [address, holders] : services_of_) touched_.insert(address);
 }
 

@@ -81,9 +81,11 @@ class Layer2Table {
   std::map<std::string, std::string> interfaces_;  // spec.interface by pool
   std::map<std::string, Holding> held_;            // by Service
   std::map<IpAddress, std::set<std::string>> services_of_;
-  std::map<IpAddress, Loaded> loaded_;   // of an earlier run
-  std::map<std::string, size_t> owned_;  // addresses by owner
-  std::set<IpAddress> unfilled_;         // fewer standbys than nodes that could stand by
+  std::map<IpAddress, Loaded> loaded_;                 // of an earlier run
+  std::map<std::string, size_t> owned_;                // addresses by owner
+  std::map<std::string, std::set<IpAddress>> ranked_;  // addresses by ranked node
+  std::set<IpAddress> unsettled_;  // those to which a node that is not ranked may matter
+  std::set<IpAddress> unfilled_;   // fewer standbys than nodes that could stand by
   WatchGraph graph_;
   WatchTable watches_;
   std::set<IpAddress> touched_;

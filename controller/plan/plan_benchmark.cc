@@ -1,6 +1,7 @@
 // What planning costs at 10,000 Services, 1,000 nodes and 50 racks: the first plan, then one change
 // at a time. Every node runs a speaker; each rack has its own subnet and leaf; each Service has
-// three endpoints. The argument is the share of Services with externalTrafficPolicy Local, percent.
+// three endpoints. And Layer 2, see below. The argument is the share of Services with
+// externalTrafficPolicy Local, percent.
 
 #include <malloc.h>
 
@@ -143,6 +144,72 @@ void OneBgpConfChange(benchmark::State& state) {
   Report(state, before, planner->visits());
 }
 BENCHMARK(OneBgpConfChange)->Unit(benchmark::kMicrosecond);
+
+// 5,000 Layer 2 addresses on one segment of 200 nodes. A Service has an endpoint on each of three
+// nodes.
+constexpr int kSegmentNodes = 200;
+constexpr int kLayer2Addresses = 5000;
+
+kube::Node SegmentNode(int i, bool ready = true) {
+  kube::Node node = MakeNode(NodeName(i), absl::StrCat("10.2.0.", i + 1));
+  node.ready = ready ? kube::ConditionStatus::kTrue : kube::ConditionStatus::kFalse;
+  return node;
+}
+
+std::unique_ptr<Planner> FillSegment(int local_percent) {
+  auto planner = std::make_unique<Planner>();
+  planner->SetWatchSecret("secret");
+  network::Eip eip;
+  eip.meta.name = "pool";
+  eip.interface = "eth0";
+  planner->Upsert(eip);
+  for (int i = 0; i < kSegmentNodes; ++i) {
+    planner->Upsert(SegmentNode(i));
+    planner->SetFact(MakeSpeaker(NodeName(i)));
+    planner->SetFact(MakePrefixes(NodeName(i), {absl::StrCat("eth0 10.2.0.", i + 1, "/16")}));
+    planner->SetFact({NodeName(i), kModesFact, {kLayer2Mode}, absl::FromUnixSeconds(1)});
+  }
+  for (int i = 0; i < kLayer2Addresses; ++i) {
+    const std::string service = absl::StrCat("s", i);
+    planner->Upsert(MakeService(service, i % 100 < local_percent ? kube::TrafficPolicy::kLocal
+                                                                 : kube::TrafficPolicy::kCluster));
+    planner->Upsert(MakeSlice(
+        service, {NodeName(i * 7 % kSegmentNodes), NodeName((i * 13 + 31) % kSegmentNodes),
+                  NodeName((i * 29 + 77) % kSegmentNodes)}));
+    planner->SetLayer2(
+        absl::StrCat("default/", service), "pool",
+        {IpAddress::FromV4((10u << 24) + (2u << 16) + 4096 + static_cast<uint32_t>(i))});
+  }
+  return planner;
+}
+
+void FirstLayer2Plan(benchmark::State& state) {
+  for (auto _ : state) {
+    state.PauseTiming();
+    std::unique_ptr<Planner> planner = FillSegment(static_cast<int>(state.range(0)));
+    state.ResumeTiming();
+    benchmark::DoNotOptimize(planner->Step());
+    state.PauseTiming();
+    planner.reset();
+    state.ResumeTiming();
+  }
+}
+BENCHMARK(FirstLayer2Plan)->Arg(0)->Arg(100)->Unit(benchmark::kMillisecond);
+
+// Lost and back, one node after the other.
+void OneLayer2NodeChange(benchmark::State& state) {
+  std::unique_ptr<Planner> planner = FillSegment(static_cast<int>(state.range(0)));
+  planner->Step();
+  const Visits before = planner->visits();
+  int turn = 0;
+  for (auto _ : state) {
+    planner->Upsert(SegmentNode(turn / 2 % kSegmentNodes, turn % 2 == 1));
+    benchmark::DoNotOptimize(planner->Step());
+    ++turn;
+  }
+  Report(state, before, planner->visits());
+}
+BENCHMARK(OneLayer2NodeChange)->Arg(0)->Arg(100)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace openelb::plan
