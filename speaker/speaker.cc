@@ -126,7 +126,6 @@ void Speaker::TickLayer2() {
 void Speaker::TickVip() {
   vip_->Tick();
   if (vip_->TakeChanged()) ReportSoon();
-  if (vip_->TakeHeardChanged()) ReportFacts();
 }
 
 void Speaker::Stop() {
@@ -210,6 +209,7 @@ void Speaker::ReportFacts() {
 }
 
 void Speaker::Report() {
+  if (vip_ && vip_->TakeHeardChanged()) ReportFacts();
   plan::v1::Observed observed = bgp_.Observed();
   if (layer2_) AddProblems(layer2_->problems(), &observed);
   if (vip_) {

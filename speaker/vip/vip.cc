@@ -8,6 +8,8 @@ namespace openelb::vip {
 namespace {
 
 constexpr absl::Duration kRetry = absl::Seconds(1);
+// RFC 5227 2.4, DEFEND_INTERVAL: two that never give way must not fill the segment.
+constexpr absl::Duration kDefend = absl::Seconds(10);
 
 vrrp::RouterConfig ConfigOf(const link::VrrpName& name, const link::VrrpInstance& planned) {
   return {.interface = name.interface,
@@ -101,7 +103,7 @@ void Vip::OnHeardChanged() {
     now.insert(absl::StrCat(router.key.interface, " ", static_cast<int>(router.key.family), " ",
                             router.key.vrid));
   }
-  if (std::exchange(heard_, now) != now) heard_changed_ = true;
+  if (std::exchange(heard_, now) != now) heard_changed_ = changed_ = true;
 }
 
 // ---- what neighbours are told ----
@@ -148,9 +150,12 @@ void Vip::OnConflict(const std::string& interface, const layer2::Conflict& confl
     announced.conflict = over ? ""
                               : absl::StrCat("another station, ", conflict.mac.ToString(),
                                              ", answers for it on ", interface);
-    // VRRP made us the Active: the last announcement is what neighbours believe.
-    if (!over) wire_.Announce(interface, conflict.address);
     problems_due_ = true;
+    const absl::Duration now = clock_->Monotonic();
+    if (over || now < announced.defend_at) continue;
+    // VRRP made us the Active: the last announcement is what neighbours believe.
+    announced.defend_at = now + kDefend;
+    wire_.Announce(interface, conflict.address);
   }
 }
 

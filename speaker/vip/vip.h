@@ -67,8 +67,9 @@ class Vip final : private vrrp::Observer, private layer2::Layer2Observer {
   using Place = std::pair<int, IpAddress>;
   struct Announced {
     std::string interface;
-    std::string error;     // why it cannot be announced
-    std::string conflict;  // who else claims it
+    std::string error;                                     // why it cannot be announced
+    std::string conflict;                                  // who else claims it
+    absl::Duration defend_at = -absl::InfiniteDuration();  // not before
   };
 
   void OnRouterChanged(const vrrp::RouterKey& router) override;

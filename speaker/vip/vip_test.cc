@@ -334,6 +334,17 @@ TEST_F(VipTest, AnotherStationThatClaimsTheAddressIsNamed) {
   Run(absl::Minutes(5));
   EXPECT_THAT(vip.problems(), IsEmpty()) << "not heard again";
 
+  Mark();
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_TRUE(host_->Send(io::SimSegment::kInterface, claim).ok());
+    Run(absl::Milliseconds(100));
+  }
+  EXPECT_EQ(Times("gratuitous request 192.168.50.100 is 01").size(), 3 * 5U) << "in 30 s";
+  vip.Apply({});
+  Run(kInterval);
+  vip.Apply(Plan(100));
+  Run(absl::Seconds(5));
+
   ASSERT_TRUE(host_->Send(io::SimSegment::kInterface, claim).ok());
   Run(absl::Seconds(1));
   EXPECT_EQ(vip.problems().size(), 1U);
