@@ -27,8 +27,10 @@
 #include "api/base/random.h"
 #include "api/base/signals.h"
 #include "api/base/version.h"
+#include "speaker/bfd/watch_thread.h"
 #include "speaker/io/epoll_io.h"
 #include "speaker/io/epoll_packet.h"
+#include "speaker/io/epoll_udp.h"
 #include "speaker/io/epoll_vrrp.h"
 #include "speaker/link/endpoint.h"
 #include "speaker/link/grpc_client.h"
@@ -159,7 +161,11 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
     return 1;
   }
   std::optional<io::EpollPacket> packets;
-  if (flags.enable_layer2) packets.emplace(io->get());
+  std::optional<io::EpollUdp> claims;
+  if (flags.enable_layer2) {
+    packets.emplace(io->get());
+    claims.emplace(io->get());
+  }
   const std::unique_ptr<io::EpollVrrp> vrrp = OpenVrrp(flags, io->get(), &log);
   std::optional<io::EpollPacket> vip_packets;
   if (vrrp != nullptr) vip_packets.emplace(io->get());
@@ -169,7 +175,17 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
   const auto open_link = [&](link::PlanLink::Handler* handler) {
     return std::make_unique<link::GrpcClient>(MakeGrpcOptions(flags), handler, post);
   };
-  Speaker speaker({.link = MakeLinkOptions(flags, &random), .plan_max_age = flags.plan_max_age},
+  std::optional<io::EpollUdp> bfd;
+  const auto open_watch = [&](bfd::Observer* observer) -> std::unique_ptr<bfd::Watch> {
+    auto watch = bfd::WatchThread::Start(&clock, &random, &log, post, observer);
+    if (watch.ok()) return std::move(*watch);
+    log.Error("BFD has no thread of its own", {{"error", watch.status().message()}});
+    return std::make_unique<bfd::LocalWatch>(&bfd.emplace(io->get()), &clock, &random, &log,
+                                             observer);
+  };
+  Speaker speaker({.link = MakeLinkOptions(flags, &random),
+                   .plan_max_age = flags.plan_max_age,
+                   .layer2_probe_before_claim = flags.layer2_probe},
                   {.clock = &clock,
                    .random = &random,
                    .disk = disk.get(),
@@ -178,6 +194,8 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
                    .log = &log,
                    .observer = &exporter,
                    .packets = packets ? &*packets : nullptr,
+                   .claims = claims ? &*claims : nullptr,
+                   .open_watch = open_watch,
                    .vrrp = vrrp.get(),
                    .vip_packets = vip_packets ? &*vip_packets : nullptr});
 
@@ -213,6 +231,7 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
     const absl::Duration waited = clock.Monotonic() - stopped;
     if (waited >= kMaxStop || (waited >= kGoodbye && !(*io)->lingering())) break;
     (*io)->RunOnce(kGoodbye);
+    speaker.Linger();
   }
   return 0;
 }

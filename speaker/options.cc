@@ -39,6 +39,11 @@ void DeclareSpeakerFlags(FlagSet* flags, SpeakerFlags* options) {
   flags->Duration("plan-max-age", &options->plan_max_age,
                   "a kept plan that no controller has confirmed for so long starts no BGP");
 
+  flags->Group("Layer 2");
+  flags->Bool("layer2-probe", &options->layer2_probe,
+              "ask on the wire whether an address is free before each take-over, which then takes "
+              "0.6 s longer");
+
   DeclareCommonFlags(flags, &options->common);
 
   // OpenELB's speaker has these.

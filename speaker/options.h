@@ -27,6 +27,7 @@ struct SpeakerFlags {
   std::string token_file;
   bool plan_insecure = false;
   bool enable_layer2 = true;
+  bool layer2_probe = false;
   bool enable_keepalived_vip = true;
 };
 

@@ -75,7 +75,14 @@ Speaker::Speaker(SpeakerOptions options, Seams seams)
       bgp_(seams_.io, seams_.clock, seams_.random, seams_.log, this) {
   seams_.io->SetHandler(this);
   if (seams_.packets != nullptr) {
-    layer2_.emplace(options_.link.node, seams_.packets, seams_.clock, seams_.random, seams_.log);
+    layer2_.emplace(layer2::OwnerOptions{.node = options_.link.node,
+                                         .probe_before_claim = options_.layer2_probe_before_claim},
+                    layer2::Owner::Seams{.packets = seams_.packets,
+                                         .udp = seams_.claims,
+                                         .open_watch = seams_.open_watch,
+                                         .clock = seams_.clock,
+                                         .random = seams_.random,
+                                         .log = seams_.log});
   }
   if (seams_.vrrp != nullptr) {
     vip_.emplace(seams_.vrrp, seams_.vip_packets, seams_.clock, seams_.random, seams_.log);
@@ -114,13 +121,19 @@ absl::Duration Speaker::NextWakeup() const {
                    vip_ ? vip_->NextWakeup() : absl::InfiniteDuration()});
 }
 
-// The first controller that vouches for the plan in force settles what a saved one left open.
 void Speaker::TickLayer2() {
-  if (link_.confirmed() && announced_ && !std::exchange(layer2_confirmed_, true)) {
-    layer2_->Apply(store_.state(), Everything(store_.state()).layer2, /*confirmed=*/true);
-  }
+  if (link_.confirmed() && announced_) layer2_->Confirm();
   layer2_->Tick();
-  if (layer2_->TakeProblemsChanged()) ReportBy(Now());
+  if (stopped_) return;
+  if (layer2_->TakeStateChanged()) {
+    ReportOwned();
+    ReportBy(Now());
+  }
+  if (layer2_->TakeFactsChanged()) ReportFacts();
+}
+
+void Speaker::Linger() {
+  if (layer2_) layer2_->Tick();
 }
 
 void Speaker::TickVip() {
@@ -134,6 +147,7 @@ void Speaker::Stop() {
   link_.Stop(plan.instance.has_value() && plan.instance->leave_on_stop, Now());
   bgp_.Stop();
   if (vip_) vip_->Stop();
+  if (layer2_) layer2_->Stop();
   plan_file_.Flush(Now(), seams_.clock->Wall());
 }
 
@@ -147,7 +161,7 @@ void Speaker::Announce(const link::PlanChanges& changes) {
   const link::PlanChanges first = announced_ ? link::PlanChanges() : Everything(plan);
   const link::PlanChanges& due = announced_ ? changes : first;
   bgp_.Apply(plan, due);
-  if (layer2_) layer2_->Apply(plan, due.layer2, link_.confirmed());
+  if (layer2_) layer2_->Apply(plan, due, link_.confirmed());
   if (vip_ && (changes.vrrp || !announced_)) vip_->Apply(plan);
   announced_ = plan.generation;
   ReportSoon();
@@ -204,8 +218,25 @@ void Speaker::ReportFacts() {
     const std::vector<std::string> heard(vip_->heard().begin(), vip_->heard().end());
     *facts.add_facts() = MakeFact(node, "vrrp-heard", heard, now);
   }
+  if (layer2_) {
+    const std::set<std::string> silent = layer2_->no_carrier();
+    *facts.add_facts() = MakeFact(node, "no-carrier", {silent.begin(), silent.end()}, now);
+    std::vector<std::string> taken;
+    for (const IpAddress& address : layer2_->taken_over()) taken.push_back(address.ToString());
+    *facts.add_facts() = MakeFact(node, "taken-over", taken, now);
+  }
   *facts.add_facts() = MakeFact(node, "speaker", {options_.link.version}, now);
   link_.SendFacts(std::move(facts), Now());
+}
+
+void Speaker::ReportOwned() {
+  plan::v1::Layer2Owned owned;
+  for (const auto& [address, since] : layer2_->owned()) {
+    plan::v1::OwnedAddress* entry = owned.add_addresses();
+    entry->set_address(address.ToString());
+    *entry->mutable_since() = MakeTimestamp(since);
+  }
+  link_.SendLayer2Owned(std::move(owned), Now());
 }
 
 void Speaker::Report() {

@@ -26,6 +26,7 @@
 #include "speaker/bgp/instance.h"
 #include "speaker/io/io.h"
 #include "speaker/io/packet_io.h"
+#include "speaker/io/udp.h"
 #include "speaker/layer2/owner.h"
 #include "speaker/link/link.h"
 #include "speaker/link/plan_file.h"
@@ -51,6 +52,8 @@ struct SpeakerOptions {
   absl::Duration report_every = absl::Seconds(5);
   // How often at most what is on the wire is reported.
   absl::Duration wire_report_every = absl::Milliseconds(100);
+  // Asks on the wire before each take-over of a Layer 2 address.
+  bool layer2_probe_before_claim = false;
 };
 
 class Speaker final : public io::IoHandler, public link::PlanLink::Handler, private bgp::Observer {
@@ -65,8 +68,12 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
     std::function<std::unique_ptr<link::PlanLink>(link::PlanLink::Handler*)> open_link;
     Logger* log;
     SpeakerObserver* observer = nullptr;
-    io::PacketIo* packets = nullptr;      // null: Layer 2 addresses are left to other speakers
-    io::VrrpIo* vrrp = nullptr;           // null: virtual routers are left to other speakers
+    // Null: Layer 2 addresses are left to other speakers. Else the next two are set as well.
+    io::PacketIo* packets = nullptr;
+    io::Udp* claims = nullptr;
+    std::function<std::unique_ptr<bfd::Watch>(bfd::Observer*)> open_watch{};
+    // Null: virtual routers are left to other speakers.
+    io::VrrpIo* vrrp = nullptr;
     io::PacketIo* vip_packets = nullptr;  // goes with `vrrp`, and is not `packets`
   };
   Speaker(SpeakerOptions options, Seams seams);
@@ -81,6 +88,8 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
   // Says goodbye to controller and peers, as the plan says a stop is meant, and saves the plan.
   // What this sends is on its way once Io has closed its connections; destroy the speaker then.
   void Stop();
+  // To be called after each round of the event loop in between: lets go of what others take over.
+  void Linger();
 
   const link::PlanStore& store() const { return store_; }
   const link::Link& link() const { return link_; }
@@ -115,6 +124,7 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
   void TickVip();
   void LogApplied(const link::PlanChanges& changes);
   void ReportFacts();
+  void ReportOwned();
   // Tells the controller of sessions and problems, and the log of problems that came or went.
   void Report();
   void ReportBy(absl::Duration when);
@@ -129,7 +139,6 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
   bgp::Instance bgp_;
   std::optional<layer2::Owner> layer2_;
   std::optional<vip::Vip> vip_;
-  bool layer2_confirmed_ = false;  // a controller has vouched for a plan since the start
   bool waiting_ = false;
   bool stopped_ = false;
   std::optional<plan::Generation> announced_;  // of the plan last given to the protocol speakers

@@ -54,7 +54,7 @@ bool TakeClaim(Reader* reader, Claim* claim) {
   const int bits = FamilyBits(static_cast<Family>(family));
   if (!reader->Take(static_cast<size_t>(bits) / 8, &address)) return false;
   claim->address = IpAddress::FromBytes(address);
-  return claim->rank != 0 && !claim->address.IsUnspecified() && !claim->address.IsMulticast();
+  return !claim->address.IsUnspecified() && !claim->address.IsMulticast();
 }
 
 }  // namespace

@@ -24,11 +24,11 @@
 
 namespace openelb::layer2 {
 
-// "I own this address."
+// "I own this address", or no longer.
 struct Claim {
   IpAddress address;  // unicast
   uint64_t turn = 0;  // of the plan that the sender holds
-  uint8_t rank = 1;   // of the sender, 1..255
+  uint8_t rank = 1;   // of the sender, 1..255; 0: it gives the address up
   bool operator==(const Claim&) const = default;
 };
 

@@ -112,7 +112,6 @@ TEST(ClaimTest, WrongDatagramsAreDroppedForTheirReason) {
       {"half an address", Signed(absl::StrCat(kHeader, "04 01 0000000000000005 ac1600")),
        "content"},
       {"family 5", Signed(absl::StrCat(kHeader, "05 01 0000000000000005 ac160002")), "content"},
-      {"rank 0", Signed(absl::StrCat(kHeader, "04 00 0000000000000005 ac160002")), "content"},
       {"no address", Signed(absl::StrCat(kHeader, "04 01 0000000000000005 00000000")), "content"},
       {"multicast", Signed(absl::StrCat(kHeader, "04 01 0000000000000005 e0000001")), "content"},
   };

@@ -1,131 +1,227 @@
 #include "speaker/layer2/owner.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "speaker/bfd/key_roll.h"
 
 namespace openelb::layer2 {
 namespace {
 
+using Action = Verdict::Action;
+
 constexpr absl::Duration kRetry = absl::Seconds(5);
+
+bfd::PeerConfig ToPeerConfig(const link::BfdName& name, const link::BfdSession& session) {
+  return {.key = {name.peer, name.interface},
+          .local = session.local,
+          .session = {.desired_min_tx = session.desired_min_tx,
+                      .required_min_rx = session.required_min_rx,
+                      .detect_mult = session.detect_mult,
+                      .authentication = bfd::SharedSecret(session.secret)}};
+}
 
 }  // namespace
 
-Owner::Owner(std::string node, io::PacketIo* io, const Clock* clock, Random* random, Logger* log)
-    : node_(std::move(node)), clock_(clock), log_(log), layer2_(io, clock, random, this) {}
+Owner::Owner(OwnerOptions options, Seams seams)
+    : options_(std::move(options)),
+      seams_(std::move(seams)),
+      layer2_(seams_.packets, seams_.clock, seams_.random, this),
+      claims_(seams_.udp, seams_.clock, seams_.log, this),
+      watch_(seams_.open_watch(this)) {
+  OnInterfacesChanged();
+}
 
 Owner::~Owner() = default;
 
-void Owner::Apply(const link::PlanState& plan, const std::set<IpAddress>& changed, bool confirmed) {
-  for (const IpAddress& address : changed) {
+// ---- the plan ----
+
+void Owner::Apply(const link::PlanState& plan, const link::PlanChanges& changes, bool confirmed) {
+  const bool start = !std::exchange(started_, true);
+  confirmed_ |= confirmed;
+  if (changes.bfd) ApplySessions(plan);
+  for (const IpAddress& address : changes.layer2) {
     const auto planned = plan.layer2.find(address);
-    const bool ours = planned != plan.layer2.end() && planned->second.ranks.front().node == node_;
-    const auto held = held_.find(address);
-    if (held != held_.end() && (!ours || held->second.interface != planned->second.interface)) {
-      LetGo(address);
-    } else if (held != held_.end() && held->second.state == State::kOwned) {
-      continue;
-    }
-    if (ours) Take(address, planned->second.interface, /*probe=*/!confirmed);
+    ApplyAddress(address, planned == plan.layer2.end() ? nullptr : &planned->second, start,
+                 confirmed);
   }
+}
+
+void Owner::ApplySessions(const link::PlanState& plan) {
+  std::vector<bfd::PeerConfig> peers;
+  locals_.clear();
+  for (const auto& [name, session] : plan.bfd) {
+    peers.push_back(ToPeerConfig(name, session));
+    locals_[name] = session.local;
+  }
+  neighbors_.Apply(plan.bfd, Now());
+  claims_.Apply(plan.bfd);
+  watch_->Apply(peers);
+  refresh_at_ = neighbors_.AnyUnknown() ? Now() : absl::InfiniteDuration();
+}
+
+void Owner::ApplyAddress(const IpAddress& address, const link::Layer2Address* planned, bool start,
+                         bool confirmed) {
+  auto entry = held_.find(address);
+  size_t rank = 0;
+  if (planned != nullptr) {
+    const auto ours = std::find_if(planned->ranks.begin(), planned->ranks.end(),
+                                   [this](const auto& each) { return each.node == options_.node; });
+    if (ours == planned->ranks.end())
+      planned = nullptr;
+    else
+      rank = static_cast<size_t>(ours - planned->ranks.begin());
+  }
+  if (planned == nullptr) {
+    if (entry == held_.end()) return;
+    LetGo(entry);
+    SetIndexed(entry, false);
+    Schedule(entry, absl::InfiniteDuration());
+    SetProblem(address, "");
+    held_.erase(entry);
+    return;
+  }
+  const bool added = entry == held_.end();
+  if (added) entry = held_.emplace(address, Held{}).first;
+  Standing& standing = entry->second.standing;
+  const link::Layer2Address before = added ? link::Layer2Address{} : standing.planned;
+  const bool moved =
+      added || before.turn != planned->turn || before.ranks.front() != planned->ranks.front();
+  if (!added && ((moved && rank != 0) || before.interface != planned->interface)) LetGo(entry);
+  if (!added) SetIndexed(entry, false);
+  standing.planned = *planned;
+  standing.rank = rank;
+  SetIndexed(entry, true);
+  if (start || !confirmed) standing.unsure |= added;
+  if (moved && rank == 0 && confirmed && !start) {
+    standing.said.clear();
+    standing.unsure = false;
+    Take(entry);
+  } else {
+    Review(entry);
+  }
+  if (entry->second.state == State::kOwned) settled_at_ = Now();
+}
+
+void Owner::SetIndexed(Entry entry, bool indexed) {
+  const link::Layer2Address& planned = entry->second.standing.planned;
+  for (const link::Layer2Rank& rank : planned.ranks) {
+    if (!rank.bfd_peer) continue;
+    const link::BfdName name{planned.interface, *rank.bfd_peer};
+    if (indexed) {
+      of_neighbor_[name].insert(entry->first);
+    } else if (const auto it = of_neighbor_.find(name); it != of_neighbor_.end()) {
+      it->second.erase(entry->first);
+      if (it->second.empty()) of_neighbor_.erase(it);
+    }
+  }
+}
+
+void Owner::Confirm() {
+  if (std::exchange(confirmed_, true)) return;
+  for (auto entry = held_.begin(); entry != held_.end(); ++entry) Review(entry);
 }
 
 void Owner::Stop() {
-  while (!held_.empty()) LetGo(held_.begin()->first);
+  leaving_ = true;
+  for (auto entry = held_.begin(); entry != held_.end(); ++entry) {
+    if (entry->second.state == State::kOwned) {
+      SayClaim(entry);
+      Schedule(entry, absl::InfiniteDuration());
+    } else {
+      LetGo(entry);
+    }
+  }
+  SendClaims();
+  watch_->Stop();
 }
 
-void Owner::Take(const IpAddress& address, const std::string& interface, bool probe) {
-  Held& held = held_[address];
-  held.interface = interface;
-  const absl::Status status =
-      probe ? layer2_.Probe(interface, address) : layer2_.Own(interface, address);
-  if (!status.ok()) {
-    SetState(&held, State::kFailed);
-    held.retry_at = clock_->Monotonic() + kRetry;
-    retries_.insert(address);
-    return SetProblem(address, std::string(status.message()));
+// ---- one address ----
+
+void Owner::Review(Entry entry) {
+  Held& held = entry->second;
+  if (held.state == State::kOwned || leaving_) return;
+  const Standing& standing = held.standing;
+  const Verdict verdict = Judge(standing, {.neighbors = neighbors_,
+                                           .confirmed = confirmed_,
+                                           .frames_pass = FramesPass(standing.planned.interface),
+                                           .now = Now()});
+  switch (verdict.action) {
+    case Action::kAnswer:
+      if (!options_.probe_before_claim) return Take(entry);
+      return Ask(entry);
+    case Action::kAsk:
+      if (held.state == State::kStandingBy && verdict.not_before > Now()) {
+        return Schedule(entry, verdict.not_before);
+      }
+      return Ask(entry);
+    case Action::kStandBy:
+      if (held.state == State::kStandingBy) return;
+      LetGo(entry);
+      return;
   }
-  SetState(&held, probe ? State::kProbed : State::kOwned);
-  held.retry_at = absl::InfiniteDuration();
-  retries_.erase(address);
-  if (probe) return;
+}
+
+void Owner::Take(Entry entry) {
+  auto& [address, held] = *entry;
+  if (held.state == State::kOwned) return;
+  const std::string& interface = held.standing.planned.interface;
+  const absl::Status status = layer2_.Own(interface, address);
+  if (!status.ok()) return Fail(entry, status);
+  held.state = State::kOwned;
+  held.standing.unsure = false;
+  held.standing.station.reset();
+  rivals_.erase(address);
+  Schedule(entry, absl::InfiniteDuration());
+  held.owned_at = Now();
+  owned_[address] = seams_.clock->Wall();
+  state_changed_ = true;
+  if (held.standing.rank > 0) settled_at_ = std::min(settled_at_, Now() + kSettled);
   SetProblem(address, "");
-  log_->Info("address owned", {{"address", address.ToString()}, {"interface", interface}});
+  SayClaim(entry);
+  seams_.log->Info("address owned", {{"address", address.ToString()},
+                                     {"interface", interface},
+                                     {"rank", held.standing.rank + 1}});
 }
 
-void Owner::LetGo(const IpAddress& address) {
-  const auto it = held_.find(address);
-  layer2_.Stop(it->second.interface, address);
-  if (it->second.state == State::kOwned) {
-    --owned_;
-    log_->Info("address no longer owned",
-               {{"address", address.ToString()}, {"interface", it->second.interface}});
+void Owner::Ask(Entry entry) {
+  auto& [address, held] = *entry;
+  if (held.state == State::kAsked) return;
+  if (held.ask_again_at > Now()) return Schedule(entry, held.ask_again_at);
+  const absl::Status status = layer2_.Probe(held.standing.planned.interface, address);
+  if (!status.ok()) return Fail(entry, status);
+  held.state = State::kAsked;
+  Schedule(entry, absl::InfiniteDuration());
+}
+
+void Owner::LetGo(Entry entry) {
+  auto& [address, held] = *entry;
+  const std::string& interface = held.standing.planned.interface;
+  layer2_.Stop(interface, address);
+  if (held.state == State::kOwned) {
+    owned_.erase(address);
+    state_changed_ = true;
+    seams_.log->Info("address no longer owned",
+                     {{"address", address.ToString()}, {"interface", interface}});
+    if (taken_over_.erase(address) > 0) facts_changed_ = true;
   }
-  held_.erase(it);
-  retries_.erase(address);
   SetProblem(address, "");
+  rivals_.erase(address);
+  held.state = State::kStandingBy;
+  Schedule(entry, absl::InfiniteDuration());
 }
 
-void Owner::SetState(Held* held, State state) {
-  if (held->state == State::kOwned) --owned_;
-  held->state = state;
-  if (state == State::kOwned) ++owned_;
+void Owner::Fail(Entry entry, const absl::Status& status) {
+  entry->second.state = State::kFailed;
+  Schedule(entry, Now() + kRetry);
+  SetProblem(entry->first, std::string(status.message()));
 }
 
-void Owner::SetProblem(const IpAddress& address, std::string sentence) {
-  const auto it = problems_.find(address);
-  if (it == problems_.end() ? sentence.empty() : it->second == sentence) return;
-  problems_changed_ = true;
-  if (sentence.empty()) {
-    log_->Info("address is well again", {{"address", address.ToString()}});
-    problems_.erase(it);
-    return;
-  }
-  log_->Warning("address not as planned", {{"address", address.ToString()}, {"error", sentence}});
-  problems_[address] = std::move(sentence);
-}
-
-void Owner::OnProbed(const std::string& interface, const ProbeResult& result) {
-  const auto it = held_.find(result.address);
-  if (it == held_.end() || it->second.state != State::kProbed) return;
-  if (result.outcome == ProbeOutcome::kFree) return Take(result.address, interface, false);
-  SetState(&it->second, State::kStandingBy);
-  it->second.retry_at = clock_->Monotonic() + kRetry;
-  retries_.insert(result.address);
-  SetProblem(result.address, absl::StrCat("station ", result.mac.ToString(), " answers for it on ",
-                                          interface, "; standing by until a controller decides"));
-}
-
-void Owner::OnConflict(const std::string& interface, const Conflict& conflict) {
-  const auto it = held_.find(conflict.address);
-  if (it == held_.end() || it->second.state != State::kOwned) return;
-  if (conflict.phase == ConflictPhase::kOver) return SetProblem(conflict.address, "");
-  SetProblem(conflict.address, absl::StrCat("another station, ", conflict.mac.ToString(),
-                                            ", answers for it on ", interface));
-  // The plan made us the owner: the last announcement is what neighbours believe.
-  layer2_.Announce(interface, conflict.address);
-}
-
-void Owner::OnInterfacesChanged() {
-  const absl::Duration now = clock_->Monotonic();
-  for (const IpAddress& address : retries_) held_.at(address).retry_at = now;
-}
-
-void Owner::Tick() {
-  layer2_.Tick();
-  const absl::Duration now = clock_->Monotonic();
-  for (const IpAddress& address : std::set<IpAddress>(retries_)) {
-    const Held& held = held_.at(address);
-    if (held.retry_at > now) continue;
-    Take(address, held.interface, /*probe=*/held.state == State::kStandingBy);
-  }
-}
-
-absl::Duration Owner::NextWakeup() const {
-  absl::Duration next = layer2_.NextWakeup();
-  for (const IpAddress& address : retries_) next = std::min(next, held_.at(address).retry_at);
-  return next;
+void Owner::Schedule(Entry entry, absl::Duration due) {
+  Held& held = entry->second;
+  due_.erase({held.due, entry->first});
+  held.due = due;
+  if (due < absl::InfiniteDuration()) due_.insert({due, entry->first});
 }
 
 }  // namespace openelb::layer2

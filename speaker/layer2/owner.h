@@ -1,81 +1,177 @@
 #pragma once
-// What the plan says of Layer 2 addresses, done on this node: the owner of an address answers for
-// it, nobody else does.
+// What the plan says of Layer 2 addresses, done on this node together with the other nodes that it
+// ranks: one of them answers for an address, and another takes over when that one is gone, whatever
+// becomes of controllers.
 //
-//   an address is  because of                              and leaves that when
-//   not ours       the plan ranks another node first       the plan ranks us first
-//   probed         ours by a saved plan, whose owner may   nobody else has it: owned; somebody has:
-//                  have been replaced meanwhile            standing by
-//   standing by    somebody else answers for it            a controller says that it is ours:
-//   owned;
-//                                                          some seconds pass: probed
-//   owned          a controller's plan, or a free address  the plan ranks another node first
-//   failed         its interface is not there              that changes, or some seconds pass
+//   an address is  because of                                    and leaves that when
+//   standing by    a better ranked node is there, or another     none is any more: owned; nobody
+//                  one answers for it                            knows: asked for
+//   asked for      somebody may answer for it (standing.h)       nobody does: owned; somebody:
+//   standing
+//                                                                by, and asked for again some
+//                                                                seconds later
+//   owned          the plan, or nobody better is there           the plan moves it to another node,
+//   or a
+//                                                                node with a better right claims
+//                                                                it: standing by
+//   failed         its interface is not there                    that changes, or some seconds pass
+//
+// Life of a take-over: the BFD session with the owner goes down, every address that the owner had
+// and we are next for is announced, and the others that are ranked get our claims. Whoever comes
+// back hears an answer to its question and stands by, and the controller is told, which makes us
+// the owner in the plan as well. Two who answered on both sides of a cut hear each other's claims
+// once their session is up, or as soon as one hears the other's announcement; the one with the
+// lesser right stops.
 
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/base/clock.h"
 #include "api/base/log.h"
 #include "api/base/random.h"
+#include "speaker/bfd/watch.h"
 #include "speaker/io/packet_io.h"
+#include "speaker/io/udp.h"
+#include "speaker/layer2/claims.h"
 #include "speaker/layer2/layer2.h"
+#include "speaker/layer2/neighbors.h"
+#include "speaker/layer2/standing.h"
 #include "speaker/link/plan_state.h"
 
 namespace openelb::layer2 {
 
-class Owner final : private Layer2Observer {
+struct OwnerOptions {
+  std::string node;  // ours, as plans name it
+  // Asks on the wire before each take-over, which then takes most of a second longer.
+  bool probe_before_claim = false;
+};
+
+class Owner final : private Layer2Observer, private bfd::Observer, private ClaimsObserver {
  public:
-  // All outlive it. `node`: ours, as plans name it.
-  Owner(std::string node, io::PacketIo* io, const Clock* clock, Random* random, Logger* log);
+  // All outlive it.
+  struct Seams {
+    io::PacketIo* packets;
+    io::Udp* udp;  // for claims
+    std::function<std::unique_ptr<bfd::Watch>(bfd::Observer*)> open_watch;
+    const Clock* clock;
+    Random* random;
+    Logger* log;
+  };
+  // How long an address is answered for as a standby before the controller is told.
+  static constexpr absl::Duration kSettled = absl::Seconds(1);
+
+  Owner(OwnerOptions options, Seams seams);
   ~Owner() override;
 
-  // `changed` are addresses of `plan`, or no longer of it. `confirmed`: a controller says so now;
-  // else the plan is one that was saved.
-  void Apply(const link::PlanState& plan, const std::set<IpAddress>& changed, bool confirmed);
-  // Answers for nothing any more.
+  // `changes` are those of `plan`. `confirmed`: a controller says so now; else the plan is one that
+  // was saved.
+  void Apply(const link::PlanState& plan, const link::PlanChanges& changes, bool confirmed);
+  // A controller vouches for the plan in force.
+  void Confirm();
+  // Hands every address over. Those whose standby has not taken it yet are answered for as long as
+  // Tick is called.
   void Stop();
 
   // To be called at NextWakeup, and after any call above or round of the event loop.
   void Tick();
   absl::Duration NextWakeup() const;
 
-  size_t owned() const { return owned_; }
+  // What is answered for, and since when.
+  const std::map<IpAddress, absl::Time>& owned() const { return owned_; }
+  // What is answered for although the plan ranks another node first, for a while now.
+  const std::set<IpAddress>& taken_over() const { return taken_over_; }
   // What keeps addresses of ours from being answered, or who else answers: one sentence each.
   const std::map<IpAddress, std::string>& problems() const { return problems_; }
-  // Whether problems() has changed since this was last asked.
-  bool TakeProblemsChanged() { return std::exchange(problems_changed_, false); }
+  // Interfaces with addresses over which no frames pass.
+  std::set<std::string> no_carrier() const;
+  // Whether owned() or problems() have changed since this was last asked.
+  bool TakeStateChanged() { return std::exchange(state_changed_, false); }
+  // The same of taken_over() and no_carrier().
+  bool TakeFactsChanged() { return std::exchange(facts_changed_, false); }
   const Layer2& wire() const { return layer2_; }
+  const bfd::Watch& watch() const { return *watch_; }
+  const Claims& claims() const { return claims_; }
 
  private:
-  enum class State { kProbed, kStandingBy, kOwned, kFailed };
+  enum class State : uint8_t { kStandingBy, kAsked, kOwned, kFailed };
   struct Held {
-    std::string interface;
-    State state = State::kFailed;
-    absl::Duration retry_at = absl::InfiniteDuration();
+    Standing standing;
+    State state = State::kStandingBy;
+    absl::Duration due = absl::InfiniteDuration();            // of the next look at it
+    absl::Duration ask_again_at = -absl::InfiniteDuration();  // not before
+    absl::Duration owned_at;                                  // when it was taken
   };
+  // Another station that answers for an address that we own or are to own.
+  struct Rival {
+    MacAddress mac;
+    absl::Duration name_at;  // unless another node has said by then that it is its own
+  };
+  using Entry = std::map<IpAddress, Held>::iterator;
 
+  // Layer2Observer
   void OnProbed(const std::string& interface, const ProbeResult& result) override;
   void OnConflict(const std::string& interface, const Conflict& conflict) override;
   void OnInterfacesChanged() override;
+  // bfd::Observer
+  void OnSessionChanged(const bfd::SessionKey& key, const bfd::Transition& transition) override;
+  // ClaimsObserver
+  void OnClaims(const link::BfdName& from, std::span<const Claim> claims) override;
 
-  void Take(const IpAddress& address, const std::string& interface, bool probe);
-  void LetGo(const IpAddress& address);
-  void SetState(Held* held, State state);
+  void ApplySessions(const link::PlanState& plan);
+  void ApplyAddress(const IpAddress& address, const link::Layer2Address* planned, bool start,
+                    bool confirmed);
+  void OnNeighbor(const link::BfdName& name);
+  void OnClaim(const link::BfdName& from, const Claim& claim);
+  // Does what Judge says about an address that we do not answer for.
+  void Review(Entry entry);
+  void Take(Entry entry);
+  void Ask(Entry entry);
+  // Ends owning or asking; what it is then is the caller's to say.
+  void LetGo(Entry entry);
+  void Fail(Entry entry, const absl::Status& status);
+  void Schedule(Entry entry, absl::Duration due);
+  void SetIndexed(Entry entry, bool indexed);
+  // To every neighbour that is ranked, or only to `to`.
+  void SayClaim(Entry entry, const link::BfdName* to = nullptr);
+  Claim OurClaim(Entry entry) const;
+  void SendClaims();
+  void OnTaken(Entry entry, const MacAddress& mac);
+  void NameRivals();
+  void UpdateTakenOver();
   void SetProblem(const IpAddress& address, std::string sentence);  // empty: there is none
+  bool FramesPass(const std::string& interface) const;
+  absl::Duration Now() const { return seams_.clock->Monotonic(); }
 
-  const std::string node_;
-  const Clock* const clock_;
-  Logger* const log_;
+  const OwnerOptions options_;
+  const Seams seams_;
   Layer2 layer2_;
-  std::map<IpAddress, Held> held_;  // those that the plan gives us
-  std::set<IpAddress> retries_;     // of held_, whose retry_at is set
-  size_t owned_ = 0;
+  Claims claims_;
+  std::unique_ptr<bfd::Watch> watch_;
+  Neighbors neighbors_;
+  std::map<link::BfdName, IpAddress> locals_;                 // our address in each session
+  std::map<IpAddress, Held> held_;                            // those that rank us
+  std::map<link::BfdName, std::set<IpAddress>> of_neighbor_;  // of held_, that name the session
+  std::set<std::pair<absl::Duration, IpAddress>> due_;        // of held_
+  std::map<link::BfdName, std::vector<Claim>> outbox_;
+  std::map<IpAddress, Rival> rivals_;                     // of held_
+  std::map<std::string, bool> frames_pass_;               // by interface, of those with addresses
+  absl::Duration refresh_at_ = absl::InfiniteDuration();  // while a neighbour is unknown
+  bool started_ = false;
+  bool confirmed_ = false;
+  bool leaving_ = false;
+
+  std::map<IpAddress, absl::Time> owned_;
+  std::set<IpAddress> taken_over_;
+  absl::Duration settled_at_ = absl::InfiniteDuration();  // when taken_over_ is to be looked at
   std::map<IpAddress, std::string> problems_;
-  bool problems_changed_ = false;
+  bool state_changed_ = false;
+  bool facts_changed_ = false;
 };
 
 }  // namespace openelb::layer2

@@ -144,6 +144,10 @@ void Link::OnUp(const std::string& endpoint, absl::Duration now) {
     *report.mutable_observed() = *observed_;
     Send(report, now);
   }
+  if (layer2_owned_) {
+    *report.mutable_layer2_owned() = *layer2_owned_;
+    Send(report, now);
+  }
 }
 
 PlanStore::Outcome Link::OnPlan(const plan::v1::Plan& plan, absl::Duration now) {
@@ -211,6 +215,14 @@ void Link::SendObserved(plan::v1::Observed observed, absl::Duration now) {
   if (phase_ != Phase::kUp) return;
   plan::v1::Report report;
   *report.mutable_observed() = *observed_;
+  Send(report, now);
+}
+
+void Link::SendLayer2Owned(plan::v1::Layer2Owned owned, absl::Duration now) {
+  layer2_owned_ = std::move(owned);
+  if (phase_ != Phase::kUp) return;
+  plan::v1::Report report;
+  *report.mutable_layer2_owned() = *layer2_owned_;
   Send(report, now);
 }
 

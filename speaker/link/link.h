@@ -77,6 +77,7 @@ class Link {
   // every new stream.
   void SendFacts(plan::v1::Facts facts, absl::Duration now);
   void SendObserved(plan::v1::Observed observed, absl::Duration now);
+  void SendLayer2Owned(plan::v1::Layer2Owned owned, absl::Duration now);
 
   // What PlanLink::Handler says, with the time. OnPlan applies it and answers; the caller acts on
   // the changes.
@@ -135,6 +136,7 @@ class Link {
   std::map<std::string, std::string> noted_errors_;  // of resources, as last logged
   std::optional<plan::v1::Facts> facts_;
   std::optional<plan::v1::Observed> observed_;
+  std::optional<plan::v1::Layer2Owned> layer2_owned_;
   LinkCounters counters_;
 };
 

@@ -208,12 +208,15 @@ void SpeakerMetrics::Export(const Speaker& speaker) {
   ExportLink(speaker.link().counters(), speaker.link().connected());
   ExportSessions(speaker.bgp().Observed());
   ExportBgp(speaker.bgp().counters());
-  if (speaker.layer2()) ExportLayer2(*speaker.layer2());
   if (speaker.vip()) ExportVip(*speaker.vip());
+  if (!speaker.layer2()) return;
+  ExportLayer2(*speaker.layer2());
+  ExportBfd(speaker.layer2()->watch());
+  ExportClaims(speaker.layer2()->claims().counters());
 }
 
 void SpeakerMetrics::ExportLayer2(const layer2::Owner& owner) {
-  metrics_->GaugeOf(kLayer2Owned).Set(static_cast<double>(owner.owned()));
+  metrics_->GaugeOf(kLayer2Owned).Set(static_cast<double>(owner.owned().size()));
   metrics_->GaugeOf(kLayer2Problems).Set(static_cast<double>(owner.problems().size()));
   const layer2::Counters& counters = owner.wire().counters();
   Advance(metrics_->CounterOf(kLayer2Answers, {"arp"}), counters.arp_answers);

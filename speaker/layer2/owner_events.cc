@@ -1,0 +1,274 @@
+// What an owner hears from neighbours, the wire and the clock.
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "speaker/layer2/owner.h"
+
+namespace openelb::layer2 {
+namespace {
+
+// Between questions about an address that somebody answers for; the next rank asks a little later,
+// so that two do not take each other's question for a claim again and again.
+constexpr absl::Duration kAskAgain = absl::Seconds(5);
+constexpr absl::Duration kAskAgainPerRank = absl::Seconds(1);
+// Between looks at sessions that are not up yet.
+constexpr absl::Duration kRefresh = absl::Milliseconds(500);
+// How long other nodes have to say that the station that was heard is theirs.
+constexpr absl::Duration kNameRivalAfter = absl::Seconds(2);
+
+bool FramesPassOver(const io::Interface& interface) { return interface.up && interface.carrier; }
+
+}  // namespace
+
+// ---- neighbours ----
+
+void Owner::OnSessionChanged(const bfd::SessionKey& key, const bfd::Transition& transition) {
+  const link::BfdName name{key.interface, key.peer};
+  if (neighbors_.OnSession(name, transition, Now())) OnNeighbor(name);
+}
+
+void Owner::OnNeighbor(const link::BfdName& name) {
+  const bool up = neighbors_.Find(name).liveness == Liveness::kUp;
+  if (!up) refresh_at_ = std::min(refresh_at_, Now() + kRefresh);
+  const auto addresses = of_neighbor_.find(name);
+  if (addresses == of_neighbor_.end()) return;
+  for (const IpAddress& address : addresses->second) {
+    const auto entry = held_.find(address);
+    Standing& standing = entry->second.standing;
+    // That it gave the address up holds until it is back, that it has it until it is gone. (The
+    // claim of one whose session is up may be here before ours is.)
+    const auto said = standing.said.find(name.peer);
+    if (said != standing.said.end() && up == (said->second.rank == 0)) standing.said.erase(said);
+    if (entry->second.state == State::kOwned) {
+      if (up) SayClaim(entry, &name);
+      continue;
+    }
+    // A better one that is there again is watched as before, and so is who has the address.
+    for (size_t rank = 0; up && rank < standing.rank; ++rank) {
+      if (standing.planned.ranks[rank].bfd_peer == name.peer) standing.unsure = false;
+    }
+    if (Claimant(standing, neighbors_)) standing.unsure = false;
+    Review(entry);
+  }
+}
+
+void Owner::OnClaims(const link::BfdName& from, std::span<const Claim> claims) {
+  for (const Claim& claim : claims) OnClaim(from, claim);
+}
+
+void Owner::OnClaim(const link::BfdName& from, const Claim& claim) {
+  const auto entry = held_.find(claim.address);
+  if (entry == held_.end() || entry->second.standing.planned.interface != from.interface) return;
+  Held& held = entry->second;
+  held.standing.said[from.peer] = claim;
+  if (held.state != State::kOwned) {
+    // It is known who has it, and will be known when that one is gone.
+    if (Claimant(held.standing, neighbors_)) held.standing.unsure = false;
+    return Review(entry);
+  }
+  if (claim.rank == 0) return;
+  rivals_.erase(claim.address);  // one of ours: no news for people
+  SetProblem(claim.address, "");
+  const bool they_first = from.peer < locals_[from];
+  if (!leaving_ && !Outranks(claim, OurClaim(entry), they_first)) {
+    layer2_.Announce(from.interface, claim.address);
+    SayClaim(entry, &from);
+    return;
+  }
+  seams_.log->Info("address left to another node",
+                   {{"address", claim.address.ToString()}, {"node", from.peer.ToString()}});
+  LetGo(entry);
+}
+
+Claim Owner::OurClaim(Entry entry) const {
+  const Standing& standing = entry->second.standing;
+  const auto rank = static_cast<uint8_t>(std::min<size_t>(standing.rank + 1, UINT8_MAX));
+  return {
+      .address = entry->first, .turn = standing.planned.turn, .rank = leaving_ ? uint8_t{0} : rank};
+}
+
+void Owner::SayClaim(Entry entry, const link::BfdName* to) {
+  const link::Layer2Address& planned = entry->second.standing.planned;
+  for (const link::Layer2Rank& rank : planned.ranks) {
+    if (!rank.bfd_peer || (to != nullptr && to->peer != *rank.bfd_peer)) continue;
+    outbox_[{planned.interface, *rank.bfd_peer}].push_back(OurClaim(entry));
+  }
+}
+
+void Owner::SendClaims() {
+  for (const auto& [to, claims] : std::exchange(outbox_, {})) claims_.Send(to, claims);
+}
+
+// ---- the wire ----
+
+void Owner::OnProbed(const std::string& interface, const ProbeResult& result) {
+  const auto entry = held_.find(result.address);
+  if (entry == held_.end() || entry->second.state != State::kAsked ||
+      entry->second.standing.planned.interface != interface) {
+    return;
+  }
+  if (result.outcome == ProbeOutcome::kFree) return Take(entry);
+  OnTaken(entry, result.mac);
+}
+
+void Owner::OnTaken(Entry entry, const MacAddress& mac) {
+  auto& [address, held] = *entry;
+  Standing& standing = held.standing;
+  held.state = State::kStandingBy;
+  standing.unsure = true;
+  standing.station = mac;
+  const Verdict verdict = Judge(standing, {.neighbors = neighbors_,
+                                           .confirmed = confirmed_,
+                                           .frames_pass = FramesPass(standing.planned.interface),
+                                           .now = Now()});
+  if (verdict.action == Verdict::Action::kAnswer) return Take(entry);
+  held.ask_again_at = Now() + kAskAgain + kAskAgainPerRank * static_cast<int>(standing.rank);
+  Schedule(entry, held.ask_again_at);
+  const bool alone = standing.planned.ranks.size() == 1;
+  if (standing.rank == 0) {
+    rivals_[address] = {mac, Now() + (alone ? absl::ZeroDuration() : kNameRivalAfter)};
+  }
+}
+
+void Owner::OnConflict(const std::string& interface, const Conflict& conflict) {
+  const auto entry = held_.find(conflict.address);
+  if (entry == held_.end() || entry->second.state != State::kOwned) return;
+  if (conflict.phase == ConflictPhase::kOver) return SetProblem(conflict.address, "");
+  if (leaving_) return LetGo(entry);
+  Standing& standing = entry->second.standing;
+  if (standing.rank > 0) {
+    // The owner that we took for lost, perhaps, whose sessions and claims something drops.
+    LetGo(entry);
+    standing.unsure = true;
+    return Ask(entry);
+  }
+  // Right or wrong, the last announcement is what neighbours believe; the claims tell who is right.
+  layer2_.Announce(interface, conflict.address);
+  SayClaim(entry);
+  const bool alone = standing.planned.ranks.size() == 1;
+  rivals_.try_emplace(conflict.address, Rival{conflict.mac, Now() + (alone ? absl::ZeroDuration()
+                                                                           : kNameRivalAfter)});
+}
+
+void Owner::NameRivals() {
+  for (auto it = rivals_.begin(); it != rivals_.end();) {
+    const auto& [address, rival] = *it;
+    if (rival.name_at > Now()) {
+      ++it;
+      continue;
+    }
+    const Held& held = held_.at(address);
+    const std::string& interface = held.standing.planned.interface;
+    if (held.state == State::kOwned) {
+      SetProblem(address, absl::StrCat("another station, ", rival.mac.ToString(),
+                                       ", answers for it on ", interface));
+    } else if (!Claimant(held.standing, neighbors_)) {
+      SetProblem(address, absl::StrCat("station ", rival.mac.ToString(), " answers for it on ",
+                                       interface, "; standing by until it stops"));
+    }
+    it = rivals_.erase(it);
+  }
+}
+
+// A link that was gone is another place: somebody may have taken over meanwhile.
+void Owner::OnInterfacesChanged() {
+  claims_.OnInterfacesChanged();
+  watch_->OnInterfacesChanged();
+  std::map<std::string, bool> before = std::exchange(frames_pass_, {});
+  for (const io::Interface& interface : layer2_.Interfaces()) {
+    if (!interface.addresses.empty()) frames_pass_[interface.name] = FramesPassOver(interface);
+  }
+  if (frames_pass_ == before) return;
+  facts_changed_ = true;
+  for (auto entry = held_.begin(); entry != held_.end(); ++entry) {
+    Held& held = entry->second;
+    const std::string& interface = held.standing.planned.interface;
+    const auto was = before.find(interface);
+    if (FramesPass(interface) == (was != before.end() && was->second)) continue;
+    if (held.state == State::kFailed) Schedule(entry, Now());
+    if (held.standing.planned.ranks.size() == 1) continue;
+    held.standing.unsure = true;
+    held.standing.said.clear();
+    if (held.state == State::kOwned) LetGo(entry);
+    Review(entry);
+  }
+}
+
+bool Owner::FramesPass(const std::string& interface) const {
+  const auto it = frames_pass_.find(interface);
+  return it != frames_pass_.end() && it->second;
+}
+
+std::set<std::string> Owner::no_carrier() const {
+  std::set<std::string> names;
+  for (const auto& [name, passes] : frames_pass_) {
+    if (!passes) names.insert(name);
+  }
+  return names;
+}
+
+// ---- time ----
+
+void Owner::Tick() {
+  watch_->Tick();
+  claims_.Tick();
+  layer2_.Tick();
+  if (refresh_at_ <= Now()) {
+    for (const link::BfdName& name : neighbors_.Refresh(watch_->Sessions(), Now())) {
+      OnNeighbor(name);
+    }
+    refresh_at_ = neighbors_.AnyUnknown() ? Now() + kRefresh : absl::InfiniteDuration();
+  }
+  while (!due_.empty() && due_.begin()->first <= Now()) {
+    const auto entry = held_.find(due_.begin()->second);
+    Schedule(entry, absl::InfiniteDuration());
+    if (entry->second.state == State::kFailed) entry->second.state = State::kStandingBy;
+    Review(entry);
+  }
+  if (!rivals_.empty()) NameRivals();
+  if (settled_at_ <= Now()) UpdateTakenOver();
+  SendClaims();
+}
+
+absl::Duration Owner::NextWakeup() const {
+  absl::Duration next = std::min(
+      {watch_->NextWakeup(), claims_.NextWakeup(), layer2_.NextWakeup(), refresh_at_, settled_at_});
+  if (!due_.empty()) next = std::min(next, due_.begin()->first);
+  for (const auto& [address, rival] : rivals_) next = std::min(next, rival.name_at);
+  if (!outbox_.empty()) next = Now();
+  return next;
+}
+
+void Owner::UpdateTakenOver() {
+  settled_at_ = absl::InfiniteDuration();
+  std::set<IpAddress> taken;
+  for (const auto& [address, since] : owned_) {
+    const Held& held = held_.at(address);
+    if (held.standing.rank == 0) continue;
+    if (held.owned_at + kSettled <= Now()) {
+      taken.insert(address);
+    } else {
+      settled_at_ = std::min(settled_at_, held.owned_at + kSettled);
+    }
+  }
+  if (taken == taken_over_) return;
+  taken_over_ = std::move(taken);
+  facts_changed_ = true;
+}
+
+void Owner::SetProblem(const IpAddress& address, std::string sentence) {
+  const auto it = problems_.find(address);
+  if (it == problems_.end() ? sentence.empty() : it->second == sentence) return;
+  state_changed_ = true;
+  if (sentence.empty()) {
+    seams_.log->Info("address is well again", {{"address", address.ToString()}});
+    problems_.erase(it);
+    return;
+  }
+  seams_.log->Warning("address not as planned",
+                      {{"address", address.ToString()}, {"error", sentence}});
+  problems_[address] = std::move(sentence);
+}
+
+}  // namespace openelb::layer2
