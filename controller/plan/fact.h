@@ -38,7 +38,7 @@ struct Fact {
 
 // A choice that sticks: the next hop (`node`) that `speaker` announces first for `group`. The group
 // kRouterIdGroup names instead the one speaker that uses the written router id, a group
-// "layer2/ADDRESS" a rank ("1" is the owner) and its node, or "turn" and its number.
+// "layer2/ADDRESS" a rank ("1" is the owner) and its node, or more about the address's owners.
 struct Assignment {
   std::string group;
   std::string speaker;

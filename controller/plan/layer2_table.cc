@@ -1,7 +1,6 @@
 #include "controller/plan/layer2_table.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 
@@ -16,7 +15,10 @@ namespace openelb::plan {
 namespace {
 
 constexpr absl::string_view kGroup = "layer2/";  // of assignments, and of resources
-constexpr const char* kTurn = "turn";            // in a rank's place
+// In a rank's place.
+constexpr const char* kTurn = "turn";
+constexpr const char* kTakenAt = "taken-at";  // nanoseconds since 1970
+constexpr const char* kOverruled = "overruled";
 
 std::string Key(const IpAddress& address) { return absl::StrCat(kGroup, address.ToString()); }
 
@@ -24,7 +26,8 @@ std::string Key(const IpAddress& address) { return absl::StrCat(kGroup, address.
 bool SameForLayer2(const NodeView& a, const NodeView& b) {
   return a.health == b.health && a.returning == b.returning && a.layer2 == b.layer2 &&
          a.stopped == b.stopped && a.leaving == b.leaving && a.prefixes == b.prefixes &&
-         a.rack == b.rack && a.no_carrier == b.no_carrier && a.taken_over == b.taken_over;
+         a.rack == b.rack && a.no_carrier == b.no_carrier && a.taken_over == b.taken_over &&
+         a.taken_over_at == b.taken_over_at;
 }
 
 // "ADDRESS" or "ADDRESS and N more"; `addresses` is not empty.
@@ -86,45 +89,45 @@ void Layer2Table::Load(const Assignment& assignment) {
   if (!address.ok()) return;
   Loaded& loaded = loaded_[*address];
   int rank = 0;
+  int64_t number = 0;
   if (absl::SimpleAtoi(assignment.speaker, &rank)) loaded.ranks[rank] = assignment.node;
-  uint64_t turn = 0;
-  if (assignment.speaker == kTurn && absl::SimpleAtoi(assignment.node, &turn)) loaded.turn = turn;
+  if (assignment.speaker == kOverruled) loaded.owners.overruled.insert(assignment.node);
+  if (absl::SimpleAtoi(assignment.node, &number)) {
+    if (assignment.speaker == kTurn) loaded.owners.turn = static_cast<uint64_t>(number);
+    if (assignment.speaker == kTakenAt) loaded.owners.taken_at = absl::FromUnixNanos(number);
+  }
   touched_.insert(*address);
 }
 
 void Layer2Table::AddAssignments(const Model& model, std::vector<Assignment>* out) const {
-  const auto add_turn = [&](const IpAddress& address, uint64_t turn) {
-    if (turn > 0) out->push_back({Key(address), kTurn, absl::StrCat(turn)});
+  const auto add = [&](const IpAddress& address, const Layer2View& owners) {
+    const std::string key = Key(address);
+    if (owners.turn > 0) out->push_back({key, kTurn, absl::StrCat(owners.turn)});
+    if (owners.taken_at != absl::Time())
+      out->push_back({key, kTakenAt, absl::StrCat(absl::ToUnixNanos(owners.taken_at))});
+    for (const std::string& node : owners.overruled) out->push_back({key, kOverruled, node});
   };
   for (const auto& [address, view] : model.layer2) {
     for (size_t rank = 0; rank < view.ranks.size(); ++rank)
       out->push_back({Key(address), absl::StrCat(rank + 1), view.ranks[rank]});
-    add_turn(address, view.turn);
+    add(address, view);
   }
   for (const auto& [address, loaded] : loaded_) {
     if (model.layer2.contains(address)) continue;
     for (const auto& [rank, node] : loaded.ranks)
       out->push_back({Key(address), absl::StrCat(rank), node});
-    add_turn(address, loaded.turn);
+    add(address, loaded.owners);
   }
 }
 
-std::string Layer2Table::ChooseOwner(const IpAddress& address,
-                                     const std::vector<std::string>& standing,
+std::string Layer2Table::ChooseOwner(const std::vector<std::string>& standing,
                                      const std::vector<std::string>& eligible,
-                                     const Model& model) const {
-  std::vector<std::string> candidates;
-  for (const std::string& node : standing) {
-    if (std::binary_search(eligible.begin(), eligible.end(), node)) candidates.push_back(node);
-  }
-  const auto took_over = [&](const std::string& node) {
-    return model.nodes.at(node).taken_over.contains(address);
-  };
-  for (const auto* nodes : std::array{&std::as_const(candidates), &eligible}) {
-    const auto taker = std::find_if(nodes->begin(), nodes->end(), took_over);
-    if (taker != nodes->end()) return *taker;
-  }
-  if (!candidates.empty()) return candidates.front();
+                                     const std::set<std::string>& takers) const {
+  const auto taker = std::find_if(standing.begin(), standing.end(),
+                                  [&](const std::string& node) { return takers.contains(node); });
+  if (taker != standing.end()) return *taker;
+  if (!takers.empty()) return *takers.begin();
+  if (!standing.empty()) return standing.front();
   const auto load = [this](const std::string& node) {
     const auto it = owned_.find(node);
     return it == owned_.end() ? size_t{0} : it->second;
@@ -137,12 +140,17 @@ std::string Layer2Table::ChooseOwner(const IpAddress& address,
 Layer2View Layer2Table::Decide(const IpAddress& address, const Model& model) {
   Layer2View view;
   std::vector<std::string> standing;
+  const auto keep = [&view](const Layer2View& owners) {
+    view.turn = owners.turn;
+    view.taken_at = owners.taken_at;
+    view.overruled = owners.overruled;
+  };
   if (const auto before = model.layer2.find(address); before != model.layer2.end()) {
     standing = before->second.ranks;
-    view.turn = before->second.turn;
+    keep(before->second);
   } else if (const auto loaded = loaded_.extract(address)) {
     for (const auto& [rank, node] : loaded.mapped().ranks) standing.push_back(node);
-    view.turn = loaded.mapped().turn;
+    keep(loaded.mapped().owners);
   }
   const auto services = services_of_.find(address);
   if (services == services_of_.end()) return view;
@@ -157,11 +165,32 @@ Layer2View Layer2Table::Decide(const IpAddress& address, const Model& model) {
   view.makeshift = eligible.makeshift;
   view.no_carrier = eligible.no_carrier;
   view.alone = eligible.nodes.size() == 1;
-  const std::string owner = ChooseOwner(address, standing, eligible.nodes, model);
-  if (standing.empty() || standing.front() != owner) ++view.turn;
-  std::erase_if(standing, [&](const std::string& node) {
-    return node == owner || !std::binary_search(eligible.nodes.begin(), eligible.nodes.end(), node);
-  });
+
+  const std::string owned_before = standing.empty() ? "" : standing.front();
+  const auto is_eligible = [&](const std::string& node) {
+    return std::binary_search(eligible.nodes.begin(), eligible.nodes.end(), node);
+  };
+  std::erase_if(standing, [&](const std::string& node) { return !is_eligible(node); });
+  const bool owner_stands = is_eligible(owned_before);
+  std::set<std::string> takers;
+  for (const std::string& name : eligible.nodes) {
+    const NodeView& node = model.nodes.at(name);
+    const bool rests =
+        owner_stands && view.overruled.contains(name) && node.taken_over_at < view.taken_at + kRest;
+    if (!rests && node.taken_over.contains(address)) takers.insert(name);
+  }
+  const std::string owner = ChooseOwner(standing, eligible.nodes, takers);
+  if (owner != owned_before) {
+    ++view.turn;
+    const bool taken = takers.contains(owner);
+    view.taken_at = taken ? model.nodes.at(owner).taken_over_at : absl::Time();
+    view.overruled.merge(takers);
+    view.overruled.insert(owned_before);
+    std::erase_if(view.overruled, [&](const std::string& node) {
+      return !taken || node == owner || !is_eligible(node);
+    });
+  }
+  std::erase(standing, owner);
   view.ranks = graph_.Seat(Key(address), owner, standing);
   view.crowded = view.ranks.size() < std::min(WatchGraph::kRanks, eligible.nodes.size());
   return view;

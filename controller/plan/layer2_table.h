@@ -7,8 +7,9 @@
 // way to its first standby, because that is who takes over by itself, and a node that returns takes
 // nothing back. A new owner is the eligible node that owns least. A standby that says that it has
 // taken over becomes the owner, and the owner its first standby: the plan follows what happened.
-// `turn` counts the owners, so that of two nodes that both claim an address the one with the later
-// plan is known.
+// Where the segment is cut in two, both sides would say so in turns: what a node says within kRest
+// after it was overruled counts no longer, unless the owner is lost. `turn` counts the owners, so
+// that of two nodes that both claim an address the one with the later plan is known.
 //
 // Ranked nodes watch each other with BFD; who can do so without watching too many others stands by
 // (watch_graph.h), and the sessions are there as long as addresses need them (watch_table.h).
@@ -33,6 +34,8 @@ namespace openelb::plan {
 
 class Layer2Table {
  public:
+  static constexpr absl::Duration kRest = absl::Seconds(10);
+
   // As for WatchTable.
   Layer2Table(absl::Duration bfd_interval, int bfd_multiplier)
       : watches_(bfd_interval, bfd_multiplier) {}
@@ -61,7 +64,7 @@ class Layer2Table {
   };
   struct Loaded {
     std::map<int, std::string> ranks;
-    uint64_t turn = 0;
+    Layer2View owners;  // turn, taken_at, overruled
   };
   // What is derived anew, with the views before.
   using Changes = std::map<IpAddress, Layer2View>;
@@ -69,8 +72,10 @@ class Layer2Table {
   void Touch(const NodeChanges& nodes, const std::set<std::string>& services, const Model& model);
   // Its owner, and of its standbys those that stay.
   Layer2View Decide(const IpAddress& address, const Model& model);
-  std::string ChooseOwner(const IpAddress& address, const std::vector<std::string>& standing,
-                          const std::vector<std::string>& eligible, const Model& model) const;
+  // `standing` are the ranks that are still eligible.
+  std::string ChooseOwner(const std::vector<std::string>& standing,
+                          const std::vector<std::string>& eligible,
+                          const std::set<std::string>& takers) const;
   // Gives addresses the standbys that they lack, once all that stay are seated.
   void Fill(Model* model, Changes* changes);
   void SetView(const IpAddress& address, Layer2View view, Model* model, Changes* changes);

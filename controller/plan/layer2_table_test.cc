@@ -184,6 +184,48 @@ TEST_F(Layer2TableTest, ThePlanFollowsWhoTookOver) {
   }
 }
 
+// The segment is cut: each node takes over from whoever owns by the plan, and says so at once.
+TEST_F(Layer2TableTest, ThePlanDoesNotGoRoundWhereASegmentIsCut) {
+  ASSERT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
+  const auto tell = [this](int node, bool took_over) {
+    planner_->SetFact({Name(node), kTakenOverFact,
+                       took_over ? std::vector<std::string>{kVip} : std::vector<std::string>{},
+                       absl::FromUnixSeconds(++now_)});
+  };
+  const int64_t start = now_;
+  while (now_ - start < 8) {
+    const std::string owner = Ranks().front();
+    for (int i = 1; i <= 3; ++i) tell(i, Name(i) != owner);
+  }
+  EXPECT_THAT(Ranks(), ElementsAre("n2", "n1", "n3"));
+  EXPECT_EQ(Turn(), 2u);
+  // What is said again later counts: that is another event.
+  now_ += 10;
+  tell(1, false);
+  EXPECT_THAT(Ranks(), ElementsAre("n2", "n1", "n3"));
+  tell(1, true);
+  EXPECT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
+}
+
+// Two had taken over. The better one owns now and no longer says so; that is not the other's turn.
+TEST_F(Layer2TableTest, WhoLostToABetterOneWaits) {
+  ASSERT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
+  Tell(3, kTakenOverFact, {kVip});
+  Tell(2, kTakenOverFact, {kVip});
+  ASSERT_THAT(Ranks(), ElementsAre("n2", "n1", "n3"));
+  Tell(2, kTakenOverFact, {});
+  EXPECT_THAT(Ranks(), ElementsAre("n2", "n1", "n3"));
+  const std::vector<Assignment> saved = planner_->assignments();
+  Begin();
+  Tell(3, kTakenOverFact, {kVip});
+  planner_->LoadAssignments(saved);
+  EXPECT_THAT(Ranks(), ElementsAre("n2", "n1", "n3"));
+  EXPECT_EQ(planner_->assignments(), saved);
+  // Once the owner is lost, the other's word counts.
+  SetReady(2, kube::ConditionStatus::kFalse);
+  EXPECT_THAT(Ranks(), ElementsAre("n3", "n1"));
+}
+
 TEST_F(Layer2TableTest, WhoCannotAnswerTakesNothingOver) {
   ASSERT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
   SetReady(2, kube::ConditionStatus::kFalse);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "api/base/ip.h"
 #include "api/kube/node.h"
 #include "api/kube/service.h"
@@ -55,6 +56,7 @@ struct NodeView {
   bool leaving = false;  // and the DaemonSet no longer wants it
   std::set<std::string> no_carrier;  // interfaces over which no frames pass
   std::set<IpAddress> taken_over;    // Layer 2 addresses that it answers for as a standby
+  absl::Time taken_over_at;          // when it said so
 
   bool InRack() const {
     return placement != Placement::kNowhere && placement != Placement::kSeveral;
@@ -106,6 +108,8 @@ struct Layer2View {
   std::string pool;
   std::vector<std::string> ranks;     // nodes: the owner, then its standbys; empty: nobody can
   uint64_t turn = 0;                  // grows whenever another node becomes the owner
+  absl::Time taken_at;                // when the owner said that it had taken over, if it did
+  std::set<std::string> overruled;    // those that it was taken from, or that said the same
   bool makeshift = false;             // ranked are nodes that others would replace
   bool no_carrier = false;            // because none that can answer has a carrier
   bool alone = false;                 // no other node can answer

@@ -198,6 +198,7 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
       if (const auto address = IpAddress::Parse(value); address.ok())
         view.taken_over.insert(*address);
     }
+    if (!view.taken_over.empty()) view.taken_over_at = fact->second.observed_at;
   }
   return view;
 }
