@@ -13,9 +13,12 @@ namespace openelb::plan {
 
 // The interface addresses of a node, "IFACE ADDRESS/LENGTH" each.
 inline constexpr const char* kPrefixesFact = "prefixes";
-// What a speaker does besides BGP; values: kLayer2Mode.
+// What a speaker does besides BGP; values: kLayer2Mode, kVipMode.
 inline constexpr const char* kModesFact = "modes";
 inline constexpr const char* kLayer2Mode = "layer2";
+inline constexpr const char* kVipMode = "vip";
+// VRRP routers of others, "INTERFACE FAMILY VRID" each; FAMILY is 4 or 6.
+inline constexpr const char* kVrrpHeardFact = "vrrp-heard";
 // A speaker runs on the node; values: its version. No values: it has left for good.
 inline constexpr const char* kSpeakerFact = "speaker";
 // In the version's place: it has said goodbye and means to come back, if its DaemonSet lets it.
@@ -38,7 +41,8 @@ struct Fact {
 
 // A choice that sticks: the next hop (`node`) that `speaker` announces first for `group`. The group
 // kRouterIdGroup names instead the one speaker that uses the written router id, a group
-// "layer2/ADDRESS" a rank ("1" is the owner) and its node, or more about the address's owners.
+// "layer2/ADDRESS" a rank ("1" is the owner) and its node, or more about the address's owners. For
+// those of VIP mode see RouterTable.
 struct Assignment {
   std::string group;
   std::string speaker;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "controller/plan/layer2_eligibility.h"
+#include "controller/plan/local_eligibility.h"
 #include "controller/plan/speaker_table.h"
 #include "controller/plan/watch_graph.h"
 #include "controller/plan/watch_table.h"

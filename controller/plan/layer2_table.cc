@@ -156,8 +156,8 @@ Layer2View Layer2Table::Decide(const IpAddress& address, const Model& model) {
   if (services == services_of_.end()) return view;
   view.services.assign(services->second.begin(), services->second.end());
   view.pool = held_.at(view.services.front()).pool;
-  const Layer2Eligible eligible =
-      FindEligible(address, view.services, InterfaceOf(view.pool), model);
+  const LocalEligible eligible =
+      FindEligible(&NodeView::layer2, address, view.services, InterfaceOf(view.pool), model);
   if (eligible.nodes.empty()) {
     graph_.Remove(Key(address));
     return view;
@@ -230,8 +230,8 @@ void Layer2Table::Fill(Model* model, Changes* changes) {
     again = false;
     for (const IpAddress& address : std::set<IpAddress>(unfilled_)) {
       Layer2View view = model->layer2.at(address);
-      const Layer2Eligible eligible =
-          FindEligible(address, view.services, InterfaceOf(view.pool), *model);
+      const LocalEligible eligible =
+          FindEligible(&NodeView::layer2, address, view.services, InterfaceOf(view.pool), *model);
       const std::vector<std::string>& ranks = graph_.Fill(Key(address), eligible.nodes);
       if (ranks == view.ranks) continue;
       again = true;

@@ -3,7 +3,7 @@
 // their speakers.
 //
 // An address has an owner and up to two standbys among the nodes that can answer for it
-// (layer2_eligibility.h). Ranks are assignments: who is eligible stays, an owner that is not gives
+// (local_eligibility.h). Ranks are assignments: who is eligible stays, an owner that is not gives
 // way to its first standby, because that is who takes over by itself, and a node that returns takes
 // nothing back. A new owner is the eligible node that owns least. A standby that says that it has
 // taken over becomes the owner, and the owner its first standby: the plan follows what happened.
@@ -22,7 +22,7 @@
 #include "api/base/ip.h"
 #include "api/network/v1alpha2/eip.h"
 #include "controller/plan/fact.h"
-#include "controller/plan/layer2_eligibility.h"
+#include "controller/plan/local_eligibility.h"
 #include "controller/plan/model.h"
 #include "controller/plan/node_table.h"
 #include "controller/plan/planner.h"

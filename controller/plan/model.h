@@ -5,15 +5,18 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "api/base/ip.h"
 #include "api/kube/node.h"
 #include "api/kube/service.h"
+#include "controller/plan/vrrp_priority.h"
 
 namespace openelb::plan {
 
@@ -40,6 +43,13 @@ enum class Placement {
   kSeveral,  // on-link for several
 };
 
+// What names a virtual router (VRRP): we give each id once in the whole cluster.
+struct RouterId {
+  Family family = Family::kV4;
+  int vrid = 0;
+  auto operator<=>(const RouterId&) const = default;
+};
+
 struct NodeView {
   kube::Labels labels;
   std::vector<IpAddress> internal_ips;
@@ -53,10 +63,12 @@ struct NodeView {
   bool speaker = false;  // a speaker runs here
   bool stopped = false;  // and said goodbye, to come back
   bool layer2 = false;   // and answers for Layer 2 addresses
+  bool vip = false;      // and holds addresses in VIP mode
   bool leaving = false;  // and the DaemonSet no longer wants it
   std::set<std::string> no_carrier;  // interfaces over which no frames pass
   std::set<IpAddress> taken_over;    // Layer 2 addresses that it answers for as a standby
   absl::Time taken_over_at;          // when it said so
+  std::set<std::pair<std::string, RouterId>> heard;  // others' virtual routers, by interface
 
   bool InRack() const {
     return placement != Placement::kNowhere && placement != Placement::kSeveral;
@@ -118,6 +130,29 @@ struct Layer2View {
   bool operator==(const Layer2View&) const = default;
 };
 
+// An address of VIP mode.
+struct VipView {
+  std::string pool;
+  // Never null; those that are the same are one object. Empty: nobody can hold it.
+  std::shared_ptr<const Links> links;
+  int vrid = 0;                       // of its virtual router; 0: none
+  bool makeshift = false;             // something speaks against all nodes, but there are no others
+  bool no_carrier = false;            // namely that none has a carrier
+  size_t nodes_left_out = 0;          // a router has room for no more
+  std::vector<std::string> services;  // "namespace/name", sorted
+};
+
+// A virtual router: its nodes elect one of them, which holds its addresses.
+struct RouterView {
+  // Those of its addresses; never null. Empty: nobody can hold them, and no speaker has it.
+  std::shared_ptr<const Links> links;
+  std::set<IpAddress> addresses;  // also some that nobody can hold now
+  Priorities priorities;          // also of nodes that took part before
+  // Nodes that heard it before they took part: what they hear is no foreign router.
+  std::set<std::string> heard_ours;
+  int left_vrid = 0;  // it had this id until a router of others came with it; 0: no such
+};
+
 // The next hops that a peer can use. Subnets of a family that are empty: all of that family.
 struct Scope {
   std::string name;  // in routes and peers: "all", "connected" or "connected/SUBNET..."
@@ -166,6 +201,8 @@ struct Model {
   std::map<IpAddress, std::set<std::string>> services_of;     // who holds an address
   std::map<IpAddress, AddressView> addresses;
   std::map<IpAddress, Layer2View> layer2;
+  std::map<IpAddress, VipView> vips;
+  std::map<RouterId, RouterView> routers;
 };
 
 }  // namespace openelb::plan

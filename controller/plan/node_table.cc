@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "api/network/v1alpha2/names.h"
 
@@ -33,6 +34,19 @@ void Add(absl::string_view interface, absl::string_view text, std::vector<Interf
   if (!address.ok() || !IsLink(*address)) return;
   address->interface = std::string(interface);
   out->push_back(*std::move(address));
+}
+
+// Of "INTERFACE FAMILY VRID"; nullopt: it is something else.
+std::optional<std::pair<std::string, RouterId>> ParseHeard(absl::string_view text) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(text, ' ', absl::SkipEmpty());
+  int family = 0;
+  RouterId id;
+  if (parts.size() != 3 || !absl::SimpleAtoi(parts[1], &family) || (family != 4 && family != 6) ||
+      !absl::SimpleAtoi(parts[2], &id.vrid)) {
+    return std::nullopt;
+  }
+  id.family = static_cast<Family>(family);
+  return std::pair(std::string(parts[0]), id);
 }
 
 // A health that stops traffic and that the API server may have wrong after it was away.
@@ -157,6 +171,11 @@ const kube::DaemonSet* NodeTable::SpeakerDaemonSet() const {
   return nullptr;
 }
 
+const Fact* NodeTable::FactOf(const std::string& node, const char* kind) const {
+  const auto it = facts_.find({node, kind});
+  return it == facts_.end() ? nullptr : &it->second;
+}
+
 NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daemon_set) const {
   NodeView view;
   view.labels = node.meta.labels;
@@ -168,8 +187,8 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
     std::optional<IpAddress>& first = view.next_hops[address.family()];
     if (!first.has_value()) first = address;
   }
-  if (const auto fact = facts_.find({node.meta.name, kPrefixesFact}); fact != facts_.end()) {
-    for (const std::string& value : fact->second.values) {
+  if (const Fact* fact = FactOf(node.meta.name, kPrefixesFact)) {
+    for (const std::string& value : fact->values) {
       const std::vector<absl::string_view> parts = absl::StrSplit(value, ' ', absl::SkipEmpty());
       if (parts.size() == 2) Add(parts[0], parts[1], &view.prefixes);
     }
@@ -181,24 +200,32 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
   view.rack_label = network::Find(node.meta.labels, network::kRack).value_or("");
   const bool wanted = daemon_set == nullptr || daemon_set->Selects(node);
   if (options_.speakers_from == Options::Speakers::kDaemonSet) {
-    view.speaker = view.layer2 = wanted;
+    view.speaker = view.layer2 = view.vip = wanted;
   } else {
     view.speaker = ExpectsSpeaker(node.meta.name);
-    const auto modes = facts_.find({node.meta.name, kModesFact});
-    view.layer2 = view.speaker && modes != facts_.end() &&
-                  std::find(modes->second.values.begin(), modes->second.values.end(),
-                            kLayer2Mode) != modes->second.values.end();
+    const Fact* modes = FactOf(node.meta.name, kModesFact);
+    const auto in_mode = [&](absl::string_view mode) {
+      return view.speaker && modes != nullptr &&
+             std::find(modes->values.begin(), modes->values.end(), mode) != modes->values.end();
+    };
+    view.layer2 = in_mode(kLayer2Mode);
+    view.vip = in_mode(kVipMode);
     view.stopped = view.speaker && SpeakerStopped(node.meta.name);
     view.leaving = view.speaker && !wanted;
   }
-  if (const auto fact = facts_.find({node.meta.name, kNoCarrierFact}); fact != facts_.end())
-    view.no_carrier.insert(fact->second.values.begin(), fact->second.values.end());
-  if (const auto fact = facts_.find({node.meta.name, kTakenOverFact}); fact != facts_.end()) {
-    for (const std::string& value : fact->second.values) {
+  if (const Fact* fact = FactOf(node.meta.name, kNoCarrierFact))
+    view.no_carrier = {fact->values.begin(), fact->values.end()};
+  if (const Fact* fact = FactOf(node.meta.name, kTakenOverFact)) {
+    for (const std::string& value : fact->values) {
       if (const auto address = IpAddress::Parse(value); address.ok())
         view.taken_over.insert(*address);
     }
-    if (!view.taken_over.empty()) view.taken_over_at = fact->second.observed_at;
+    if (!view.taken_over.empty()) view.taken_over_at = fact->observed_at;
+  }
+  if (const Fact* fact = FactOf(node.meta.name, kVrrpHeardFact)) {
+    for (const std::string& value : fact->values) {
+      if (auto heard = ParseHeard(value)) view.heard.insert(*std::move(heard));
+    }
   }
   return view;
 }

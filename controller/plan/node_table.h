@@ -44,6 +44,8 @@ class NodeTable {
  private:
   // It has said goodbye since it was last heard of.
   bool SpeakerStopped(absl::string_view node) const;
+  // null: there is none.
+  const Fact* FactOf(const std::string& node, const char* kind) const;
   NodeView BaseView(const kube::Node& node, const kube::DaemonSet* daemon_set) const;
   const kube::DaemonSet* SpeakerDaemonSet() const;
   // Counts `view`'s prefixes for its rack, or no longer. Whether the racks on-link for any prefix

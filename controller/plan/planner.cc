@@ -15,6 +15,7 @@
 #include "controller/plan/service_table.h"
 #include "controller/plan/set_store.h"
 #include "controller/plan/speaker_table.h"
+#include "controller/plan/vip_table.h"
 
 namespace openelb::plan {
 
@@ -48,7 +49,7 @@ void AddLastResorts(const Model& model, std::set<Problem>* out) {
 class Planner::Impl {
  public:
   explicit Impl(const Options& options)
-      : nodes(options), layer2(options.bfd_interval, options.bfd_multiplier) {}
+      : nodes(options), layer2(options.bfd_interval, options.bfd_multiplier), vips(options.vrrp) {}
 
   // What the speaker reads now.
   std::vector<std::string> Reads(const std::string& node) const {
@@ -68,6 +69,7 @@ class Planner::Impl {
   GroupTable groups;
   PlaceTable places;
   Layer2Table layer2;
+  VipTable vips;
   SetStore sets;
   std::map<std::string, std::vector<std::string>, std::less<>> reads;  // by speaker
   size_t last_resorts = 0;  // addresses that are announced only as a last resort
@@ -95,7 +97,10 @@ const kube::EndpointSlice* Planner::FindSlice(const std::string& key) const {
 
 void Planner::Upsert(const kube::Service& service) { impl_->services.Upsert(service); }
 void Planner::Upsert(const kube::DaemonSet& daemon_set) { impl_->nodes.Upsert(daemon_set); }
-void Planner::Upsert(const network::Eip& eip) { impl_->layer2.Upsert(eip); }
+void Planner::Upsert(const network::Eip& eip) {
+  impl_->layer2.Upsert(eip);
+  impl_->vips.local()->Upsert(eip);
+}
 void Planner::Upsert(const network::BgpConf& conf) { impl_->speakers.Upsert(conf); }
 void Planner::Upsert(const network::BgpPeer& peer) { impl_->speakers.Upsert(peer); }
 
@@ -105,7 +110,10 @@ void Planner::Remove(const ObjectKey& key) {
   if (key.kind == kube::DaemonSet::kKind) impl_->nodes.RemoveDaemonSet(key.namespace_, key.name);
   if (key.kind == kube::Service::kKind) impl_->services.RemoveService(name);
   if (key.kind == kube::EndpointSlice::kKind) impl_->services.RemoveSlice(name);
-  if (key.kind == network::Eip::kKind) impl_->layer2.RemoveEip(key.name);
+  if (key.kind == network::Eip::kKind) {
+    impl_->layer2.RemoveEip(key.name);
+    impl_->vips.local()->RemoveEip(key.name);
+  }
   if (key.kind == network::BgpConf::kKind) impl_->speakers.RemoveConf(key.name);
   if (key.kind == network::BgpPeer::kKind) impl_->speakers.RemovePeer(key.name);
 }
@@ -119,6 +127,11 @@ void Planner::SetLayer2(const std::string& service, const std::string& pool,
   impl_->layer2.SetAddresses(service, pool, std::move(addresses));
 }
 
+void Planner::SetVip(const std::string& service, const std::string& pool,
+                     std::vector<IpAddress> addresses) {
+  impl_->vips.local()->SetAddresses(service, pool, std::move(addresses));
+}
+
 void Planner::SetFact(const Fact& fact) { impl_->nodes.SetFact(fact); }
 std::vector<Fact> Planner::facts() const { return impl_->nodes.facts(); }
 
@@ -128,6 +141,8 @@ void Planner::LoadAssignments(const std::vector<Assignment>& assignments) {
       impl_->speakers.LoadRouterIdHolder(assignment.speaker);
     else if (Layer2Table::IsOurs(assignment))
       impl_->layer2.Load(assignment);
+    else if (RouterTable::IsOurs(assignment))
+      impl_->vips.routers()->Load(assignment);
     else
       impl_->places.Load(assignment);
   }
@@ -139,6 +154,7 @@ std::vector<Assignment> Planner::assignments() const {
   if (!holder.empty()) all.push_back({kRouterIdGroup, holder, holder});
   impl_->places.AddAssignments(&all);
   impl_->layer2.AddAssignments(impl_->model, &all);
+  impl_->vips.routers()->AddAssignments(impl_->model, &all);
   std::sort(all.begin(), all.end());
   return all;
 }
@@ -171,6 +187,7 @@ PlanChange Planner::Step() {
       p.groups.Derive(nodes, addresses, audiences, &p.model, &p.sets, &p.visits);
   p.places.Derive(groups, audiences, p.model, &p.sets, &p.visits);
   const bool layer2 = p.layer2.Derive(nodes, services, &p.model, &p.sets, &p.visits);
+  const bool vips = p.vips.Derive(nodes, services, &p.model, &p.sets, &p.visits);
 
   const size_t last_resorts = p.last_resorts;
   for (const auto& [address, before] : addresses) {
@@ -180,7 +197,7 @@ PlanChange Planner::Step() {
   }
   PlanChange change;
   change.keys = p.sets.TakeChanges();
-  change.problems = audiences.problems || layer2 || last_resorts != p.last_resorts ||
+  change.problems = audiences.problems || layer2 || vips || last_resorts != p.last_resorts ||
                     (last_resorts > 0 && !(nodes.empty() && addresses.empty()));
   for (const auto& [name, before] : nodes) {
     const auto now = p.model.nodes.find(name);
@@ -228,6 +245,7 @@ std::vector<Problem> Planner::Problems() const {
   if (impl_->last_resorts > 0) AddLastResorts(impl_->model, &problems);
   impl_->speakers.AddProblems(&problems);
   impl_->layer2.AddProblems(impl_->model, &problems);
+  impl_->vips.AddProblems(impl_->model, &problems);
   return {problems.begin(), problems.end()};
 }
 

@@ -24,6 +24,7 @@
 #include "api/object.h"
 #include "controller/plan/fact.h"
 #include "controller/plan/resource_set.h"
+#include "controller/plan/vrrp_options.h"
 
 namespace openelb::plan {
 
@@ -62,6 +63,7 @@ struct Options {
   // a row have to be missing (1..255).
   absl::Duration bfd_interval = absl::Milliseconds(100);
   int bfd_multiplier = 3;
+  VrrpOptions vrrp;
 };
 
 class Planner final : public PlanView {
@@ -93,6 +95,10 @@ class Planner final : public PlanView {
   // The same for addresses of the Layer 2 pool `pool`.
   void SetLayer2(const std::string& service, const std::string& pool,
                  std::vector<IpAddress> addresses);
+
+  // The same for addresses of the VIP pool `pool`.
+  void SetVip(const std::string& service, const std::string& pool,
+              std::vector<IpAddress> addresses);
 
   // By the facts: a speaker runs on the node, or has stopped and is to come back.
   bool ExpectsSpeaker(const std::string& node) const;

@@ -10,6 +10,7 @@
 #include "controller/plan/announce.h"
 #include "controller/plan/explain.h"
 #include "controller/plan/model.h"
+#include "controller/plan/vip_table.h"
 
 namespace openelb::plan {
 namespace {
@@ -124,6 +125,37 @@ std::string Layer2Text(const RenderInput& input) {
   return rows.size() == 1 ? "" : absl::StrCat(Table(rows), "\n");
 }
 
+// The virtual routers that a node takes part in, by interface, family and id.
+Value VrrpValue(const Model& model, const std::string& node) {
+  Value::Map routers;
+  for (const auto& [id, router] : model.routers) {
+    const auto link = router.links->find(node);
+    if (link == router.links->end()) continue;
+    const std::vector<IpAddress> addresses = HeldBy(model, router);
+    const int family = static_cast<int>(id.family);
+    routers[absl::StrCat(link->second, "/", family, "/", id.vrid)] =
+        Value::Map{{"priority", router.priorities.at(node)},
+                   {"nodes", Texts(InOrder(router.priorities, *router.links), /*sort=*/false)},
+                   {"addresses", Texts(Texts(addresses), /*sort=*/true)}};
+  }
+  return routers;
+}
+
+// By address, the nodes in the order in which they take over; empty: there are no such addresses.
+std::string VipText(const RenderInput& input) {
+  const Model& model = input.planner.model();
+  std::vector<std::vector<std::string>> rows = {{"VIP ADDRESS", "POOL", "VRID", "NODES"}};
+  for (const auto& [address, view] : model.vips) {
+    if (input.node && !view.links->contains(*input.node)) continue;
+    const auto router = model.routers.find({address.family(), view.vrid});
+    const bool held = router != model.routers.end() && !view.links->empty();
+    rows.push_back(
+        {address.ToString(), view.pool, held ? absl::StrCat(view.vrid) : "-",
+         held ? absl::StrJoin(InOrder(router->second.priorities, *view.links), " ") : "-"});
+  }
+  return rows.size() == 1 ? "" : absl::StrCat(Table(rows), "\n");
+}
+
 }  // namespace
 
 std::string RenderJson(const RenderInput& input) {
@@ -137,7 +169,8 @@ std::string RenderJson(const RenderInput& input) {
   for (const std::string& name : Speakers(input)) {
     speakers[name] = Value::Map{{"rack", ShownRack(input.planner.model().nodes.at(name))},
                                 {"bgpPeers", PeersValue(input, name)},
-                                {"layer2", Layer2Value(input.planner.model(), name)}};
+                                {"layer2", Layer2Value(input.planner.model(), name)},
+                                {"vrrp", VrrpValue(input.planner.model(), name)}};
   }
   Value::List reasons;
   for (const Reason& reason : Reasons(input)) {
@@ -191,8 +224,8 @@ std::string RenderTable(const RenderInput& input) {
     reasons.push_back({reason.address.ToString(), OrDash(reason.rack), reason.node,
                        reason.included() ? "yes" : "no", TextOf(reason.rule).name, reason.detail});
   }
-  std::string out =
-      absl::StrCat(Table(services), "\n", Table(speakers), "\n", Layer2Text(input), Table(reasons));
+  std::string out = absl::StrCat(Table(services), "\n", Table(speakers), "\n", Layer2Text(input),
+                                 VipText(input), Table(reasons));
   const std::vector<Problem> problems = input.planner.Problems();
   if (problems.empty()) return out;
   std::vector<std::vector<std::string>> table = {{"OBJECT", "PROBLEM", "MESSAGE"}};

@@ -1,5 +1,6 @@
 #include "controller/plan/render.h"
 
+#include "absl/strings/str_cat.h"
 #include "api/codec/parse.h"
 #include "controller/plan/test_world.h"
 #include "gmock/gmock.h"
@@ -100,7 +101,8 @@ TEST_F(RenderTest, Json) {
         }
       },
       "layer2": {},
-      "rack": "leaf1"
+      "rack": "leaf1",
+      "vrrp": {}
     }
   }
 }
@@ -153,6 +155,45 @@ TEST_F(RenderTest, OfflineTheDaemonSetSaysWhereSpeakersAre) {
   offline.Remove({kube::DaemonSet::kKind, "openelb-system", "openelb-speaker"});
   offline.Step();
   EXPECT_THAT(RenderTable(input), HasSubstr("\nworker1 ")) << "without one: every node";
+}
+
+TEST(RenderVipTest, RoutersAndTheirNodes) {
+  Planner planner;
+  network::Eip eip;
+  eip.meta.name = "pool";
+  eip.interface = "eth0";
+  planner.Upsert(eip);
+  planner.Upsert(MakeService("web"));
+  planner.Upsert(MakeSlice("web", {"n1"}));
+  for (const char* node : {"n1", "n2"}) {
+    const char* last = node + 1;
+    planner.Upsert(MakeNode(node, absl::StrCat("192.168.0.", last)));
+    planner.SetFact(MakePrefixes(node, {absl::StrCat("eth0 192.168.0.", last, "/24")}));
+    planner.SetFact(MakeSpeaker(node));
+    planner.SetFact({node, kModesFact, {kVipMode}, absl::FromUnixSeconds(1)});
+  }
+  planner.SetVip("default/web", "pool", {IpAddress::Parse("192.168.0.91").value()});
+  planner.SetVip("default/none", "pool", {IpAddress::Parse("192.168.0.92").value()});
+  planner.Step();
+  RenderInput input{.planner = planner, .services = {}, .node = "n2", .add_path = true};
+  EXPECT_THAT(RenderJson(input), HasSubstr(R"("vrrp": {
+        "eth0/4/197": {
+          "addresses": [
+            "192.168.0.91"
+          ],
+          "nodes": [
+            "n1",
+            "n2"
+          ],
+          "priority": 222
+        }
+      })"));
+  input.node.reset();
+  EXPECT_THAT(RenderTable(input), HasSubstr(R"(
+VIP ADDRESS   POOL  VRID  NODES
+192.168.0.91  pool  197   n1 n2
+192.168.0.92  pool  -     -
+)"));
 }
 
 }  // namespace

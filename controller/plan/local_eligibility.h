@@ -1,5 +1,5 @@
 #pragma once
-// Which nodes can answer for a Layer 2 address.
+// Which nodes can answer for an address on one of their own networks (Layer 2 and VIP mode).
 //
 // One that can: its node is Ready and not excluded, its speaker runs in this mode and is not about
 // to go, an interface of the pool has a network that contains the address and a carrier, and the
@@ -22,14 +22,16 @@ namespace openelb::plan {
 const InterfaceAddress* LinkFor(const NodeView& node, absl::string_view pool_interface,
                                 const IpAddress& address);
 
-struct Layer2Eligible {
+struct LocalEligible {
   std::vector<std::string> nodes;  // sorted
   bool makeshift = false;          // something speaks against them, but there are no others
   bool no_carrier = false;         // namely that
 };
 
-// `services` are those that hold the address.
-Layer2Eligible FindEligible(const IpAddress& address, const std::vector<std::string>& services,
-                            absl::string_view pool_interface, const Model& model);
+// `mode` is the member of NodeView that says whether a node's speaker is in the mode; `services`
+// are those that hold the address.
+LocalEligible FindEligible(bool NodeView::* mode, const IpAddress& address,
+                           const std::vector<std::string>& services,
+                           absl::string_view pool_interface, const Model& model);
 
 }  // namespace openelb::plan

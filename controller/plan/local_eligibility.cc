@@ -1,4 +1,4 @@
-#include "controller/plan/layer2_eligibility.h"
+#include "controller/plan/local_eligibility.h"
 
 #include <algorithm>
 #include <set>
@@ -56,11 +56,11 @@ Backed FindBacked(Family family, const std::vector<std::string>& services, const
   return backed;
 }
 
-bool Answers(const NodeView& node, absl::string_view pool_interface, const IpAddress& address,
-             const Leniency& leniency) {
+bool Answers(bool NodeView::* mode, const NodeView& node, absl::string_view pool_interface,
+             const IpAddress& address, const Leniency& leniency) {
   const bool healthy =
       node.health == Health::kReady || (leniency.silence && node.health == Health::kUnknown);
-  if (!healthy || !node.layer2 || node.stopped || node.leaving) return false;
+  if (!healthy || !(node.*mode) || node.stopped || node.leaving) return false;
   const InterfaceAddress* link = LinkFor(node, pool_interface, address);
   return link != nullptr && (leniency.no_carrier || !node.no_carrier.contains(link->interface));
 }
@@ -88,13 +88,14 @@ const InterfaceAddress* LinkFor(const NodeView& node, absl::string_view pool_int
   return nullptr;
 }
 
-Layer2Eligible FindEligible(const IpAddress& address, const std::vector<std::string>& services,
-                            absl::string_view pool_interface, const Model& model) {
-  Layer2Eligible eligible;
+LocalEligible FindEligible(bool NodeView::* mode, const IpAddress& address,
+                           const std::vector<std::string>& services,
+                           absl::string_view pool_interface, const Model& model) {
+  LocalEligible eligible;
   for (const Leniency& leniency : kLeniencies) {
     const Backed backed = FindBacked(address.family(), services, leniency, model);
     const auto add = [&](const std::string& name, const NodeView& node) {
-      if (Answers(node, pool_interface, address, leniency)) eligible.nodes.push_back(name);
+      if (Answers(mode, node, pool_interface, address, leniency)) eligible.nodes.push_back(name);
     };
     if (backed.everywhere) {
       for (const auto& [name, node] : model.nodes) add(name, node);

@@ -1,0 +1,78 @@
+#include "controller/plan/local_addresses.h"
+
+#include <utility>
+
+namespace openelb::plan {
+void LocalAddresses::Upsert(const network::Eip& eip) {
+  const auto [it, added] = interfaces_.try_emplace(eip.meta.name, eip.interface);
+  if (!added && it->second == eip.interface) return;
+  it->second = eip.interface;
+  all_touched_ = true;
+}
+
+void LocalAddresses::RemoveEip(const std::string& name) {
+  if (interfaces_.erase(name) > 0) all_touched_ = true;
+}
+
+absl::string_view LocalAddresses::InterfaceOf(const std::string& pool) const {
+  const auto it = interfaces_.find(pool);
+  return it == interfaces_.end() ? absl::string_view() : it->second;
+}
+
+void LocalAddresses::SetAddresses(const std::string& service, const std::string& pool,
+                                  std::vector<IpAddress> addresses) {
+  const auto held = held_.find(service);
+  if (held != held_.end()) {
+    for (const IpAddress& address : held->second.addresses) {
+      touched_.insert(address);
+      const auto it = services_of_.find(address);
+      it->second.erase(service);
+      if (it->second.empty()) services_of_.erase(it);
+    }
+    held_.erase(held);
+  }
+  if (addresses.empty()) return;
+  for (const IpAddress& address : addresses) {
+    touched_.insert(address);
+    services_of_[address].insert(service);
+  }
+  held_[service] = {pool, std::move(addresses)};
+}
+
+std::vector<std::string> LocalAddresses::ServicesOf(const IpAddress& address) const {
+  const auto it = services_of_.find(address);
+  if (it == services_of_.end()) return {};
+  return {it->second.begin(), it->second.end()};
+}
+
+const std::string& LocalAddresses::PoolOf(const IpAddress& address) const {
+  return held_.at(*services_of_.at(address).begin()).pool;
+}
+
+// What a change of has to be looked at.
+bool LocalAddresses::SameForUs(const NodeView& a, const NodeView& b) const {
+  return a.health == b.health && a.returning == b.returning && a.*mode_ == b.*mode_ &&
+         a.stopped == b.stopped && a.leaving == b.leaving && a.prefixes == b.prefixes &&
+         a.no_carrier == b.no_carrier && a.rack == b.rack;
+}
+
+std::set<IpAddress> LocalAddresses::TakeTouched(const NodeChanges& nodes,
+                                                const std::set<std::string>& services,
+                                                const Model& model) {
+  bool all = std::exchange(all_touched_, false);
+  for (const auto& [name, before] : nodes) {
+    const auto now = model.nodes.find(name);
+    all |= !before || now == model.nodes.end() || !SameForUs(*before, now->second);
+  }
+  std::set<IpAddress> touched = std::exchange(touched_, {});
+  for (const std::string& service : services) {
+    if (const auto it = held_.find(service); it != held_.end())
+      touched.insert(it->second.addresses.begin(), it->second.addresses.end());
+  }
+  if (all) {
+    for (const auto& [address, holders] : services_of_) touched.insert(address);
+  }
+  return touched;
+}
+
+}  // namespace openelb::plan
