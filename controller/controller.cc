@@ -335,19 +335,22 @@ void Controller::Allocate() {
   const ipam::Changes changes = ipam_.TakeChanges();
   for (const std::string& service : changes.services) {
     const ipam::ServiceState* state = ipam_.Find(service);
-    const bool planned = state != nullptr && state->allocation.has_value() &&
-                         state->allocation->protocol != network::Protocol::kVip;
-    status_first_.Hold(service, planned ? state->allocation->addresses : std::vector<IpAddress>{},
+    const bool held = state != nullptr && state->allocation.has_value();
+    status_first_.Hold(service, held ? state->allocation->addresses : std::vector<IpAddress>{},
                        now);
     statuses_.WriteService(ServiceKey(service));
   }
   for (auto& [service, addresses] : status_first_.Take(now)) {
     const ipam::ServiceState* state = ipam_.Find(service);
     const bool held = state != nullptr && state->allocation.has_value();
-    const bool layer2 = held && state->allocation->protocol == network::Protocol::kLayer2;
-    planner_.SetAddresses(service, layer2 ? std::vector<IpAddress>{} : addresses);
-    planner_.SetLayer2(service, layer2 ? state->allocation->pool : "",
-                       layer2 ? std::move(addresses) : std::vector<IpAddress>{});
+    const auto protocol = held ? state->allocation->protocol : network::Protocol::kBgp;
+    const std::string pool = held ? state->allocation->pool : "";
+    const auto of = [&, &addresses = addresses](network::Protocol wanted) {
+      return protocol == wanted ? addresses : std::vector<IpAddress>{};
+    };
+    planner_.SetAddresses(service, of(network::Protocol::kBgp));
+    planner_.SetLayer2(service, pool, of(network::Protocol::kLayer2));
+    planner_.SetVip(service, pool, of(network::Protocol::kVip));
   }
   for (const std::string& pool : changes.pools) statuses_.WriteEip(pool);
   for (const ClusterEvent& event : changes.events) statuses_.Record(event);

@@ -1,6 +1,8 @@
 #include "controller/options.h"
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 namespace openelb {
 namespace {
@@ -11,6 +13,23 @@ constexpr absl::Duration kMaxBfdInterval = absl::Minutes(1);
 
 absl::Status Wrong(absl::string_view flag, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("--", flag, ": ", why));
+}
+
+void DeclareVrrpFlags(FlagSet* flags, VrrpFlags* options) {
+  flags->Group("VIP mode");
+  flags->String(
+      "vrrp-vrid-range", &options->vrid_range,
+      "VRRP router ids to take, FIRST-LAST: leave out those of other routers on the nodes' "
+      "networks");
+  flags->Duration("vrrp-interval", &options->interval,
+                  "how often the node that holds an address says so; another takes over after "
+                  "three to four of them. 10ms to 40.95s; version 2 rounds up to whole seconds");
+  flags->Choice("vrrp-version", &options->version, {"3", "2"},
+                "VRRP version of IPv4 addresses; IPv6 has 3 (RFC 9568) always");
+  flags->Bool("vrrp-preempt", &options->preempt,
+              "a node takes addresses over from one of lower priority, also when it has returned");
+  flags->Bool("vrrp-unicast", &options->unicast,
+              "IPv4: nodes send to each other's addresses, for networks without multicast");
 }
 
 }  // namespace
@@ -36,7 +55,29 @@ std::string ControllerFlags::PlanEndpoint() const {
 }
 
 plan::Options ControllerFlags::PlanOptions() const {
-  return {.bfd_interval = bfd_interval, .bfd_multiplier = static_cast<int>(bfd_multiplier)};
+  return {.bfd_interval = bfd_interval,
+          .bfd_multiplier = static_cast<int>(bfd_multiplier),
+          .vrrp = vrrp.Options().value()};
+}
+
+absl::StatusOr<plan::VrrpOptions> VrrpFlags::Options() const {
+  plan::VrrpOptions options{.version = version == "2" ? 2 : 3,
+                            .interval = interval,
+                            .preempt = preempt,
+                            .unicast = unicast};
+  const std::vector<std::string> ends = absl::StrSplit(vrid_range, '-');
+  if (ends.size() != 2 || !absl::SimpleAtoi(ends[0], &options.first_vrid) ||
+      !absl::SimpleAtoi(ends[1], &options.last_vrid) || options.first_vrid < 1 ||
+      options.last_vrid > 255 || options.first_vrid > options.last_vrid) {
+    return Wrong("vrrp-vrid-range",
+                 absl::StrCat("\"", vrid_range, "\" is not FIRST-LAST within 1-255"));
+  }
+  if (interval < absl::Milliseconds(10) || interval > absl::Milliseconds(40'950) ||
+      interval % absl::Milliseconds(10) != absl::ZeroDuration()) {
+    return Wrong("vrrp-interval", absl::StrCat(absl::FormatDuration(interval),
+                                               " is not within 10ms-40.95s in steps of 10ms"));
+  }
+  return options;
 }
 
 void DeclareControllerFlags(FlagSet* flags, ControllerFlags* options) {
@@ -82,6 +123,7 @@ void DeclareControllerFlags(FlagSet* flags, ControllerFlags* options) {
   flags->Int("bfd-multiplier", &options->bfd_multiplier, 1, 255,
              "how many of these in a row have to be missing before another one takes over");
 
+  DeclareVrrpFlags(flags, &options->vrrp);
   DeclareCommonFlags(flags, &options->common);
 
   // OpenELB's controller and manager have these.
@@ -124,6 +166,7 @@ absl::Status CheckControllerFlags(const ControllerFlags& options) {
     return Wrong("bfd-interval", absl::StrCat("\"", absl::FormatDuration(options.bfd_interval),
                                               "\" (allowed: 10ms..1m)"));
   }
+  if (const auto vrrp = options.vrrp.Options(); !vrrp.ok()) return vrrp.status();
   if (options.manifests.empty()) return CheckInCluster(options);
   if (!options.kubeconfig.empty()) return Wrong("kubeconfig", "excludes --manifests");
   const bool any_tls = !options.plan_tls_cert.empty() || !options.plan_tls_key.empty() ||
@@ -154,6 +197,7 @@ void DeclarePlanFlags(FlagSet* flags, PlanFlags* options) {
   flags->Alias("o", "output");
   flags->Bool("no-add-path", &options->no_add_path,
               "show what peers without ADD-PATH (RFC 7911) are given");
+  DeclareVrrpFlags(flags, &options->vrrp);
 }
 
 }  // namespace openelb

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "api/base/flags.h"
 #include "api/base/host_port.h"
@@ -25,6 +26,18 @@ struct PodEnvironment {
 // `getenv` as in the C library.
 PodEnvironment ReadPodEnvironment(const std::function<const char*(const char* name)>& getenv);
 
+// How virtual routers run, for all Eips of protocol vip.
+struct VrrpFlags {
+  std::string vrid_range = "1-255";
+  std::string version = "3";
+  absl::Duration interval = plan::VrrpOptions().interval;
+  bool preempt = false;
+  bool unicast = false;
+
+  // Error: InvalidArgument, one line that names the flag.
+  absl::StatusOr<plan::VrrpOptions> Options() const;
+};
+
 struct ControllerFlags {
   CommonOptions common = {.metrics_addr = HostPort{"", 50052}};
   PodEnvironment environment;
@@ -42,8 +55,10 @@ struct ControllerFlags {
   absl::Duration endpoint_grace = absl::Milliseconds(1500);  // in a cluster
   absl::Duration bfd_interval = absl::Milliseconds(100);
   int64_t bfd_multiplier = 3;
+  VrrpFlags vrrp;
 
   std::string StatusDir() const { return status_dir.empty() ? manifests + "/.status" : status_dir; }
+  // CheckControllerFlags has passed.
   plan::Options PlanOptions() const;
   // HOST:PORT where speakers reach this controller.
   std::string PlanEndpoint() const;
@@ -61,6 +76,7 @@ struct PlanFlags {
   std::string node;
   std::string output = "table";
   bool no_add_path = false;
+  VrrpFlags vrrp;
 
   std::string StatusDir() const { return status_dir.empty() ? manifests + "/.status" : status_dir; }
 };

@@ -59,6 +59,30 @@ TEST(ControllerOptionsTest, APodNeedsNoFlags) {
   EXPECT_EQ(options.PlanEndpoint(), "[fd00::7]:50051");
 }
 
+TEST(ControllerOptionsTest, Vrrp) {
+  ControllerFlags options;
+  EXPECT_EQ(ErrorOf({"--manifests=m", "--plan-insecure"}, &options), "");
+  plan::VrrpOptions vrrp = options.PlanOptions().vrrp;
+  EXPECT_EQ(vrrp.first_vrid, 1);
+  EXPECT_EQ(vrrp.last_vrid, 255);
+  EXPECT_EQ(vrrp.version, 3);
+  EXPECT_EQ(vrrp.interval, absl::Milliseconds(100));
+  EXPECT_FALSE(vrrp.preempt);
+  EXPECT_FALSE(vrrp.unicast);
+  EXPECT_EQ(
+      ErrorOf({"--manifests=m", "--plan-insecure", "--vrrp-vrid-range=40-40", "--vrrp-version=2",
+               "--vrrp-interval=40.95s", "--vrrp-preempt", "--vrrp-unicast"},
+              &options),
+      "");
+  vrrp = options.PlanOptions().vrrp;
+  EXPECT_EQ(vrrp.first_vrid, 40);
+  EXPECT_EQ(vrrp.last_vrid, 40);
+  EXPECT_EQ(vrrp.version, 2);
+  EXPECT_EQ(vrrp.interval, absl::Milliseconds(40'950));
+  EXPECT_TRUE(vrrp.preempt);
+  EXPECT_TRUE(vrrp.unicast);
+}
+
 TEST(ControllerOptionsTest, WrongOnesNameTheFlag) {
   struct Case {
     std::vector<const char*> args;
@@ -88,6 +112,16 @@ TEST(ControllerOptionsTest, WrongOnesNameTheFlag) {
         Case{{"--manifests=m", "--plan-insecure", "--bfd-multiplier=0"}, "--bfd-multiplier: \"0\""},
         Case{{"--manifests=m", "--plan-insecure", "--bfd-multiplier=256"},
              "--bfd-multiplier: \"256\""},
+        Case{{"--manifests=m", "--plan-insecure", "--vrrp-vrid-range=0-9"},
+             "--vrrp-vrid-range: \"0-9\" is not FIRST-LAST within 1-255"},
+        Case{{"--manifests=m", "--plan-insecure", "--vrrp-vrid-range=9-256"}, "--vrrp-vrid-range"},
+        Case{{"--manifests=m", "--plan-insecure", "--vrrp-vrid-range=9-8"}, "--vrrp-vrid-range"},
+        Case{{"--manifests=m", "--plan-insecure", "--vrrp-vrid-range=9"}, "--vrrp-vrid-range"},
+        Case{{"--manifests=m", "--plan-insecure", "--vrrp-interval=15ms"},
+             "--vrrp-interval: 15ms is not within 10ms-40.95s in steps of 10ms"},
+        Case{{"--manifests=m", "--plan-insecure", "--vrrp-interval=41s"}, "--vrrp-interval"},
+        Case{{"--manifests=m", "--plan-insecure", "--vrrp-interval=0s"}, "--vrrp-interval"},
+        Case{{"--manifests=m", "--plan-insecure", "--vrrp-version=4"}, "--vrrp-version"},
         Case{{"--manifests=m", "--plan-insecure", "--nonsense"}, "--nonsense"},
         Case{{"--manifests=m", "--plan-insecure", "stray"}, "stray"}}) {
     ControllerFlags options;

@@ -36,7 +36,7 @@ void LoadSaved(Disk* status_dir, plan::Planner* planner) {
   planner->LoadAssignments(saved->assignments);
 }
 
-int Plan(const PlanFlags& flags) {
+int Plan(const PlanFlags& flags, const plan::VrrpOptions& vrrp) {
   FileDisk status_dir(flags.StatusDir());
   const auto loaded = manifests::LoadDirectory(flags.manifests, flags.StatusDir());
   if (!loaded.ok()) {
@@ -45,8 +45,9 @@ int Plan(const PlanFlags& flags) {
   }
   for (const manifests::Problem& problem : loaded->problems) Complain(problem.text);
   ipam::Ipam ipam;
-  plan::Planner planner(
-      {.speakers_from = plan::Options::Speakers::kDaemonSet, .daemon_set_namespace = ""});
+  plan::Planner planner({.speakers_from = plan::Options::Speakers::kDaemonSet,
+                         .daemon_set_namespace = "",
+                         .vrrp = vrrp});
   planner.SetWatchSecret("shown to nobody");
   LoadSaved(&status_dir, &planner);
   bool node_exists = flags.node.empty();
@@ -79,6 +80,8 @@ int Plan(const PlanFlags& flags) {
       planner.SetAddresses(service, state->allocation->addresses);
     } else if (state->allocation->protocol == network::Protocol::kLayer2) {
       planner.SetLayer2(service, row.pool, state->allocation->addresses);
+    } else {
+      planner.SetVip(service, row.pool, state->allocation->addresses);
     }
   }
   planner.Step();
@@ -102,7 +105,12 @@ int RunPlanCommand(std::span<const char* const> args) {
                 "Shows what a folder of manifests leads to, and why, without a daemon.");
   DeclarePlanFlags(&flags, &options);
   if (const std::optional<int> exit = ParseOrExit(&flags, args, kProgram, Version())) return *exit;
-  return Plan(options);
+  const absl::StatusOr<plan::VrrpOptions> vrrp = options.vrrp.Options();
+  if (!vrrp.ok()) {
+    Complain(absl::StrCat(kProgram, ": ", vrrp.status().message()));
+    return kExitUsage;
+  }
+  return Plan(options, *vrrp);
 }
 
 }  // namespace openelb

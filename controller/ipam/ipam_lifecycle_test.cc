@@ -292,7 +292,7 @@ TEST_F(LifecycleTest, StatusesOfEips) {
     types.push_back(condition.type);
     EXPECT_EQ(condition.observed_generation, 7);
   }
-  EXPECT_THAT(types, ElementsAre("Ready", "Announced"));
+  EXPECT_THAT(types, ElementsAre("Ready"));
   EXPECT_EQ(p.conditions[0].reason, "Disabled");
   EXPECT_EQ(Ready("bad").reason, "InvalidAddress");
   EXPECT_THAT(Ready("bad").message, HasSubstr("\"a-b-c\""));

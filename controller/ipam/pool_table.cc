@@ -224,13 +224,6 @@ void PoolTable::RefreshStatus(Pool* pool) const {
                                            "\" is it: remove one of the two annotations")
                             : "not used as default because it is not usable"));
   }
-  if (pool->eip.protocol == network::Protocol::kVip) {
-    status.conditions.push_back(MakeCondition(
-        *pool, "Announced", false, "ProtocolNotAvailable",
-        absl::StrCat("protocol ", network::ProtocolName(pool->eip.protocol),
-                     " is not announced by this version: addresses are given, but no speaker "
-                     "answers for them")));
-  }
 }
 
 }  // namespace openelb::ipam

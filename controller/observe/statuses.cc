@@ -69,6 +69,16 @@ void Statuses::OnProblems(absl::Duration now) {
   problems_due_ = std::min(problems_due_, now + kLasting);
 }
 
+// Of an address that nodes answer for themselves; empty: it is none.
+std::string Statuses::PoolOf(const std::string& text) const {
+  const auto address = IpAddress::Parse(text);
+  if (!address.ok()) return "";
+  const plan::Model& model = planner_->model();
+  if (const auto it = model.layer2.find(*address); it != model.layer2.end()) return it->second.pool;
+  if (const auto it = model.vips.find(*address); it != model.vips.end()) return it->second.pool;
+  return "";
+}
+
 std::vector<plan::Problem> Statuses::FindProblems() const {
   std::vector<plan::Problem> problems = planner_->Problems();
   for (const auto& [node, sentences] : board_->Problems()) {
@@ -79,13 +89,11 @@ std::vector<plan::Problem> Statuses::FindProblems() const {
     }
   }
   for (const auto& [text, by_node] : board_->Layer2Problems()) {
-    const auto address = IpAddress::Parse(text);
-    const auto& planned = planner_->model().layer2;
-    const auto view = address.ok() ? planned.find(*address) : planned.end();
-    if (view == planned.end()) continue;
+    const std::string pool = PoolOf(text);
+    if (pool.empty()) continue;
     for (const auto& [node, sentence] : by_node) {
       problems.push_back(
-          {.about = EipKey(view->second.pool),
+          {.about = EipKey(pool),
            .reason = "SpeakerProblem",
            .message = absl::StrCat("address ", text, ", node ", node, ": ", sentence)});
     }

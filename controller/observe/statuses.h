@@ -62,6 +62,7 @@ class Statuses {
   // nodes.
   std::vector<kube::Condition> Conditions(const ObjectKey& key) const;
   void MarkDue(const ObjectKey& key);
+  std::string PoolOf(const std::string& text) const;
   std::vector<plan::Problem> FindProblems() const;
   void ReadProblems();
   void CountExpected();
