@@ -45,6 +45,7 @@ def test_two_runs_print_the_same_bytes():
 @pytest.mark.parametrize("samples, expected", [
     ("bgp-quick-start", {"default/bgp-svc": ("172.22.0.2", "bgp-eip")}),
     ("layer2-quick-start", {"default/layer2-svc": ("192.168.0.91", "layer2-eip")}),
+    ("vip-quick-start", {"default/vip-svc": ("192.168.0.91", "vip-eip")}),
     ("ip-assignment", {
         "namespace-1/automatic": ("172.22.2.0", "eip-ns"), "namespace-1/by-annotation": ("192.168.1.10", "eip"),
         "namespace-2/automatic": ("172.22.3.0", "eip-selector"),
