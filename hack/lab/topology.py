@@ -18,6 +18,8 @@ SAMPLES = Path(__file__).resolve().parents[2] / "config" / "samples"
 class MultiRouter(Fabric):
     """`up` builds fabric, nodes and Pods; `start_controller` and `start_speakers` run our programs."""
 
+    controller_address = CONTROLLER
+
     def __init__(self, name, router="frr", samples="multi-router"):
         super().__init__(name, router)
         self.samples = samples
@@ -31,7 +33,13 @@ class MultiRouter(Fabric):
     def up(self):
         self.run_dir.create(topology="multi-router", router=self.router_kind, samples=self.samples)
         self.cluster.load(SAMPLES / self.samples)
-        self.build({"client": CLIENT, "ctl": CONTROLLER})
+        self.build({"client": CLIENT, "ctl": self.controller_address})
+        self.start_cluster()
+        self.start_routers([internal_ip(self.cluster.get("Node", node)) for node in selected_nodes(self.cluster)])
+        return self
+
+    def start_cluster(self):
+        """Nodes, Pods, what forwards to them, and credentials for the speakers."""
         for node in self.cluster.objects("Node"):
             self.add_node(node["metadata"]["name"], internal_ip(node), node["spec"]["podCIDR"])
         for obj in self.cluster.objects("EndpointSlice"):
@@ -42,10 +50,8 @@ class MultiRouter(Fabric):
         for node in selected_nodes(self.cluster):
             # A speaker reports its node's networks; the annotation is for those who plan without one.
             self.cluster.edit("Node", node, lambda obj: obj["metadata"].get("annotations", {}).pop(PREFIXES, None))
-        self.start_routers([internal_ip(self.cluster.get("Node", node)) for node in selected_nodes(self.cluster)])
         self.run_dir.spawn("proxy", [sys.executable, Path(__file__).with_name("proxy.py"), self.run_dir.path,
                                      self.cluster.manifests, self.cluster.status_dir])
-        return self
 
     def add_node(self, name, address, pod_cidr):
         """A node: it forwards, and the fabric knows the way to its Pods. Its Node object is the caller's."""
@@ -68,14 +74,14 @@ class MultiRouter(Fabric):
     # -- our programs --
 
     def start_controller(self):
-        self.controller = programs.controller(self["ctl"], CONTROLLER, self.cluster, self.credentials)
+        self.controller = programs.controller(self["ctl"], self.controller_address, self.cluster, self.credentials)
         self.controller.start().wait_ready()
         return self.controller
 
     def start_speaker(self, node):
         self.credentials.add(node)
-        self.speakers[node] = programs.speaker(self[node], node, CONTROLLER, self.run_dir.path / "state" / node,
-                                               self.credentials)
+        self.speakers[node] = programs.speaker(self[node], node, self.controller_address,
+                                               self.run_dir.path / "state" / node, self.credentials)
         return self.speakers[node].start()
 
     def start_speakers(self):

@@ -27,6 +27,15 @@ class Count:
         """Seconds from the first lost request to the last."""
         return max(self.lost) - min(self.lost) if self.lost else 0.0
 
+    def longest_outage(self, pause=0.1):
+        """Seconds of the longest stretch of losses; `pause` seconds without one end a stretch."""
+        longest, begin, last = 0.0, 0.0, float("-inf")
+        for at in sorted(self.lost):
+            begin = begin if at - last < pause else at
+            last = at
+            longest = max(longest, last - begin)
+        return longest
+
 
 class Traffic:
     """A request loop that runs in a host until stopped."""

@@ -1,0 +1,99 @@
+"""One LAN without a router: nodes, a client and the controller on a switch, with the manifests of a folder as the cluster.
+
+          client .0.2     ctl .0.9
+                |           |
+         ------ switch (192.168.0.0/24) ------
+             |            |            |            |
+       master1 .0.3  worker1 .0.4  worker2 .0.5  worker3 .0.6
+
+Speakers run on all but worker3, which has the Pods: so whatever happens to a speaker's node, the Pods are there.
+"""
+
+from lab.cluster import internal_ip
+from lab.net import Host, connect, run
+from lab.topology import SAMPLES, MultiRouter
+
+CLIENT, CONTROLLER = "192.168.0.2", "192.168.0.9"
+NODES = {"master1": "192.168.0.3", "worker1": "192.168.0.4", "worker2": "192.168.0.5", "worker3": "192.168.0.6"}
+SPEAKERS = ("master1", "worker1", "worker2")
+PODS = {"10.233.67.11": "worker3", "10.233.67.12": "worker3"}
+SELECTOR = {"openelb-speaker": "true"}
+
+
+class Lan(MultiRouter):
+    """`service` names the Service of the samples whose endpoints the Pods are."""
+
+    controller_address = CONTROLLER
+
+    def __init__(self, name, samples, service):
+        super().__init__(name, samples=samples)
+        self.service = service
+
+    def up(self):
+        self.run_dir.create(topology="lan", samples=self.samples)
+        self.cluster.load(SAMPLES / self.samples)
+        self.cluster.apply(*objects(self.service))
+        self.add_host("switch").ip("link add br0 type bridge", "link set br0 up")
+        for name, address in {"client": CLIENT, "ctl": CONTROLLER}.items():
+            self.attach(name, address)
+        self.start_cluster()
+        return self
+
+    def attach(self, name, address):
+        """A new host on the switch, on the port of its name."""
+        host = self.add_host(name)
+        connect(host, "eth0", self["switch"], name)
+        host.ip(f"addr add {address}/24 dev eth0")
+        self["switch"].ip(f"link set {name} master br0")
+        return host
+
+    def add_node(self, name, address, pod_cidr):
+        node = self.attach(name, address)
+        node.forwards(seed=len(self.hosts))
+        for other in self.cluster.objects("Node"):
+            if other["metadata"]["name"] != name:
+                node.ip(f"route add {other['spec']['podCIDR']} via {internal_ip(other)}")
+        with (self.run_dir.path / "hosts").open("a") as file:
+            file.write(f"{address} {name}\n")
+        return node
+
+    def silence(self, name, silent=True):
+        """The switch forwards nothing to or from a host, which sees its link up all the while."""
+        self["switch"].ip(f"link set {name} {'nomaster' if silent else 'master br0'}")
+
+    def unplug(self, name, unplugged=True):
+        """The cable of a host is out of the switch, and the host sees it."""
+        self["switch"].ip(f"link set {name} {'down' if unplugged else 'up'}")
+
+
+def mac(host: Host):
+    return run("ip", "-n", host.netns, "-br", "link", "show", "eth0").split()[2]
+
+
+def objects(service):
+    """What a cluster holds besides the samples."""
+    for number, (name, address) in enumerate(NODES.items()):
+        yield {"apiVersion": "v1", "kind": "Node",
+               "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name} | (SELECTOR if name in SPEAKERS else {})},
+               "spec": {"podCIDR": f"10.233.{64 + number}.0/24"},
+               "status": {"addresses": [{"type": "InternalIP", "address": address}],
+                          "conditions": [{"type": "Ready", "status": "True"}]}}
+    for namespace in ("default", "openelb-system"):
+        yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    yield {"apiVersion": "apps/v1", "kind": "DaemonSet",
+           "metadata": {"name": "openelb-speaker", "namespace": "openelb-system"},
+           "spec": {"template": {"spec": {"hostNetwork": True, "nodeSelector": SELECTOR}}}}
+    yield endpoint_slice(service, PODS)
+
+
+def endpoint_slice(service, pods):
+    """`pods`: {address: node}."""
+    family = "IPv6" if any(":" in address for address in pods) else "IPv4"
+    return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": family,
+            "metadata": {"name": f"{service}-1", "namespace": "default",
+                         "labels": {"kubernetes.io/service-name": service}},
+            "ports": [{"name": "http", "protocol": "TCP", "port": 8080}],
+            "endpoints": [{"addresses": [address], "nodeName": node,
+                           "targetRef": {"kind": "Pod", "name": f"{service}-{number}"},
+                           "conditions": {"ready": True, "serving": True}}
+                          for number, (address, node) in enumerate(pods.items())]}
