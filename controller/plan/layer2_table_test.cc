@@ -207,6 +207,40 @@ TEST_F(Layer2TableTest, ThePlanDoesNotGoRoundWhereASegmentIsCut) {
   EXPECT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
 }
 
+// It may have stood by in the plan before this one.
+TEST_F(Layer2TableTest, AlsoWhoIsNotRankedMayHaveTakenOver) {
+  Start(4);
+  ASSERT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
+  SetReady(4, kube::ConditionStatus::kFalse);
+  Tell(4, kTakenOverFact, {kVip});
+  ASSERT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
+  SetReady(4, kube::ConditionStatus::kTrue);
+  EXPECT_THAT(Ranks(), ElementsAre("n4", "n1", "n2"));
+  Tell(4, kTakenOverFact, {});
+  ASSERT_THAT(Ranks(), ElementsAre("n4", "n1", "n2"));
+  Tell(3, kTakenOverFact, {kVip});
+  EXPECT_THAT(Ranks(), ElementsAre("n3", "n4", "n1"));
+}
+
+// Only what its node matters to is ranked anew.
+TEST_F(Layer2TableTest, AChangeOfANodeTouchesWhatItMattersTo) {
+  Start(4);
+  Ranks();
+  const auto visits = [this](int node, kube::ConditionStatus ready) {
+    const uint64_t before = planner_->visits().addresses;
+    SetReady(node, ready);
+    planner_->Step();
+    return planner_->visits().addresses - before;
+  };
+  EXPECT_EQ(visits(4, kube::ConditionStatus::kFalse), 0u);
+  EXPECT_EQ(visits(4, kube::ConditionStatus::kTrue), 0u);
+  EXPECT_EQ(visits(3, kube::ConditionStatus::kFalse), 1u);
+  EXPECT_THAT(Ranks(), ElementsAre("n1", "n2", "n4"));
+  EXPECT_EQ(visits(3, kube::ConditionStatus::kTrue), 0u);
+  EXPECT_EQ(visits(4, kube::ConditionStatus::kFalse), 1u);
+  EXPECT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
+}
+
 // Two had taken over. The better one owns now and no longer says so; that is not the other's turn.
 TEST_F(Layer2TableTest, WhoLostToABetterOneWaits) {
   ASSERT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));

@@ -374,7 +374,8 @@ class History {
       return;
     }
     std::vector<std::string> values;
-    if (Chance(0.8)) values.push_back(absl::StrCat("eth0 10.0.", i % 3, ".", i + 10, "/24"));
+    const char* const length = Chance(0.3) ? "/16" : "/24";
+    if (Chance(0.8)) values.push_back(absl::StrCat("eth0 10.0.", i % 3, ".", i + 10, length));
     if (Chance(0.4)) values.push_back(absl::StrCat("eth0 fd00:", i % 3, "::", i + 10, "/64"));
     if (Chance(0.2)) values.push_back(absl::StrCat("eth1 10.0.", Pick(3), ".", i + 100, "/24"));
     values.push_back("kube-ipvs0 172.22.0.2/32");
