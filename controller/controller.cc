@@ -11,6 +11,9 @@
 namespace openelb {
 namespace {
 
+// Speakers that attach within this time share out VIP addresses that are new.
+constexpr absl::Duration kGather = absl::Seconds(2);
+
 // Facts and assignments are saved at most this often.
 constexpr absl::Duration kSaveInterval = absl::Seconds(1);
 
@@ -256,8 +259,20 @@ std::string Controller::RackOf(const std::string& node) const {
 void Controller::SetFact(plan::Fact fact) {
   last_stamp_ = std::max(seams_.clock->Wall(), last_stamp_ + absl::Nanoseconds(1));
   fact.observed_at = last_stamp_;
+  GatherVipNodes(fact);
   planner_.SetFact(fact);
   save_due_ = true;
+}
+
+// The first one to be there would lead them all, and what it has it keeps.
+void Controller::GatherVipNodes(const plan::Fact& fact) {
+  if (fact.kind != plan::kModesFact || gather_until_) return;
+  if (std::find(fact.values.begin(), fact.values.end(), plan::kVipMode) == fact.values.end())
+    return;
+  const auto& nodes = planner_.model().nodes;
+  if (const auto node = nodes.find(fact.subject); node != nodes.end() && node->second.vip) return;
+  gather_until_ = seams_.clock->Monotonic() + kGather;
+  planner_.GatherVipNodes(true);
 }
 
 void Controller::OnAcked(const std::string&, plan::Generation,
@@ -311,6 +326,10 @@ void Controller::Turn() {
   if (settle_until_ && *settle_until_ <= now) {
     settle_until_.reset();
     planner_.Hold(false);
+  }
+  if (gather_until_ && *gather_until_ <= now) {
+    gather_until_.reset();
+    planner_.GatherVipNodes(false);
   }
   for (const kube::EndpointSlice& slice : endpoint_grace_.TakeDue(now)) See(slice);
   EndReturns(now);
@@ -391,6 +410,7 @@ void Controller::Save() {
 absl::Duration Controller::NextWakeup() const {
   absl::Duration next = std::min(distributor_.NextWakeup(), reset_turns_.NextDue());
   if (settle_until_) next = std::min(next, *settle_until_);
+  if (gather_until_) next = std::min(next, *gather_until_);
   next = std::min(next, endpoint_grace_.NextDue());
   for (const auto& [node, until] : returning_) next = std::min(next, until);
   if (!gate_open_) next = std::min(next, recovery_.deadline());

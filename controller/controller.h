@@ -143,6 +143,7 @@ class Controller final : public EventSource::Handler,
   void NoteReturn(const kube::Node& node);
   void EndReturns(absl::Duration now);
   void SetFact(plan::Fact fact);
+  void GatherVipNodes(const plan::Fact& fact);
   std::string RackOf(const std::string& node) const;
   void Allocate();
   void Plan();
@@ -178,6 +179,7 @@ class Controller final : public EventSource::Handler,
   bool facts_missing_ = false;
   std::deque<std::pair<absl::Duration, IpAddress>> rests_;  // until when, oldest first
   std::map<std::string, absl::Duration> returning_;         // nodes, until when
+  std::optional<absl::Duration> gather_until_;              // speakers in VIP mode
 
   absl::Time last_stamp_ = absl::InfinitePast();  // of facts
   bool save_due_ = false;

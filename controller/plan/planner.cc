@@ -132,6 +132,8 @@ void Planner::SetVip(const std::string& service, const std::string& pool,
   impl_->vips.local()->SetAddresses(service, pool, std::move(addresses));
 }
 
+void Planner::GatherVipNodes(bool gather) { impl_->vips.routers()->SetPatient(gather); }
+
 void Planner::SetFact(const Fact& fact) { impl_->nodes.SetFact(fact); }
 std::vector<Fact> Planner::facts() const { return impl_->nodes.facts(); }
 

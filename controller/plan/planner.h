@@ -100,6 +100,10 @@ class Planner final : public PlanView {
   void SetVip(const std::string& service, const std::string& pool,
               std::vector<IpAddress> addresses);
 
+  // While true, VIP addresses that no virtual router has yet wait, so that nodes whose speakers
+  // come at about the same time share them out. What is planned stays.
+  void GatherVipNodes(bool gather);
+
   // By the facts: a speaker runs on the node, or has stopped and is to come back.
   bool ExpectsSpeaker(const std::string& node) const;
   // Ignored unless newer than what is held about the same subject and kind. Facts about nodes that

@@ -125,6 +125,13 @@ void RouterTable::TakeLoaded(Model* model, std::set<IpAddress>* addresses) {
 
 // ---- routers ----
 
+void RouterTable::SetPatient(bool patient) {
+  resumed_ |= patient_ && !patient && !waiting_.empty();
+  patient_ = patient;
+}
+
+bool RouterTable::TakeResumed() { return std::exchange(resumed_, false); }
+
 std::shared_ptr<const Links> RouterTable::Intern(Links links) {
   std::weak_ptr<const Links>& known = known_links_[links];
   std::shared_ptr<const Links> held = known.lock();
@@ -163,7 +170,8 @@ std::set<RouterId> RouterTable::Update(const std::set<IpAddress>& looked_at,
     for (const RouterId& id : routers)
       moved |= model->routers.contains(id) && AvoidForeign(id, model);
   }
-  std::erase_if(waiting_, [&](const IpAddress& address) { return Place(address, model); });
+  if (!patient_)
+    std::erase_if(waiting_, [&](const IpAddress& address) { return Place(address, model); });
   std::erase_if(known_links_, [](const auto& entry) { return entry.second.expired(); });
   return std::exchange(changed_, {});
 }

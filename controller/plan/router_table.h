@@ -59,6 +59,13 @@ class RouterTable {
   std::set<RouterId> Update(const std::set<IpAddress>& looked_at,
                             const std::set<std::string>& hear_otherwise, Model* model);
 
+  // While patient, addresses without a router wait for one: nodes that come at about the same time
+  // are to share them out.
+  void SetPatient(bool patient);
+  bool patient() const { return patient_; }
+  // Whether patience has ended, since this was last asked, for an address that waits.
+  bool TakeResumed();
+
   // Whose id, or the one that they left, is heard of others by some of their nodes.
   const std::set<RouterId>& conflicts() const { return conflicts_; }
 
@@ -84,7 +91,9 @@ class RouterTable {
   const VrrpOptions options_;
   Loaded loaded_;
   std::map<Links, std::weak_ptr<const Links>> known_links_;
-  std::set<IpAddress> waiting_;  // for an id
+  std::set<IpAddress> waiting_;  // for a router
+  bool patient_ = false;
+  bool resumed_ = false;
   std::set<RouterId> conflicts_;
   std::set<RouterId> changed_;  // in the Update under way
 };

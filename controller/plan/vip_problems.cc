@@ -41,7 +41,7 @@ void VipTable::AddProblems(const Model& model, std::set<Problem>* out) const {
     Pool& pool = pools[view.pool];
     if (view.links->empty())
       pool.unheld.push_back(address.ToString());
-    else if (view.vrid == 0)
+    else if (view.vrid == 0 && !routers_.patient())
       pool.without_id.push_back(address.ToString());
     if (view.no_carrier) pool.no_carrier.push_back(address.ToString());
     for (const auto& [node, interface] : *view.links) pool.racks.insert(model.nodes.at(node).rack);

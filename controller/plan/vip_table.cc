@@ -66,7 +66,8 @@ bool VipTable::Derive(const NodeChanges& nodes, const std::set<std::string>& ser
     if (before && now != model->nodes.end() && before->heard != now->second.heard)
       hear_otherwise.insert(name);
   }
-  if (touched.empty() && hear_otherwise.empty()) return false;
+  const bool resumed = routers_.TakeResumed();
+  if (touched.empty() && hear_otherwise.empty() && !resumed) return false;
   visits->addresses += touched.size();
   for (const IpAddress& address : touched) Look(address, model);
   for (const RouterId& id : routers_.Update(touched, hear_otherwise, model))

@@ -204,6 +204,26 @@ TEST_F(VipTableTest, AddressesOfOneSetAreSharedOut) {
   EXPECT_THAT(vrids, SizeIs(RouterTable::kMostRouters));
 }
 
+TEST_F(VipTableTest, NodesThatComeOneByOneShareOutWhatWaitsForThem) {
+  planner_ = std::make_unique<Planner>();
+  SetPool("eth0");
+  for (int i = 0; i < 3; ++i) Serve(absl::StrCat("s", i), absl::StrCat("192.168.0.", 100 + i));
+  planner_->GatherVipNodes(true);
+  for (int i = 1; i <= 3; ++i) {
+    Start(i);
+    EXPECT_THAT(ToldText(i), IsEmpty());
+    EXPECT_THAT(Reasons(), IsEmpty()) << "no lack of ids";
+  }
+  planner_->GatherVipNodes(false);
+  std::set<std::string> leaders;
+  for (int i = 0; i < 3; ++i) leaders.insert(Order(absl::StrCat("192.168.0.", 100 + i)).front());
+  EXPECT_THAT(leaders, SizeIs(3));
+  // Who has a router waits for nothing.
+  planner_->GatherVipNodes(true);
+  SetReady(1, false);
+  EXPECT_THAT(Order("192.168.0.100"), SizeIs(2));
+}
+
 TEST_F(VipTableTest, ARouterGoesOnWhenNodesComeAndGo) {
   const int vrid = Vrid();
   SetReady(1, false);
