@@ -100,6 +100,12 @@ void NodeTable::RemoveNode(const std::string& name) {
   nodes_.erase(name);
   withheld_.erase(name);
   returning_.erase(name);
+  ForgetFacts(name);
+}
+
+// What a speaker that runs there has said stays true, should the Node be made anew under it.
+void NodeTable::ForgetFacts(const std::string& name) {
+  if (nodes_.contains(name) || (HasSpeaker(name) && !SpeakerStopped(name))) return;
   std::erase_if(facts_, [&](const auto& entry) {
     const auto& [key, fact] = entry;
     return key.first == name && (key.second != kSpeakerFact || fact.values.empty());
@@ -122,6 +128,7 @@ void NodeTable::SetFact(const Fact& fact) {
   if (it != facts_.end() && it->second.observed_at >= fact.observed_at) return;
   facts_[key] = fact;
   touched_.insert(fact.subject);
+  if (fact.kind == kSpeakerFact) ForgetFacts(fact.subject);
 }
 
 std::vector<Fact> NodeTable::facts() const {

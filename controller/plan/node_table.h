@@ -42,6 +42,8 @@ class NodeTable {
   NodeChanges Derive(Model* model, Visits* visits);
 
  private:
+  // Unless there is a Node or a speaker of that name.
+  void ForgetFacts(const std::string& name);
   // It has said goodbye since it was last heard of.
   bool SpeakerStopped(absl::string_view node) const;
   // null: there is none.
