@@ -2,7 +2,6 @@
 cache throughout; each test tells how many requests were lost."""
 
 import contextlib
-import os
 import re
 import time
 
@@ -11,39 +10,22 @@ from lab import dual_stack
 from lab.dual_stack import v6_of
 from lab.lan import NODES, PODS, SPEAKERS, Lan, endpoint_slice, mac
 from lab.net import run, wait_until
-from lab.traffic import Traffic
 
 ADDRESS = "192.168.0.91"
 ADDRESS6 = "fd00:192:168::91"
-# Three intervals of 100 ms and a skew, what a request waits, and a machine that does other things.
-OUTAGE_S = 2.0
 
 
 @pytest.fixture(scope="module")
-def shared_lab(request):
-    lab = Lan(f"suite-vip-{os.getpid()}", "vip-quick-start", "vip-svc")
-    try:
-        lab.up()
-        lab.start_controller()
-        lab.start_speakers()
-        wait_until(lambda: lab.cluster.service_ips("vip-svc") == [ADDRESS], 10, what="the first address of the pool")
+def shared_lab():
+    with Lan.running("vip-quick-start", "vip-svc", ADDRESS) as lab:
         yield lab
-    except BaseException:
-        print(lab.program_logs())
-        raise
-    finally:
-        lab.down()
 
 
 @pytest.fixture
 def lab(shared_lab):
     """All programs run, and one node holds the address."""
     yield shared_lab
-    if not shared_lab.controller.running():
-        shared_lab.start_controller()
-    for node, speaker in shared_lab.speakers.items():
-        if not speaker.running():
-            shared_lab.start_speaker(node)
+    shared_lab.revive()
     active(shared_lab)
 
 
@@ -61,22 +43,8 @@ def active(lab, address=ADDRESS, other_than=None):
     return wait_until(one, 10, what=f"one node with {address}")
 
 
-@contextlib.contextmanager
 def traffic(lab, capsys, what, address=ADDRESS):
-    """A client, served by whoever holds the address; tells afterwards what it lost."""
-    client = Traffic(lab["client"], address, rate=200)
-    try:
-        client.wait_flow({active(lab, address)})
-        since = time.time()
-        yield client
-        client.settle()
-        seen = client.count(since)
-        with capsys.disabled():
-            print(f"\n{what}: lost {len(seen.lost)} of {seen.total}, at most "
-                  f"{seen.longest_outage() * 1000:.0f} ms at a time", end=" ")
-        assert seen.longest_outage() < OUTAGE_S, seen
-    finally:
-        client.stop()
+    return lab.traffic(capsys, what, address, active(lab, address))
 
 
 def test_quick_start(lab, capsys):

@@ -9,15 +9,22 @@
 Speakers run on all but worker3, which has the Pods: so whatever happens to a speaker's node, the Pods are there.
 """
 
+import contextlib
+import os
+import time
+
 from lab.cluster import internal_ip
-from lab.net import Host, connect, run
+from lab.net import Host, connect, run, wait_until
 from lab.topology import SAMPLES, MultiRouter
+from lab.traffic import Traffic
 
 CLIENT, CONTROLLER = "192.168.0.2", "192.168.0.9"
 NODES = {"master1": "192.168.0.3", "worker1": "192.168.0.4", "worker2": "192.168.0.5", "worker3": "192.168.0.6"}
 SPEAKERS = ("master1", "worker1", "worker2")
 PODS = {"10.233.67.11": "worker3", "10.233.67.12": "worker3"}
 SELECTOR = {"openelb-speaker": "true"}
+# From a node's failure to the next answer: 3 x 100 ms, what a request waits, and a machine that does other things.
+OUTAGE_S = 2.0
 
 
 class Lan(MultiRouter):
@@ -38,6 +45,48 @@ class Lan(MultiRouter):
             self.attach(name, address)
         self.start_cluster()
         return self
+
+    @classmethod
+    @contextlib.contextmanager
+    def running(cls, samples, service, address):
+        """With all our programs, and `address` for the Service; a failure shows what they said."""
+        lab = cls(f"suite-{samples.split('-')[0]}-{os.getpid()}", samples, service)
+        try:
+            lab.up()
+            lab.start_controller()
+            lab.start_speakers()
+            wait_until(lambda: lab.cluster.service_ips(service) == [address], 10, what="the first address of the pool")
+            yield lab
+        except BaseException:
+            print(lab.program_logs())
+            raise
+        finally:
+            lab.down()
+
+    def revive(self):
+        """Starts whatever of our programs does not run."""
+        if not self.controller.running():
+            self.start_controller()
+        for node, speaker in self.speakers.items():
+            if not speaker.running():
+                self.start_speaker(node)
+
+    @contextlib.contextmanager
+    def traffic(self, capsys, what, address, node):
+        """A client that asks every 5 ms, served by `node` first; tells afterwards what it lost."""
+        client = Traffic(self["client"], address, rate=200)
+        try:
+            client.wait_flow({node})
+            since = time.time()
+            yield client
+            client.settle()
+            seen = client.count(since)
+            with capsys.disabled():
+                print(f"\n{what}: lost {len(seen.lost)} of {seen.total}, at most "
+                      f"{seen.longest_outage() * 1000:.0f} ms at a time", end=" ")
+            assert seen.longest_outage() < OUTAGE_S, seen
+        finally:
+            client.stop()
 
     def attach(self, name, address):
         """A new host on the switch, on the port of its name."""
