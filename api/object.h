@@ -5,6 +5,7 @@
 #include <string>
 #include <variant>
 
+#include "absl/strings/string_view.h"
 #include "api/kube/daemon_set.h"
 #include "api/kube/endpoint_slice.h"
 #include "api/kube/meta.h"
@@ -37,6 +38,13 @@ inline ObjectKey KeyOf(const Object& object) {
         return ObjectKey{std::decay_t<decltype(o)>::kKind, o.meta.namespace_, o.meta.name};
       },
       object);
+}
+
+// Of "namespace/name".
+inline ObjectKey ServiceKeyOf(absl::string_view service) {
+  const size_t slash = service.find('/');
+  return {kube::Service::kKind, std::string(service.substr(0, slash)),
+          std::string(service.substr(slash + 1))};
 }
 
 }  // namespace openelb

@@ -98,6 +98,15 @@ Value EncodeEipStatus(const network::EipStatus& status) {
   encoded["usage"] = status.usage;
   encoded["occupied"] = status.occupied;
   encoded["ready"] = status.ready;
+  for (const network::AddressOwner& owner : status.owners) {
+    Value entry;
+    entry["address"] = owner.address;
+    if (!owner.planned.empty()) entry["planned"] = owner.planned;
+    for (const std::string& node : owner.actual) entry["actual"].Append(node);
+    if (!owner.actual.empty()) entry["since"] = EncodeTime(owner.since);
+    encoded["owners"].Append(std::move(entry));
+  }
+  if (status.owners_total > 0) encoded["ownersTotal"] = status.owners_total;
   AddConditions(status.conditions, &encoded);
   return encoded;
 }

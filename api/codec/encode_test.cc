@@ -35,6 +35,17 @@ TEST(Encode, Eip) {
             R"("ready":true,"usage":1,"used":{"192.168.0.91":"default/a;default/b"},"v4":true})");
 }
 
+TEST(Encode, EipOwners) {
+  network::EipStatus status;
+  status.owners = {{"10.0.0.1", "n1", {"n2", "n1"}, kTime}, {"10.0.0.2", "", {}, {}}};
+  status.owners_total = 5000;
+  EXPECT_EQ(
+      ToJson(EncodeEipStatus(status)),
+      R"({"occupied":false,"owners":[{"actual":["n2","n1"],"address":"10.0.0.1","planned":"n1",)"
+      R"("since":"2026-01-02T03:04:05Z"},{"address":"10.0.0.2"}],"ownersTotal":5000,)"
+      R"("poolSize":0,"ready":false,"usage":0})");
+}
+
 TEST(Encode, EipBeyondAnInteger) {
   network::EipStatus status;
   status.pool_size = "18446744073709551616";

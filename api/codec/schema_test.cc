@@ -147,15 +147,18 @@ TEST(Schema, KeepsWhatIsEncoded) {
                                                     .message = "cut",
                                                     .observed_generation = 2,
                                                     .last_transition_time = absl::UnixEpoch()}};
-  ExpectStatusKept("eips", EncodeEipStatus({.first_ip = "10.0.0.1",
-                                            .last_ip = "10.0.0.2",
-                                            .pool_size = "2",
-                                            .v4 = true,
-                                            .used = {{"10.0.0.1", "default/web"}},
-                                            .usage = 1,
-                                            .occupied = true,
-                                            .ready = true,
-                                            .conditions = conditions}));
+  ExpectStatusKept("eips",
+                   EncodeEipStatus({.first_ip = "10.0.0.1",
+                                    .last_ip = "10.0.0.2",
+                                    .pool_size = "2",
+                                    .v4 = true,
+                                    .used = {{"10.0.0.1", "default/web"}},
+                                    .usage = 1,
+                                    .occupied = true,
+                                    .ready = true,
+                                    .owners = {{"10.0.0.1", "n1", {"n2"}, absl::UnixEpoch()}},
+                                    .owners_total = 1,
+                                    .conditions = conditions}));
   network::BgpConfStatus conf;
   conf.nodes["master1"] = {.router_id = "10.0.0.1", .as = 4294967295};
   conf.conditions = conditions;

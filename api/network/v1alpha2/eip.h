@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "api/kube/meta.h"
 
 namespace openelb::network {
@@ -14,6 +15,16 @@ namespace openelb::network {
 enum class Protocol { kBgp, kLayer2, kVip };
 // "bgp", "layer2" or "vip".
 absl::string_view ProtocolName(Protocol protocol);
+
+// Who is to answer for an address of protocol layer2 or vip, and who does.
+struct AddressOwner {
+  std::string address;
+  std::string planned;              // node; empty: none
+  std::vector<std::string> actual;  // nodes, the latest first; several only while they disagree
+  absl::Time since;                 // of the first of `actual`
+  bool operator==(const AddressOwner&) const = default;
+};
+inline constexpr size_t kMaxOwnersShown = 100;
 
 struct EipStatus {
   std::string first_ip;
@@ -24,6 +35,8 @@ struct EipStatus {
   int64_t usage = 0;                        // keys of `used`
   bool occupied = false;
   bool ready = false;
+  std::vector<AddressOwner> owners;  // the first kMaxOwnersShown, by address
+  int64_t owners_total = 0;          // of all
   std::vector<kube::Condition> conditions;
   bool operator==(const EipStatus&) const = default;
 };
