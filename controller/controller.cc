@@ -17,12 +17,6 @@ constexpr absl::Duration kGather = absl::Seconds(2);
 // Facts and assignments are saved at most this often.
 constexpr absl::Duration kSaveInterval = absl::Seconds(1);
 
-ObjectKey ServiceKey(absl::string_view service) {
-  const size_t slash = service.find('/');
-  return {kube::Service::kKind, std::string(service.substr(0, slash)),
-          std::string(service.substr(slash + 1))};
-}
-
 std::string NamespacedName(const ObjectKey& key) {
   return absl::StrCat(key.namespace_, "/", key.name);
 }
@@ -44,7 +38,7 @@ Controller::Controller(ControllerOptions options, Seams seams)
       planner_(options_.plan),
       link_(seams_.open_link(this)),
       distributor_(&planner_, link_.get(), this, seams_.log),
-      statuses_(&ipam_, &planner_, &board_, seams_.status, seams_.clock, seams_.log),
+      statuses_(&ipam_, &planner_, &board_, &owners_, seams_.status, seams_.clock, seams_.log),
       status_first_(seams_.status->Answers()),
       endpoint_grace_(options_.endpoint_grace),
       recovery_(options_.settle) {
@@ -97,7 +91,10 @@ void Controller::Apply(const ObjectEvent& event) {
     if (event.key.kind == kube::EndpointSlice::kKind)
       endpoint_grace_.Forget(NamespacedName(event.key));
     statuses_.OnDeleted(event.key);
-    if (event.key.kind == kube::Node::kKind) board_.Forget(event.key.name);
+    if (event.key.kind == kube::Node::kKind) {
+      board_.Forget(event.key.name);
+      owners_.Forget(event.key.name);
+    }
     return;
   }
   std::visit(
@@ -212,6 +209,7 @@ void Controller::OnSpeakerDown(const std::string& node, const absl::Status& why)
   seams_.log->Info("speaker detached; its plan stays in force",
                    {{"node", node}, {"why", why.ToString()}});
   reset_turns_.OnDetached(node);
+  owners_.OnSilent(node);
 }
 
 void Controller::OnSpeakerReport(const std::string& node, const plan::v1::Report& report) {
@@ -235,11 +233,16 @@ void Controller::OnSpeakerReport(const std::string& node, const plan::v1::Report
            board_.Update(node, report.observed(), seams_.clock->Monotonic())) {
         statuses_.OnSession(change);
       }
+      owners_.Update(node, report.observed());
+      break;
+    case plan::v1::Report::kLayer2Owned:
+      owners_.Update(node, report.layer2_owned());
       break;
     case plan::v1::Report::kGoodbye: {
       std::vector<std::string> values;
       if (!report.goodbye().leaving()) values.push_back(plan::kSpeakerStopped);
       SetFact({.subject = node, .kind = plan::kSpeakerFact, .values = std::move(values)});
+      owners_.OnStopped(node);
       break;
     }
     case plan::v1::Report::kAnnounced:
@@ -357,7 +360,7 @@ void Controller::Allocate() {
     const bool held = state != nullptr && state->allocation.has_value();
     status_first_.Hold(service, held ? state->allocation->addresses : std::vector<IpAddress>{},
                        now);
-    statuses_.WriteService(ServiceKey(service));
+    statuses_.WriteService(ServiceKeyOf(service));
   }
   for (auto& [service, addresses] : status_first_.Take(now)) {
     const ipam::ServiceState* state = ipam_.Find(service);

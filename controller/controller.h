@@ -26,6 +26,7 @@
 #include "controller/epoch.h"
 #include "controller/event_source.h"
 #include "controller/ipam/ipam.h"
+#include "controller/observe/owner_board.h"
 #include "controller/observe/session_board.h"
 #include "controller/observe/statuses.h"
 #include "controller/plan/planner.h"
@@ -161,6 +162,7 @@ class Controller final : public EventSource::Handler,
   push::Distributor distributor_;
   push::ResetTurns reset_turns_;
   observe::SessionBoard board_;
+  observe::OwnerBoard owners_;
   observe::Statuses statuses_;
   StatusFirst status_first_;
   EndpointGrace endpoint_grace_;

@@ -101,6 +101,7 @@ void Speaker::Start() {
   // Virtual routers ask before they take anything: a plan of any age will do, and none to listen.
   if (vip_) vip_->Apply(store_.state());
   ReportFacts();
+  if (layer2_) ReportOwned();
   link_.Start(Now());
   ReportBy(Now() + options_.report_every);
 }

@@ -61,6 +61,10 @@ constexpr MetricDef kProblems{"openelb_problems", kGauge,
 constexpr MetricDef kPoolSize{"openelb_eip_addresses", kGauge, "Addresses of an Eip.", "eip"};
 constexpr MetricDef kPoolUsed{"openelb_eip_addresses_used", kGauge,
                               "Addresses of an Eip that Services hold.", "eip"};
+constexpr MetricDef kOwners{
+    "openelb_layer2_addresses", kGauge,
+    "Addresses of Layer 2 and VIP Eips, by who answers: as_planned, elsewhere, nobody, several.",
+    "state"};
 constexpr MetricDef kPoolsRefused{"openelb_eips_refused_total", kCounter,
                                   "Times an Eip's address was unreadable or overlapped another's.",
                                   ""};
@@ -96,12 +100,12 @@ constexpr MetricDef kSaveFailures{"openelb_save_failures_total", kCounter,
                                   "Times facts and assignments could not be saved.", ""};
 
 constexpr std::array kTable = {
-    kBuildInfo,    kSourceUp,      kObjectEvents,    kFiles,      kManifests,    kStatusWrites,
-    kLeader,       kLapses,        kApiCalls,        kApiObjects, kApiReads,     kEventWrites,
-    kTokenReviews, kClusterEvents, kProblems,        kPoolSize,   kPoolUsed,     kPoolsRefused,
-    kAllocations,  kWaiting,       kPlanSteps,       kPlanVisits, kPlanEpoch,    kPlanGeneration,
-    kChangeToPlan, kPlanToAck,     kSpeakerAttached, kStreams,    kPlanMessages, kPlanRefusals,
-    kSaveFailures,
+    kBuildInfo,      kSourceUp,      kObjectEvents, kFiles,           kManifests,  kStatusWrites,
+    kLeader,         kLapses,        kApiCalls,     kApiObjects,      kApiReads,   kEventWrites,
+    kTokenReviews,   kClusterEvents, kProblems,     kPoolSize,        kPoolUsed,   kOwners,
+    kPoolsRefused,   kAllocations,   kWaiting,      kPlanSteps,       kPlanVisits, kPlanEpoch,
+    kPlanGeneration, kChangeToPlan,  kPlanToAck,    kSpeakerAttached, kStreams,    kPlanMessages,
+    kPlanRefusals,   kSaveFailures,
 };
 
 }  // namespace
@@ -234,6 +238,12 @@ void ControllerMetrics::UpdatePools(const Controller& controller) {
     metrics_->Remove(kPoolUsed, "eip", name);
   }
   pools_ = std::move(pools);
+  const OwnerCounts owners = controller.statuses().CountOwners();
+  for (const auto& [state, count] :
+       {std::pair{"as_planned", owners.as_planned}, std::pair{"elsewhere", owners.elsewhere},
+        std::pair{"nobody", owners.nobody}, std::pair{"several", owners.several}}) {
+    metrics_->GaugeOf(kOwners, {state}).Set(static_cast<double>(count));
+  }
 }
 
 void ControllerMetrics::UpdateSpeakers(const Controller& controller) {

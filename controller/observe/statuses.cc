@@ -18,6 +18,9 @@ constexpr absl::Duration kLasting = absl::Seconds(1);
 // How long a new process waits for the speakers that should be there.
 constexpr absl::Duration kHearing = absl::Seconds(10);
 
+// All owners are read at most this often: it costs as much as there are addresses.
+constexpr absl::Duration kOwnersInterval = absl::Milliseconds(200);
+
 // Each write of a status costs the API server and whoever watches as much as all of it, however
 // little has changed: from a thousand entries on, that is spread over time.
 constexpr absl::Duration kRestPerEntry = absl::Milliseconds(1);
@@ -66,6 +69,7 @@ void Statuses::OnSession(const SessionChange& change) {
 }
 
 void Statuses::OnProblems(absl::Duration now) {
+  owners_planned_ = true;  // such as an address that nobody can answer for, which is in no plan
   problems_due_ = std::min(problems_due_, now + kLasting);
 }
 
@@ -202,6 +206,7 @@ void Statuses::WriteOwn(const ObjectKey& key, absl::Duration now) {
     const network::EipStatus* pool = ipam_->PoolStatus(key.name);
     if (pool == nullptr) return;
     network::EipStatus status = *pool;
+    owner_table_.Show(key.name, &status);
     Complete(key, &status);
     rest(status.used.size());
     sink_->WriteEip(key.name, status);
@@ -247,6 +252,20 @@ void Statuses::CountExpected() {
   expected_ = std::move(counts);
 }
 
+void Statuses::ReadOwners(absl::Duration now) {
+  const bool changed = owners_->TakeChanged();
+  if (std::exchange(owners_planned_, false) || changed)
+    owners_due_ = std::min(owners_due_, std::max(now, owners_read_ + kOwnersInterval));
+  if (owners_due_ <= now) {
+    owners_due_ = absl::InfiniteDuration();
+    owners_read_ = now;
+    const OwnerTable::Changes changes = owner_table_.Refresh(planner_->model(), *owners_);
+    for (const std::string& pool : changes.pools) WriteEip(pool);
+    for (const ClusterEvent& event : owner_events_.OnMoves(changes.moves, now)) Record(event);
+  }
+  for (const ClusterEvent& event : owner_events_.TakeDue(now)) Record(event);
+}
+
 bool Statuses::SpeakersHeard(absl::Duration now) {
   if (all_heard_) return true;
   hear_until_ = std::min(hear_until_, now + kHearing);
@@ -263,6 +282,7 @@ void Statuses::WriteDue(absl::Duration now) {
     ReadProblems();
   }
   if (std::exchange(speakers_planned_, false)) CountExpected();
+  ReadOwners(now);
   for (const std::string& peer : board_->TakeDuePeers(now)) MarkDue(PeerKey(peer));
   if (board_->TakeConfDue()) MarkDue(ConfKey(network::kBgpConfName));
   const bool heard = SpeakersHeard(now);
@@ -270,7 +290,8 @@ void Statuses::WriteDue(absl::Duration now) {
   if (heard) keys.insert(keys.end(), unheard_.begin(), unheard_.end());
   if (heard) unheard_.clear();
   for (const ObjectKey& key : keys) {
-    if (heard || key.kind == network::Eip::kKind) {
+    const bool of_speakers = key.kind != network::Eip::kKind || owner_table_.Has(key.name);
+    if (heard || !of_speakers) {
       WriteOwn(key, now);
     } else {
       unheard_.insert(key);
@@ -289,7 +310,7 @@ std::vector<std::string> Statuses::Eips() const {
 absl::Duration Statuses::NextDue() const {
   const absl::Duration heard = unheard_.empty() ? absl::InfiniteDuration() : hear_until_;
   return std::min({problems_due_, board_->NextDue().value_or(absl::InfiniteDuration()),
-                   pacer_.NextDue(), heard});
+                   pacer_.NextDue(), heard, owners_due_, owner_events_.NextDue()});
 }
 
 }  // namespace openelb::observe

@@ -12,6 +12,9 @@
 #include "api/object.h"
 #include "controller/ipam/ipam.h"
 #include "controller/observe/conditions.h"
+#include "controller/observe/owner_board.h"
+#include "controller/observe/owner_events.h"
+#include "controller/observe/owner_table.h"
 #include "controller/observe/pacer.h"
 #include "controller/observe/session_board.h"
 #include "controller/plan/planner.h"
@@ -23,8 +26,14 @@ class Statuses {
  public:
   // All outlive it.
   Statuses(const ipam::Ipam* ipam, const plan::Planner* planner, SessionBoard* board,
-           StatusSink* sink, const Clock* clock, Logger* log)
-      : ipam_(ipam), planner_(planner), board_(board), sink_(sink), clock_(clock), log_(log) {}
+           OwnerBoard* owners, StatusSink* sink, const Clock* clock, Logger* log)
+      : ipam_(ipam),
+        planner_(planner),
+        board_(board),
+        owners_(owners),
+        sink_(sink),
+        clock_(clock),
+        log_(log) {}
 
   // An object came or changed, or went: its status goes with it.
   void OnObject(const Object& object);
@@ -35,8 +44,11 @@ class Statuses {
   // conditions, events and log lines.
   void OnProblems(absl::Duration now);
 
-  // Which speakers should have which sessions may have changed.
-  void OnSpeakersPlanned() { speakers_planned_ = true; }
+  // Which speakers should have which sessions or addresses may have changed.
+  void OnSpeakersPlanned() {
+    speakers_planned_ = true;
+    owners_planned_ = true;
+  }
 
   // As ipam has it now. An Eip within a second of its last one; one with thousands of addresses in
   // use, a second later for each thousand.
@@ -51,6 +63,7 @@ class Statuses {
   uint64_t events_recorded() const { return events_recorded_; }
   size_t problem_count() const { return problems_.size(); }
   std::vector<std::string> Eips() const;
+  OwnerCounts CountOwners() const { return owner_table_.Count(); }
 
  private:
   struct Known {
@@ -66,6 +79,7 @@ class Statuses {
   std::vector<plan::Problem> FindProblems() const;
   void ReadProblems();
   void CountExpected();
+  void ReadOwners(absl::Duration now);
   // Whether every speaker has reported, or has been waited for long enough: until then a status
   // would show sessions as gone that are only unheard of.
   bool SpeakersHeard(absl::Duration now);
@@ -77,6 +91,7 @@ class Statuses {
   const ipam::Ipam* ipam_;
   const plan::Planner* planner_;
   SessionBoard* board_;
+  OwnerBoard* owners_;
   StatusSink* sink_;
   const Clock* clock_;
   Logger* log_;
@@ -90,6 +105,11 @@ class Statuses {
   bool all_heard_ = false;
   bool speakers_planned_ = true;
   std::map<std::string, int> expected_;  // sessions by BgpPeer
+  OwnerTable owner_table_;
+  OwnerEvents owner_events_;
+  bool owners_planned_ = false;  // the plan of owners may have changed
+  absl::Duration owners_due_ = absl::InfiniteDuration();
+  absl::Duration owners_read_ = -absl::InfiniteDuration();
   uint64_t events_recorded_ = 0;
 };
 

@@ -124,6 +124,7 @@ void Distributor::OnReport(StreamId id, const plan::v1::Report& report, absl::Du
     case plan::v1::Report::kObserved:
     case plan::v1::Report::kGoodbye:
     case plan::v1::Report::kAnnounced:
+    case plan::v1::Report::kLayer2Owned:
       owner_->OnSpeakerReport(std::string(stream.node), report);
       break;
     default:  // a heartbeat, or what a newer speaker says

@@ -44,6 +44,12 @@ def owner(lab):
     return next((node for node in ON_LINK if found and mac(lab, node) == found.group(1)), None)
 
 
+def shown_owner(lab):
+    """The nodes that answer, by the Eip's status."""
+    owners = lab.status("eip", "layer2-eip").get("owners", [])
+    return next((entry.get("actual") for entry in owners if entry["address"] == ADDRESS), None)
+
+
 @contextlib.contextmanager
 def traffic(lab, nodes):
     client = Traffic(lab["leaf1"], ADDRESS, rate=200)
@@ -82,6 +88,9 @@ def test_owner_not_ready(lab):
     with traffic(lab, {before}) as client:
         lab.nodes[before].kill_kubelet()
         after = moved(lab, before)
+        wait_until(lambda: shown_owner(lab) == [after], 10, what="the new owner in the Eip's status")
+        seen = f"{ADDRESS} is answered for by node {after} (planned: "
+        wait_until(lambda: seen in lab.kubectl("describe", "service", "layer2-svc"), 10, what="an Event of the Service")
         client.wait_flow({after})
         lab.nodes[before].start_kubelet()
         lab.wait_nodes(before)

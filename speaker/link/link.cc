@@ -140,12 +140,12 @@ void Link::OnUp(const std::string& endpoint, absl::Duration now) {
     *report.mutable_facts() = *facts_;
     Send(report, now);
   }
-  if (observed_) {
-    *report.mutable_observed() = *observed_;
-    Send(report, now);
-  }
   if (layer2_owned_) {
     *report.mutable_layer2_owned() = *layer2_owned_;
+    Send(report, now);
+  }
+  if (observed_) {
+    *report.mutable_observed() = *observed_;
     Send(report, now);
   }
 }
