@@ -51,6 +51,10 @@ class OwnerBoard {
 
   // Who claims it, the latest first; more than one node only while they disagree.
   std::vector<Claim> ClaimsOf(const Answered& what) const;
+  // Whether the speaker of `node` has said anything: it begins with what it answers for.
+  bool Heard(const std::string& node) const {
+    return said_.contains({node, 0}) || said_.contains({node, 1});
+  }
   // Whether any claim has changed since this was last asked.
   bool TakeChanged() { return std::exchange(changed_, false); }
 

@@ -25,6 +25,14 @@ constexpr absl::Duration kOwnersInterval = absl::Milliseconds(200);
 // little has changed: from a thousand entries on, that is spread over time.
 constexpr absl::Duration kRestPerEntry = absl::Milliseconds(1);
 
+// Whether every speaker that can answer for addresses has said for which it does.
+bool OwnersHeard(const plan::Model& model, const OwnerBoard& owners) {
+  return std::all_of(model.nodes.begin(), model.nodes.end(), [&](const auto& entry) {
+    const auto& [name, node] = entry;
+    return !node.speaker || !(node.layer2 || node.vip) || owners.Heard(name);
+  });
+}
+
 ObjectKey PeerKey(const std::string& name) { return {network::BgpPeer::kKind, "", name}; }
 ObjectKey EipKey(const std::string& name) { return {network::Eip::kKind, "", name}; }
 ObjectKey ConfKey(const std::string& name) { return {network::BgpConf::kKind, "", name}; }
@@ -286,12 +294,13 @@ void Statuses::WriteDue(absl::Duration now) {
   for (const std::string& peer : board_->TakeDuePeers(now)) MarkDue(PeerKey(peer));
   if (board_->TakeConfDue()) MarkDue(ConfKey(network::kBgpConfName));
   const bool heard = SpeakersHeard(now);
+  const bool owners_heard = OwnersHeard(planner_->model(), *owners_);
   std::vector<ObjectKey> keys = pacer_.Take(now);
-  if (heard) keys.insert(keys.end(), unheard_.begin(), unheard_.end());
-  if (heard) unheard_.clear();
+  keys.insert(keys.end(), unheard_.begin(), unheard_.end());
+  unheard_.clear();
   for (const ObjectKey& key : keys) {
-    const bool of_speakers = key.kind != network::Eip::kKind || owner_table_.Has(key.name);
-    if (heard || !of_speakers) {
+    const bool eip = key.kind == network::Eip::kKind;
+    if (heard || (eip && (owners_heard || !owner_table_.Has(key.name)))) {
       WriteOwn(key, now);
     } else {
       unheard_.insert(key);
