@@ -38,45 +38,9 @@ std::string Shown(const std::vector<std::string>& addresses) {
 
 }  // namespace
 
-void Layer2Table::Upsert(const network::Eip& eip) {
-  const auto [it, added] = interfaces_.try_emplace(eip.meta.name, eip.interface);
-  if (!added && it->second == eip.interface) return;
-  it->second = eip.interface;
-  all_touched_ = true;
-}
-
-void Layer2Table::RemoveEip(const std::string& name) {
-  if (interfaces_.erase(name) > 0) all_touched_ = true;
-}
-
-absl::string_view Layer2Table::InterfaceOf(const std::string& pool) const {
-  const auto it = interfaces_.find(pool);
-  return it == interfaces_.end() ? absl::string_view() : it->second;
-}
-
-void Layer2Table::SetAddresses(const std::string& service, const std::string& pool,
-                               std::vector<IpAddress> addresses) {
-  const auto held = held_.find(service);
-  if (held != held_.end()) {
-    for (const IpAddress& address : held->second.addresses) {
-      touched_.insert(address);
-      const auto it = services_of_.find(address);
-      it->second.erase(service);
-      if (it->second.empty()) services_of_.erase(it);
-    }
-    held_.erase(held);
-  }
-  if (addresses.empty()) return;
-  for (const IpAddress& address : addresses) {
-    touched_.insert(address);
-    services_of_[address].insert(service);
-  }
-  held_[service] = {pool, std::move(addresses)};
-}
-
 void Layer2Table::SetWatchSecret(std::string secret) {
   watches_.SetSecret(std::move(secret));
-  all_touched_ = true;
+  local_.TouchAll();
 }
 
 bool Layer2Table::IsOurs(const Assignment& assignment) {
@@ -96,7 +60,7 @@ void Layer2Table::Load(const Assignment& assignment) {
     if (assignment.speaker == kTurn) loaded.owners.turn = static_cast<uint64_t>(number);
     if (assignment.speaker == kTakenAt) loaded.owners.taken_at = absl::FromUnixNanos(number);
   }
-  touched_.insert(*address);
+  local_.Touch(*address);
 }
 
 void Layer2Table::AddAssignments(const Model& model, std::vector<Assignment>* out) const {
@@ -152,12 +116,11 @@ Layer2View Layer2Table::Decide(const IpAddress& address, const Model& model) {
     for (const auto& [rank, node] : loaded.mapped().ranks) standing.push_back(node);
     keep(loaded.mapped().owners);
   }
-  const auto services = services_of_.find(address);
-  if (services == services_of_.end()) return view;
-  view.services.assign(services->second.begin(), services->second.end());
-  view.pool = held_.at(view.services.front()).pool;
+  if (!local_.IsHeld(address)) return view;
+  view.services = local_.ServicesOf(address);
+  view.pool = local_.PoolOf(address);
   const LocalEligible eligible =
-      FindEligible(&NodeView::layer2, address, view.services, InterfaceOf(view.pool), model);
+      FindEligible(&NodeView::layer2, address, view.services, local_.InterfaceOf(view.pool), model);
   if (eligible.nodes.empty()) {
     graph_.Remove(Key(address));
     return view;
@@ -230,8 +193,8 @@ void Layer2Table::Fill(Model* model, Changes* changes) {
     again = false;
     for (const IpAddress& address : std::set<IpAddress>(unfilled_)) {
       Layer2View view = model->layer2.at(address);
-      const LocalEligible eligible =
-          FindEligible(&NodeView::layer2, address, view.services, InterfaceOf(view.pool), *model);
+      const LocalEligible eligible = FindEligible(&NodeView::layer2, address, view.services,
+                                                  local_.InterfaceOf(view.pool), *model);
       const std::vector<std::string>& ranks = graph_.Fill(Key(address), eligible.nodes);
       if (ranks == view.ranks) continue;
       again = true;
@@ -254,7 +217,7 @@ void Layer2Table::Write(const IpAddress& address, const Layer2View& before, cons
   std::set<Watch> watches;
   const auto link_of = [&](const std::string& name) -> NodeLink {
     const NodeView& node = model.nodes.at(name);
-    return {name, node, LinkFor(node, InterfaceOf(view.pool), address)->interface};
+    return {name, node, LinkFor(node, local_.InterfaceOf(view.pool), address)->interface};
   };
   for (const std::string& node : ranks) {
     v1::ResourceBody body;
@@ -277,11 +240,10 @@ void Layer2Table::Write(const IpAddress& address, const Layer2View& before, cons
   watches_.Need(address, std::move(watches), sets);
 }
 
-void Layer2Table::Touch(const NodeChanges& nodes, const std::set<std::string>& services,
-                        const Model& model) {
+void Layer2Table::TouchFor(const NodeChanges& nodes, const Model& model) {
   const auto touch = [this](const std::set<IpAddress>& addresses) {
     for (const IpAddress& address : addresses) {
-      if (services_of_.contains(address)) touched_.insert(address);
+      if (local_.IsHeld(address)) local_.Touch(address);
     }
   };
   bool any = false;
@@ -295,21 +257,16 @@ void Layer2Table::Touch(const NodeChanges& nodes, const std::set<std::string>& s
     if (now != nullptr) touch(now->taken_over);
   }
   if (any) touch(unsettled_);
-  for (const std::string& service : services) {
-    if (const auto it = held_.find(service); it != held_.end())
-      touched_.insert(it->second.addresses.begin(), it->second.addresses.end());
-  }
-  if (!std::exchange(all_touched_, false)) return;
-  for (const auto& [address, holders] : services_of_) touched_.insert(address);
 }
 
 bool Layer2Table::Derive(const NodeChanges& nodes, const std::set<std::string>& services,
                          Model* model, SetStore* sets, Visits* visits) {
   watches_.Rewrite(sets);
-  Touch(nodes, services, *model);
-  if (touched_.empty()) return false;
+  TouchFor(nodes, *model);
+  const std::set<IpAddress> touched = local_.TakeTouched(services);
+  if (touched.empty()) return false;
   Changes changes;
-  for (const IpAddress& address : std::exchange(touched_, {})) {
+  for (const IpAddress& address : touched) {
     ++visits->addresses;
     Layer2View view = Decide(address, *model);
     if (view.services.empty()) graph_.Remove(Key(address));
@@ -344,7 +301,7 @@ void Layer2Table::AddProblems(const Model& model, std::set<Problem>* out) const 
       out->insert({about, reason, std::move(message)});
     };
     if (!pool.ownerless.empty()) {
-      const absl::string_view interface = InterfaceOf(name);
+      const absl::string_view interface = local_.InterfaceOf(name);
       say("NoOwner",
           absl::StrCat("no node can answer for ", Shown(pool.ownerless),
                        ": it takes a Ready node with a speaker in Layer 2 mode",

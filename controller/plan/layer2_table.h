@@ -20,8 +20,8 @@
 #include <vector>
 
 #include "api/base/ip.h"
-#include "api/network/v1alpha2/eip.h"
 #include "controller/plan/fact.h"
+#include "controller/plan/local_addresses.h"
 #include "controller/plan/local_eligibility.h"
 #include "controller/plan/model.h"
 #include "controller/plan/node_table.h"
@@ -40,11 +40,7 @@ class Layer2Table {
   Layer2Table(absl::Duration bfd_interval, int bfd_multiplier)
       : watches_(bfd_interval, bfd_multiplier) {}
 
-  void Upsert(const network::Eip& eip);
-  void RemoveEip(const std::string& name);
-  // The addresses that Service "namespace/name" has from pool `pool`; none: it has none.
-  void SetAddresses(const std::string& service, const std::string& pool,
-                    std::vector<IpAddress> addresses);
+  LocalAddresses* local() { return &local_; }
   void SetWatchSecret(std::string secret);
   // Ranks and turns of an earlier run, for the next Derive.
   void Load(const Assignment& assignment);
@@ -58,10 +54,6 @@ class Layer2Table {
   void AddProblems(const Model& model, std::set<Problem>* out) const;
 
  private:
-  struct Holding {
-    std::string pool;
-    std::vector<IpAddress> addresses;
-  };
   struct Loaded {
     std::map<int, std::string> ranks;
     Layer2View owners;  // turn, taken_at, overruled
@@ -69,7 +61,8 @@ class Layer2Table {
   // What is derived anew, with the views before.
   using Changes = std::map<IpAddress, Layer2View>;
 
-  void Touch(const NodeChanges& nodes, const std::set<std::string>& services, const Model& model);
+  // What a change of these nodes can move.
+  void TouchFor(const NodeChanges& nodes, const Model& model);
   // Its owner, and of its standbys those that stay.
   Layer2View Decide(const IpAddress& address, const Model& model);
   // `standing` are the ranks that are still eligible.
@@ -81,11 +74,8 @@ class Layer2Table {
   void SetView(const IpAddress& address, Layer2View view, Model* model, Changes* changes);
   void Write(const IpAddress& address, const Layer2View& before, const Model& model,
              SetStore* sets);
-  absl::string_view InterfaceOf(const std::string& pool) const;
 
-  std::map<std::string, std::string> interfaces_;  // spec.interface by pool
-  std::map<std::string, Holding> held_;            // by Service
-  std::map<IpAddress, std::set<std::string>> services_of_;
+  LocalAddresses local_;
   std::map<IpAddress, Loaded> loaded_;                 // of an earlier run
   std::map<std::string, size_t> owned_;                // addresses by owner
   std::map<std::string, std::set<IpAddress>> ranked_;  // addresses by ranked node
@@ -93,8 +83,6 @@ class Layer2Table {
   std::set<IpAddress> unfilled_;   // fewer standbys than nodes that could stand by
   WatchGraph graph_;
   WatchTable watches_;
-  std::set<IpAddress> touched_;
-  bool all_touched_ = false;
 };
 
 }  // namespace openelb::plan

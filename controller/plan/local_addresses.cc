@@ -3,6 +3,7 @@
 #include <utility>
 
 namespace openelb::plan {
+
 void LocalAddresses::Upsert(const network::Eip& eip) {
   const auto [it, added] = interfaces_.try_emplace(eip.meta.name, eip.interface);
   if (!added && it->second == eip.interface) return;
@@ -49,27 +50,13 @@ const std::string& LocalAddresses::PoolOf(const IpAddress& address) const {
   return held_.at(*services_of_.at(address).begin()).pool;
 }
 
-// What a change of has to be looked at.
-bool LocalAddresses::SameForUs(const NodeView& a, const NodeView& b) const {
-  return a.health == b.health && a.returning == b.returning && a.*mode_ == b.*mode_ &&
-         a.stopped == b.stopped && a.leaving == b.leaving && a.prefixes == b.prefixes &&
-         a.no_carrier == b.no_carrier && a.rack == b.rack;
-}
-
-std::set<IpAddress> LocalAddresses::TakeTouched(const NodeChanges& nodes,
-                                                const std::set<std::string>& services,
-                                                const Model& model) {
-  bool all = std::exchange(all_touched_, false);
-  for (const auto& [name, before] : nodes) {
-    const auto now = model.nodes.find(name);
-    all |= !before || now == model.nodes.end() || !SameForUs(*before, now->second);
-  }
+std::set<IpAddress> LocalAddresses::TakeTouched(const std::set<std::string>& services) {
   std::set<IpAddress> touched = std::exchange(touched_, {});
   for (const std::string& service : services) {
     if (const auto it = held_.find(service); it != held_.end())
       touched.insert(it->second.addresses.begin(), it->second.addresses.end());
   }
-  if (all) {
+  if (std::exchange(all_touched_, false)) {
     for (const auto& [address, holders] : services_of_) touched.insert(address);
   }
   return touched;

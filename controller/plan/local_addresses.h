@@ -10,26 +10,23 @@
 #include "absl/strings/string_view.h"
 #include "api/base/ip.h"
 #include "api/network/v1alpha2/eip.h"
-#include "controller/plan/model.h"
-#include "controller/plan/node_table.h"
 
 namespace openelb::plan {
 
 class LocalAddresses {
  public:
-  // `mode`: the member of NodeView that says whether a node's speaker is in the mode.
-  explicit LocalAddresses(bool NodeView::* mode) : mode_(mode) {}
-
   void Upsert(const network::Eip& eip);
   void RemoveEip(const std::string& name);
   // The addresses that Service "namespace/name" has from pool `pool`; none: it has none.
   void SetAddresses(const std::string& service, const std::string& pool,
                     std::vector<IpAddress> addresses);
 
-  // The addresses that are to be decided anew, also those that nobody holds any more; asking clears
-  // them.
-  std::set<IpAddress> TakeTouched(const NodeChanges& nodes, const std::set<std::string>& services,
-                                  const Model& model);
+  // Such an address is to be decided anew, or every one that is held.
+  void Touch(const IpAddress& address) { touched_.insert(address); }
+  void TouchAll() { all_touched_ = true; }
+  // Those touched, here or by a change of these Services, also those that nobody holds any more;
+  // asking clears them.
+  std::set<IpAddress> TakeTouched(const std::set<std::string>& services);
 
   bool IsHeld(const IpAddress& address) const { return services_of_.contains(address); }
   // "namespace/name", sorted.
@@ -45,9 +42,6 @@ class LocalAddresses {
     std::vector<IpAddress> addresses;
   };
 
-  bool SameForUs(const NodeView& a, const NodeView& b) const;
-
-  bool NodeView::* mode_;
   std::map<std::string, std::string> interfaces_;  // spec.interface by pool
   std::map<std::string, Holding> held_;            // by Service
   std::map<IpAddress, std::set<std::string>> services_of_;

@@ -26,6 +26,13 @@ std::optional<IpAddress> SourceOf(const NodeView& node, const std::string& inter
   return lowest;
 }
 
+// What a change of has to be looked at.
+bool SameForVip(const NodeView& a, const NodeView& b) {
+  return a.health == b.health && a.returning == b.returning && a.vip == b.vip &&
+         a.stopped == b.stopped && a.leaving == b.leaving && a.prefixes == b.prefixes &&
+         a.no_carrier == b.no_carrier && a.rack == b.rack;
+}
+
 }  // namespace
 
 std::vector<IpAddress> HeldBy(const Model& model, const RouterView& router) {
@@ -58,14 +65,15 @@ void VipTable::Look(const IpAddress& address, Model* model) {
 
 bool VipTable::Derive(const NodeChanges& nodes, const std::set<std::string>& services, Model* model,
                       SetStore* sets, Visits* visits) {
-  std::set<IpAddress> touched = local_.TakeTouched(nodes, services, *model);
-  routers_.TakeLoaded(model, &touched);
   std::set<std::string> hear_otherwise;
   for (const auto& [name, before] : nodes) {
     const auto now = model->nodes.find(name);
-    if (before && now != model->nodes.end() && before->heard != now->second.heard)
-      hear_otherwise.insert(name);
+    const bool stays = before && now != model->nodes.end();
+    if (!stays || !SameForVip(*before, now->second)) local_.TouchAll();
+    if (stays && before->heard != now->second.heard) hear_otherwise.insert(name);
   }
+  std::set<IpAddress> touched = local_.TakeTouched(services);
+  routers_.TakeLoaded(model, &touched);
   const bool resumed = routers_.TakeResumed();
   if (touched.empty() && hear_otherwise.empty() && !resumed) return false;
   visits->addresses += touched.size();

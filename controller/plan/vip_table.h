@@ -47,7 +47,7 @@ class VipTable {
   void Write(const RouterId& id, const Model& model, SetStore* sets);
 
   const VrrpOptions options_;
-  LocalAddresses local_{&NodeView::vip};
+  LocalAddresses local_;
   RouterTable routers_;
   std::map<RouterId, Links> told_;  // who has it in its plan
 };
