@@ -103,6 +103,11 @@ link::GrpcClientOptions MakeGrpcOptions(const SpeakerFlags& flags) {
   return options;
 }
 
+absl::Duration AnnounceEvery(const SpeakerFlags& flags) {
+  const absl::Duration interval = flags.layer2_announce_interval;
+  return interval == absl::ZeroDuration() ? absl::InfiniteDuration() : interval;
+}
+
 HttpReply Busy() { return {503, "the owner thread does not answer\n"}; }
 
 // What --metrics-addr serves, on a thread of its own.
@@ -185,7 +190,8 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
   };
   Speaker speaker({.link = MakeLinkOptions(flags, &random),
                    .plan_max_age = flags.plan_max_age,
-                   .layer2_probe_before_claim = flags.layer2_probe},
+                   .layer2 = {.probe_before_claim = flags.layer2_probe,
+                              .timing = {.announce_every = AnnounceEvery(flags)}}},
                   {.clock = &clock,
                    .random = &random,
                    .disk = disk.get(),

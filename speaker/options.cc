@@ -43,6 +43,9 @@ void DeclareSpeakerFlags(FlagSet* flags, SpeakerFlags* options) {
   flags->Bool("layer2-probe", &options->layer2_probe,
               "ask on the wire whether an address is free before each take-over, which then takes "
               "0.6 s longer");
+  flags->Duration("layer2-announce-interval", &options->layer2_announce_interval,
+                  "how often, after the burst of a take-over, an address is announced again (a "
+                  "quarter more or less; at least 1s, 0: never)");
 
   DeclareCommonFlags(flags, &options->common);
 
@@ -67,6 +70,11 @@ absl::Status CheckSpeakerFlags(const SpeakerFlags& options) {
   }
   if (options.controllers.empty() && options.controllers_file.empty()) {
     return Wrong("controller", "required, unless --controllers-file is given");
+  }
+  const absl::Duration announce = options.layer2_announce_interval;
+  if (announce != absl::ZeroDuration() && announce < absl::Seconds(1)) {
+    return Wrong("layer2-announce-interval",
+                 absl::StrCat(absl::FormatDuration(announce), " is not 0, or 1s and more"));
   }
   for (const HostPort& controller : options.controllers) {
     if (controller.host.empty() || controller.port == 0) {

@@ -28,6 +28,7 @@ struct SpeakerFlags {
   bool plan_insecure = false;
   bool enable_layer2 = true;
   bool layer2_probe = false;
+  absl::Duration layer2_announce_interval = absl::Seconds(60);
   bool enable_keepalived_vip = true;
 };
 

@@ -1,5 +1,6 @@
 #include "speaker/options.h"
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -67,6 +68,16 @@ TEST(SpeakerFlagsTest, TakesTheFlagsOfOpenElb) {
   EXPECT_THAT(parsed.warnings[0], HasSubstr("--api-hosts has no effect"));
 }
 
+TEST(SpeakerFlagsTest, HowLayer2AddressesAreAnnounced) {
+  EXPECT_EQ(Parse(kGood).options.layer2_announce_interval, absl::Minutes(1));
+  for (const char* interval : {"0", "1s", "10m"}) {
+    const Parsed parsed =
+        Parse(absl::StrCat(kGood, "--layer2-probe --layer2-announce-interval ", interval));
+    EXPECT_TRUE(parsed.status.ok()) << parsed.status;
+    EXPECT_TRUE(parsed.options.layer2_probe);
+  }
+}
+
 TEST(SpeakerFlagsTest, BothModesAreOnUnlessTurnedOff) {
   EXPECT_TRUE(Parse(kGood).options.enable_layer2);
   EXPECT_TRUE(Parse(kGood).options.enable_keepalived_vip);
@@ -93,6 +104,8 @@ TEST(SpeakerFlagsTest, SaysWhichFlagIsWrong) {
       {"--node-name n1 --controller a:1 --plan-tls-ca c --plan-tls-key k", "--plan-tls-cert"},
       {"--node-name n1 --controller a:1 --plan-insecure --token-file t", "--token-file: excludes"},
       {"--plan-max-age soon", "--plan-max-age"},
+      {"--node-name n1 --plan-insecure --controller a:1 --layer2-announce-interval 900ms",
+       "--layer2-announce-interval: 900ms is not 0, or 1s and more"},
       {"--no-such-flag", "--no-such-flag"},
       {"--log-format xml", "--log-format"},
   };

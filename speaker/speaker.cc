@@ -75,14 +75,14 @@ Speaker::Speaker(SpeakerOptions options, Seams seams)
       bgp_(seams_.io, seams_.clock, seams_.random, seams_.log, this) {
   seams_.io->SetHandler(this);
   if (seams_.packets != nullptr) {
-    layer2_.emplace(layer2::OwnerOptions{.node = options_.link.node,
-                                         .probe_before_claim = options_.layer2_probe_before_claim},
-                    layer2::Owner::Seams{.packets = seams_.packets,
-                                         .udp = seams_.claims,
-                                         .open_watch = seams_.open_watch,
-                                         .clock = seams_.clock,
-                                         .random = seams_.random,
-                                         .log = seams_.log});
+    layer2::OwnerOptions owner = options_.layer2;
+    owner.node = options_.link.node;
+    layer2_.emplace(std::move(owner), layer2::Owner::Seams{.packets = seams_.packets,
+                                                           .udp = seams_.claims,
+                                                           .open_watch = seams_.open_watch,
+                                                           .clock = seams_.clock,
+                                                           .random = seams_.random,
+                                                           .log = seams_.log});
   }
   if (seams_.vrrp != nullptr) {
     vip_.emplace(seams_.vrrp, seams_.vip_packets, seams_.clock, seams_.random, seams_.log);

@@ -52,8 +52,7 @@ struct SpeakerOptions {
   absl::Duration report_every = absl::Seconds(5);
   // How often at most what is on the wire is reported.
   absl::Duration wire_report_every = absl::Milliseconds(100);
-  // Asks on the wire before each take-over of a Layer 2 address.
-  bool layer2_probe_before_claim = false;
+  layer2::OwnerOptions layer2{};  // but for the node's name, which is the link's
 };
 
 class Speaker final : public io::IoHandler, public link::PlanLink::Handler, private bgp::Observer {

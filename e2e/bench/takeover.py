@@ -100,7 +100,7 @@ def measure(lab, mode, fault, trials):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mode", choices=("layer2", "vip"), required=True)
+    parser.add_argument("--mode", choices=("layer2", "vip"), default="layer2")
     parser.add_argument("--trials", type=int, default=30)
     parser.add_argument("--dead", action="store_true", help="no controller runs meanwhile")
     args = parser.parse_args()

@@ -26,7 +26,7 @@ bfd::PeerConfig ToPeerConfig(const link::BfdName& name, const link::BfdSession& 
 Owner::Owner(OwnerOptions options, Seams seams)
     : options_(std::move(options)),
       seams_(std::move(seams)),
-      layer2_(seams_.packets, seams_.clock, seams_.random, this),
+      layer2_(seams_.packets, seams_.clock, seams_.random, this, options_.timing),
       claims_(seams_.udp, seams_.clock, seams_.log, this),
       watch_(seams_.open_watch(this)) {
   OnInterfacesChanged();

@@ -50,6 +50,7 @@ struct OwnerOptions {
   std::string node;  // ours, as plans name it
   // Asks on the wire before each take-over, which then takes most of a second longer.
   bool probe_before_claim = false;
+  Timing timing{};  // of announcements and probes
 };
 
 class Owner final : private Layer2Observer, private bfd::Observer, private ClaimsObserver {
