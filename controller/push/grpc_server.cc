@@ -17,6 +17,7 @@
 #include "absl/time/clock.h"
 #include "api/base/clock.h"
 #include "api/base/mutex.h"
+#include "api/plan/callback_queue.h"
 #include "api/plan/referral.h"
 #include "api/plan/v1/plan.grpc.pb.h"
 #include "controller/push/stream_identity.h"
@@ -250,6 +251,7 @@ class GrpcServer::Impl final : public plan::v1::PlanService::CallbackService,
     if (!options_.insecure) {
       if (const absl::Status status = CheckTlsFiles(options_); !status.ok()) return status;
     }
+    plan::KeepCallbackQueue();
     grpc::ServerBuilder builder;
     int port = 0;
     // An empty host: every address of either family.

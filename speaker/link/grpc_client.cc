@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "api/base/mutex.h"
+#include "api/plan/callback_queue.h"
 #include "api/plan/referral.h"
 #include "api/plan/v1/plan.grpc.pb.h"
 
@@ -196,7 +197,9 @@ class GrpcClient::Impl {
   Impl(GrpcClientOptions options, Handler* handler, Post post)
       : options_(std::move(options)),
         handler_(handler),
-        gate_(std::make_shared<PostGate>(std::move(post))) {}
+        gate_(std::make_shared<PostGate>(std::move(post))) {
+    plan::KeepCallbackQueue();
+  }
   ~Impl() {
     Hangup();
     gate_->Shut();

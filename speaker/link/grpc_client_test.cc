@@ -314,6 +314,16 @@ TEST_F(GrpcLinkTest, ControllersThatAreGoneOrMuteAreReportedInTime) {
   close(mute);
 }
 
+// gRPC 1.51 frees its queue for callbacks twice now and then when nothing uses it for a moment.
+TEST_F(GrpcLinkTest, DialsMayFollowOneAnother) {
+  SpeakerSide speaker;
+  for (size_t dials = 1; dials <= 300; ++dials) {
+    const auto client = MakeClient(&speaker, {.insecure = true});
+    client->Dial("127.0.0.1:1");
+    ASSERT_TRUE(controller_box_.RunUntil([&] { return speaker.down.size() == dials; }));
+  }
+}
+
 TEST_F(GrpcLinkTest, WhatCannotBeServedIsNamed) {
   Serve(Tls());
   const auto start = [&](push::GrpcServerOptions options, const std::string& address) {
