@@ -38,8 +38,8 @@ if(OPENELB_CCACHE)
 endif()
 
 # openelb_library(NAME HEADERS a.h ... [SOURCES a.cc ...] [DEPS public...] [PRIVATE_DEPS private...])
-# Headers form a file set, so that the target all_verify_interface_header_sets
-# compiles each of them alone.
+# A header compiles alone: hack/lint sees to it that a source includes its own header first; headers that have no
+# source form a file set of their own, and the target all_verify_interface_header_sets compiles each of them.
 function(openelb_library name)
   cmake_parse_arguments(arg "" "" "HEADERS;SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   if(arg_SOURCES)
@@ -49,12 +49,22 @@ function(openelb_library name)
     add_library(${name} INTERFACE)
     set(scope INTERFACE)
   endif()
-  target_sources(${name} ${scope} FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES ${arg_HEADERS})
+  set(without_source)
+  foreach(header IN LISTS arg_HEADERS)
+    cmake_path(REPLACE_EXTENSION header LAST_ONLY cc OUTPUT_VARIABLE source)
+    if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${source})
+      list(APPEND without_source ${header})
+    endif()
+  endforeach()
+  target_sources(${name} ${scope}
+    FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES ${arg_HEADERS}
+    FILE_SET without_source TYPE HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES ${without_source})
   target_link_libraries(${name} ${scope} openelb_flags ${arg_DEPS})
   if(arg_PRIVATE_DEPS)
     target_link_libraries(${name} PRIVATE ${arg_PRIVATE_DEPS})
   endif()
-  set_target_properties(${name} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
+  set_target_properties(${name} PROPERTIES
+    VERIFY_INTERFACE_HEADER_SETS ON INTERFACE_HEADER_SETS_TO_VERIFY without_source)
 endfunction()
 
 # openelb_binary(NAME SOURCES ... DEPS ...): a program under build/bin.
