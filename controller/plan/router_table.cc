@@ -158,8 +158,9 @@ std::set<RouterId> RouterTable::Update(const std::set<IpAddress>& looked_at,
   for (const RouterId& id : routers) Settle(id, model);
   routers.insert(conflicts_.begin(), conflicts_.end());
   for (const auto& [id, router] : model->routers) {
+    const auto& links = *router.links;
     if (std::any_of(hear_otherwise.begin(), hear_otherwise.end(),
-                    [&](const std::string& node) { return router.links->contains(node); }))
+                    [&links](const std::string& node) { return links.contains(node); }))
       routers.insert(id);
   }
   std::erase_if(conflicts_, [&](const RouterId& id) { return !model->routers.contains(id); });

@@ -54,7 +54,7 @@ void VipTable::AddProblems(const Model& model, std::set<Problem>* out) const {
   const std::string range =
       absl::StrCat("--vrrp-vrid-range ", options_.first_vrid, "-", options_.last_vrid);
   for (const auto& [name, pool] : pools) {
-    const auto add = [&](const char* reason, std::string message) {
+    const auto add = [out, &name = name](const char* reason, std::string message) {
       out->insert({{network::Eip::kKind, "", name}, reason, std::move(message)});
     };
     if (!pool.unheld.empty() && off) {
