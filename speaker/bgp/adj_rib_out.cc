@@ -2,29 +2,19 @@
 
 #include <algorithm>
 #include <optional>
-#include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace openelb::bgp {
-namespace {
-
-auto Tie(const link::PathAttributes& a) {
-  return std::tie(a.communities, a.extended_communities, a.large_communities, a.med, a.local_pref,
-                  a.prepend, a.graceful_shutdown);
-}
-
-}  // namespace
-
-AdjRibOut::Policy::Policy(const link::BgpPeer& peer) : scope(peer.scope) {
+AdjRibOut::Policy::Policy(const link::BgpPeer& peer)
+    : scope(peer.scope),
+      attributes(peer.attributes),
+      rules(peer.export_rules),
+      link_bandwidth(peer.link_bandwidth) {
   for (const link::PeerFamily& family : peer.families) {
     (family.family == Family::kV4 ? send_max_v4 : send_max_v6) = family.send_max;
   }
-}
-
-bool AdjRibOut::SetKey::operator<(const SetKey& other) const {
-  if (family != other.family) return family < other.family;
-  return Tie(attributes) < Tie(other.attributes);
 }
 
 AdjRibOut::AdjRibOut(const link::PlanState* plan, const AttributeContext& context,
@@ -93,8 +83,11 @@ AdjRibOut::SetRef AdjRibOut::Desired(const IpPrefix& prefix) {
   if (route == plan_->routes.end()) return nullptr;
   const auto target = route->second.groups.find(policy_.scope);
   if (target == route->second.groups.end()) return nullptr;
+  std::optional<plan::PathAttributes> attributes =
+      plan::Export(policy_.rules, prefix, Merge(policy_.attributes, route->second.attributes));
+  if (!attributes.has_value()) return nullptr;
   GroupSets& group = sets_[target->second];
-  const SetKey key{prefix.family(), route->second.attributes};
+  const SetKey key{prefix.family(), *std::move(attributes)};
   const auto known = group.sets.find(key);
   if (known != group.sets.end()) return known->second;
   if (group.sets.size() >= group.sweep_at) {
@@ -107,7 +100,7 @@ AdjRibOut::SetRef AdjRibOut::Desired(const IpPrefix& prefix) {
 }
 
 AdjRibOut::SetRef AdjRibOut::MakeSet(const std::string& group, Family family,
-                                     const link::PathAttributes& attributes) {
+                                     const plan::PathAttributes& attributes) {
   const auto members = plan_->groups.find(group);
   if (members == plan_->groups.end()) return nullptr;
   const bool add_path = negotiated_.use(family).add_path;
@@ -118,10 +111,15 @@ AdjRibOut::SetRef AdjRibOut::MakeSet(const std::string& group, Family family,
     // Two members with one address are one path.
     const auto same = [&](const PathRef& path) { return path->next_hop == member.address; };
     if (std::any_of(paths.begin(), paths.end(), same)) continue;
+    plan::PathAttributes merged = Merge(attributes, member.attributes);
+    if (policy_.link_bandwidth) {
+      merged = Merge(merged,
+                     {.extended_communities = {LinkBandwidth(context_.local_as, member.weight)}});
+    }
     const PathRef path = table_.Intern(
         family, member.address,
         EncodeAttributes(
-            context_, Merge(attributes, member.attributes),
+            context_, merged,
             family == Family::kV4 ? std::optional<IpAddress>(member.address) : std::nullopt));
     if (AnnounceRoom(*path, max_message_) < LongestNlri(family, add_path)) {
       problems_[group] =

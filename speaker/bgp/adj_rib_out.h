@@ -35,6 +35,9 @@ class AdjRibOut {
     std::string scope;
     uint32_t send_max_v4 = 0;  // most paths per prefix where ADD-PATH is negotiated; 0: no bound
     uint32_t send_max_v6 = 0;
+    plan::PathAttributes attributes;  // of every route
+    std::vector<plan::ExportRule> rules;
+    bool link_bandwidth = false;  // say each next hop's weight
 
     Policy() = default;
     explicit Policy(const link::BgpPeer& peer);
@@ -70,10 +73,11 @@ class AdjRibOut {
   using SetRef = std::shared_ptr<const PathSet>;
   struct SetKey {
     Family family;
-    link::PathAttributes attributes;
-    bool operator<(const SetKey& other) const;
+    plan::PathAttributes attributes;
+    auto operator<=>(const SetKey&) const = default;
   };
-  // The path sets of one group, one for each kind of route that uses it.
+  // The path sets of one group, one for each kind of route that uses it: by what all its paths
+  // carry.
   struct GroupSets {
     std::map<SetKey, SetRef> sets;
     size_t sweep_at = 16;
@@ -93,7 +97,7 @@ class AdjRibOut {
   void Mark(const IpPrefix& prefix, bool resend);
   void Evaluate(const IpPrefix& prefix, bool resend, Bytes* out);
   SetRef Desired(const IpPrefix& prefix);
-  SetRef MakeSet(const std::string& group, Family family, const link::PathAttributes& attributes);
+  SetRef MakeSet(const std::string& group, Family family, const plan::PathAttributes& attributes);
   const Difference& Compare(SetRef from, SetRef to, bool add_path);
   void StageAnnounce(const IpPrefix& prefix, const PathRef& path, Bytes* out);
   void StageWithdraw(const IpPrefix& prefix, uint32_t path_id, Bytes* out);

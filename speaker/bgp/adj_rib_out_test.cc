@@ -38,6 +38,8 @@ class Listener final : public UpdateVisitor {
   }
   void OnAttribute(uint8_t, uint8_t type, std::span<const uint8_t> value) override {
     if (type == attribute::kNextHop) next_hop_ = IpAddress::FromBytes(value);
+    if (type == attribute::kCommunities) communities.emplace_back(value.begin(), value.end());
+    if (type == attribute::kExtendedCommunities) extended.emplace_back(value.begin(), value.end());
   }
   void OnAnnounced(const IpPrefix& prefix, uint32_t id,
                    const std::optional<IpAddress>& next_hop) override {
@@ -49,6 +51,8 @@ class Listener final : public UpdateVisitor {
 
   std::vector<std::string> said;
   std::map<std::pair<IpPrefix, uint32_t>, IpAddress> table;
+  std::vector<Bytes> communities;  // of each UPDATE that has any
+  std::vector<Bytes> extended;
 
  private:
   IpAddress next_hop_;
@@ -206,6 +210,61 @@ TEST_F(AdjRibOutTest, ChangesAttributesInPlace) {
   plan_.routes.begin()->second.attributes.med = 5;
   changes_.routes.insert(Prefix("172.22.0.2/32"));
   EXPECT_THAT(Say(), AllOf(SizeIs(3), Each(StartsWith("+"))));
+}
+
+TEST_F(AdjRibOutTest, AddsThePeersAttributesAndChangesThemInPlace) {
+  plan_.routes[Prefix("172.22.0.2/32")].attributes.communities = {3};
+  Start(false);
+  EXPECT_THAT(Say(), ElementsAre("+172.22.0.2/32 via 10.0.0.3"));
+  policy_.attributes.communities = {0x10002};
+  rib_->SetPolicy(policy_);
+  EXPECT_THAT(Say(), ElementsAre("+172.22.0.2/32 via 10.0.0.3"));
+  EXPECT_THAT(peer_.communities, ElementsAre(Bytes{0, 0, 0, 3}, Bytes({0, 0, 0, 3, 0, 1, 0, 2})));
+  rib_->SetPolicy(policy_);
+  EXPECT_THAT(Say(), IsEmpty());
+}
+
+TEST_F(AdjRibOutTest, ARoutesAttributesConcernNoOther) {
+  AddRoute("172.22.0.3/32", "rack");
+  AddRoute("172.22.0.4/32", "rack");
+  Start(true, 1);
+  EXPECT_THAT(Say(), SizeIs(3));
+  plan_.routes[Prefix("172.22.0.3/32")].attributes.med = 5;
+  changes_.routes.insert(Prefix("172.22.0.3/32"));
+  EXPECT_THAT(Say(), ElementsAre("+172.22.0.3/32 via 10.0.0.3"));
+}
+
+TEST_F(AdjRibOutTest, ExportRulesRejectAndMark) {
+  AddRoute("172.22.0.3/32", "rack");
+  policy_.rules = {{.prefixes = {{Prefix("172.22.0.3/32"), 32, 32}},
+                    .verdict = plan::ExportRule::Verdict::kReject}};
+  Start(true, 1);
+  EXPECT_THAT(Say(), ElementsAre("+172.22.0.2/32 via 10.0.0.3"));
+  policy_.rules = {{.prefixes = {{Prefix("172.22.0.2/32"), 32, 32}},
+                    .verdict = plan::ExportRule::Verdict::kReject}};
+  rib_->SetPolicy(policy_);
+  EXPECT_THAT(Say(), ElementsAre("+172.22.0.3/32 via 10.0.0.3", "-172.22.0.2/32 via 10.0.0.3"));
+  policy_.rules = {{.set = {.communities = {0x10002}}}};
+  rib_->SetPolicy(policy_);
+  EXPECT_THAT(Say(), ElementsAre("+172.22.0.2/32 via 10.0.0.3", "+172.22.0.3/32 via 10.0.0.3"));
+  EXPECT_THAT(peer_.communities, ElementsAre(Bytes({0, 1, 0, 2}))) << "in one UPDATE";
+}
+
+TEST_F(AdjRibOutTest, AMembersAttributesComeAfterTheRules) {
+  plan_.groups["rack"][0].attributes.communities = {7};
+  policy_.rules = {{.clear_communities = true}};
+  Start(false);
+  EXPECT_THAT(Say(), ElementsAre("+172.22.0.2/32 via 10.0.0.3"));
+  EXPECT_THAT(peer_.communities, ElementsAre(Bytes({0, 0, 0, 7})));
+}
+
+TEST_F(AdjRibOutTest, SaysWeights) {
+  plan_.groups["rack"][1].weight = 3;
+  policy_.link_bandwidth = true;
+  Start(true, 2);
+  EXPECT_THAT(Say(), SizeIs(2));
+  EXPECT_THAT(peer_.extended, ElementsAre(Bytes({0x40, 0x04, 0xfd, 0xe8, 0x4c, 0xee, 0x6b, 0x28}),
+                                          Bytes({0x40, 0x04, 0xfd, 0xe8, 0x4d, 0xb2, 0xd0, 0x5e})));
 }
 
 TEST_F(AdjRibOutTest, OrderAloneIsNoChangeToAPeerWithAddPath) {

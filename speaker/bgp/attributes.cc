@@ -1,6 +1,7 @@
 #include "speaker/bgp/attributes.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "speaker/bgp/open.h"
@@ -14,15 +15,6 @@ constexpr uint8_t kWellKnown = kTransitive;
 constexpr uint8_t kOptionalTransitive = kOptional | kTransitive;
 constexpr uint8_t kOriginIgp = 0;
 constexpr uint32_t kMostAses = 255;  // in one segment
-
-template <typename T>
-std::vector<T> Join(const std::vector<T>& a, const std::vector<T>& b) {
-  std::vector<T> all = a;
-  all.insert(all.end(), b.begin(), b.end());
-  std::sort(all.begin(), all.end());
-  all.erase(std::unique(all.begin(), all.end()), all.end());
-  return all;
-}
 
 template <typename T, typename Put>
 void PutList(uint8_t type, const std::vector<T>& list, Put put, Bytes* out) {
@@ -47,16 +39,12 @@ Bytes AsSequence(uint32_t as, uint32_t copies, bool four_octet) {
 
 }  // namespace
 
-link::PathAttributes Merge(const link::PathAttributes& route, const link::PathAttributes& member) {
-  link::PathAttributes merged;
-  merged.communities = Join(route.communities, member.communities);
-  merged.extended_communities = Join(route.extended_communities, member.extended_communities);
-  merged.large_communities = Join(route.large_communities, member.large_communities);
-  merged.med = member.med ? member.med : route.med;
-  merged.local_pref = member.local_pref ? member.local_pref : route.local_pref;
-  merged.prepend = member.prepend != 0 ? member.prepend : route.prepend;
-  merged.graceful_shutdown = member.graceful_shutdown || route.graceful_shutdown;
-  return merged;
+uint64_t LinkBandwidth(uint32_t local_as, uint32_t weight) {
+  constexpr uint64_t kType = 0x4004;
+  constexpr float kOctetsPerSecond = 125e6;
+  const uint64_t as = local_as <= std::numeric_limits<uint16_t>::max() ? local_as : kAsTrans;
+  const auto bandwidth = std::bit_cast<uint32_t>(static_cast<float>(weight) * kOctetsPerSecond);
+  return kType << 48 | as << 32 | bandwidth;
 }
 
 void PutAttribute(uint8_t flags, uint8_t type, std::span<const uint8_t> value, Bytes* out) {
@@ -71,12 +59,12 @@ void PutAttribute(uint8_t flags, uint8_t type, std::span<const uint8_t> value, B
   PutBytes(out, value);
 }
 
-Bytes EncodeAttributes(const AttributeContext& context, const link::PathAttributes& attributes,
+Bytes EncodeAttributes(const AttributeContext& context, const plan::PathAttributes& attributes,
                        const std::optional<IpAddress>& next_hop) {
   Bytes out;
   PutAttribute(kWellKnown, kOrigin, Bytes{kOriginIgp}, &out);
 
-  const uint32_t copies = 1 + std::min(attributes.prepend, kMostAses - 1);
+  const uint32_t copies = 1 + std::min(attributes.prepend.value_or(0), kMostAses - 1);
   Bytes as_path;
   if (context.ebgp) as_path = AsSequence(context.local_as, copies, context.four_octet_as);
   PutAttribute(kWellKnown, kAsPath, as_path, &out);
@@ -94,8 +82,11 @@ Bytes EncodeAttributes(const AttributeContext& context, const link::PathAttribut
   }
 
   std::vector<uint32_t> communities = attributes.communities;
-  if (attributes.graceful_shutdown) {
-    communities = Join(communities, {kGracefulShutdownCommunity});
+  const auto known =
+      std::lower_bound(communities.begin(), communities.end(), kGracefulShutdownCommunity);
+  if (attributes.graceful_shutdown &&
+      (known == communities.end() || *known != kGracefulShutdownCommunity)) {
+    communities.insert(known, kGracefulShutdownCommunity);
   }
   PutList(kCommunities, communities, PutU32, &out);
   PutList(kExtendedCommunities, attributes.extended_communities, PutU64, &out);

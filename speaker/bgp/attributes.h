@@ -7,7 +7,7 @@
 
 #include "api/base/ip.h"
 #include "api/base/wire.h"
-#include "speaker/link/plan_state.h"
+#include "api/plan/path_attributes.h"
 
 namespace openelb::bgp {
 
@@ -48,13 +48,13 @@ struct AttributeContext {
   bool operator==(const AttributeContext&) const = default;
 };
 
-// What a path of a route carries: lists joined, sorted, without doubles; for single values the
-// member's wins.
-link::PathAttributes Merge(const link::PathAttributes& route, const link::PathAttributes& member);
+// The weight of a path as a community: link bandwidth in units of 1 Gbit/s, of which receivers take
+// the ratios (draft-ietf-idr-link-bandwidth: non-transitive, two-octet AS specific).
+uint64_t LinkBandwidth(uint32_t local_as, uint32_t weight);
 
 // The attributes in the order of their types. `next_hop` is an IPv4 address for classic NLRI; none
 // when it travels in MP_REACH_NLRI. An AS_PATH holds at most 255 ASes: more copies are not made.
-Bytes EncodeAttributes(const AttributeContext& context, const link::PathAttributes& attributes,
+Bytes EncodeAttributes(const AttributeContext& context, const plan::PathAttributes& attributes,
                        const std::optional<IpAddress>& next_hop);
 
 // Appends flags, type, length and value of one attribute.

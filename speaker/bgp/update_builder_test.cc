@@ -14,8 +14,8 @@ IpPrefix Prefix(absl::string_view text) { return IpPrefix::Parse(text).value(); 
 constexpr AttributeContext kEbgp{true, 65000, true};
 
 TEST(AttributesTest, EncodesEachKindOfSession) {
-  link::PathAttributes plain;
-  link::PathAttributes full;
+  plan::PathAttributes plain;
+  plan::PathAttributes full;
   full.communities = {0xfde80064, 0xfde80065};
   full.extended_communities = {0x4004fdf349742400};
   full.large_communities = {{65000, 1, 2}};
@@ -26,7 +26,7 @@ TEST(AttributesTest, EncodesEachKindOfSession) {
   const struct {
     const char* name;
     AttributeContext context;
-    link::PathAttributes attributes;
+    plan::PathAttributes attributes;
     const char* hex;
   } kCases[] = {
       {"eBGP", kEbgp, plain,
@@ -80,14 +80,14 @@ TEST(AttributesTest, EncodesEachKindOfSession) {
 }
 
 TEST(AttributesTest, UsesExtendedLengthWhereNeeded) {
-  link::PathAttributes attributes;
+  plan::PathAttributes attributes;
   for (uint32_t i = 0; i < 64; ++i) attributes.communities.push_back(i);
   const std::string hex = ToHex(EncodeAttributes(kEbgp, attributes, Ip("10.0.0.3")));
   EXPECT_THAT(hex, testing::HasSubstr("d0080100"));
 }
 
 TEST(AttributesTest, BoundsPrepends) {
-  link::PathAttributes attributes;
+  plan::PathAttributes attributes;
   attributes.prepend = 4000000000;
   const std::string hex = ToHex(EncodeAttributes(kEbgp, attributes, std::nullopt));
   EXPECT_THAT(hex, testing::StartsWith("40010100"
@@ -95,21 +95,20 @@ TEST(AttributesTest, BoundsPrepends) {
                                        "02ff"));
 }
 
-TEST(AttributesTest, MergesRouteAndMember) {
-  link::PathAttributes route;
-  route.communities = {3, 1};
-  route.med = 10;
-  route.prepend = 1;
-  link::PathAttributes member;
-  member.communities = {2, 3};
-  member.med = 20;
-  member.graceful_shutdown = true;
-  const link::PathAttributes merged = Merge(route, member);
-  EXPECT_THAT(merged.communities, testing::ElementsAre(1, 2, 3));
-  EXPECT_EQ(merged.med, 20u);
-  EXPECT_EQ(merged.prepend, 1u);
-  EXPECT_TRUE(merged.graceful_shutdown);
-  EXPECT_FALSE(merged.local_pref.has_value());
+TEST(AttributesTest, SaysGracefulShutdownOnce) {
+  plan::PathAttributes attributes;
+  attributes.graceful_shutdown = true;
+  const Bytes alone = EncodeAttributes(kEbgp, attributes, std::nullopt);
+  attributes.communities = {kGracefulShutdownCommunity};
+  EXPECT_EQ(ToHex(EncodeAttributes(kEbgp, attributes, std::nullopt)), ToHex(alone));
+  EXPECT_THAT(ToHex(alone), testing::HasSubstr("c00804ffff0000"));
+}
+
+TEST(AttributesTest, SaysWeightsAsLinkBandwidth) {
+  // 125e6 octets a second as IEEE 754: 4cee6b28; an AS that does not fit two octets is AS_TRANS.
+  EXPECT_EQ(LinkBandwidth(65000, 1), 0x4004fde84cee6b28u);
+  EXPECT_EQ(LinkBandwidth(65000, 3), 0x4004fde84db2d05eu);
+  EXPECT_EQ(LinkBandwidth(4200000000, 1), 0x40045ba04cee6b28u);
 }
 
 TEST(UpdateBuilderTest, AnnouncesIpv4InTheClassicFields) {

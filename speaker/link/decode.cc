@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "api/plan/path_attributes_codec.h"
 #include "api/plan/v1/plan.pb.h"
 
 namespace openelb::link {
@@ -15,7 +16,6 @@ namespace {
 
 namespace pb = ::openelb::plan::v1;
 
-constexpr uint32_t kMaxPrepend = 64;            // longer paths make routers drop routes
 constexpr size_t kMaxMd5Password = 80;          // TCP_MD5SIG_MAXKEYLEN
 constexpr size_t kMaxBfdSecret = 20;            // RFC 5880 4.4
 constexpr uint32_t kDefaultConnectRetry = 120;  // RFC 4271 section 10
@@ -45,24 +45,6 @@ absl::StatusOr<IpAddress> Unicast(absl::string_view field, const std::string& te
     return Bad(field, text, "a unicast address");
   }
   return *address;
-}
-
-absl::StatusOr<PathAttributes> DecodeAttributes(const pb::Attributes& body) {
-  if (auto status = InRange("attributes.prepend", body.prepend(), 0u, kMaxPrepend); !status.ok()) {
-    return status;
-  }
-  PathAttributes attributes;
-  attributes.communities.assign(body.communities().begin(), body.communities().end());
-  attributes.extended_communities.assign(body.extended_communities().begin(),
-                                         body.extended_communities().end());
-  for (const auto& large : body.large_communities()) {
-    attributes.large_communities.push_back({large.global(), large.local1(), large.local2()});
-  }
-  if (body.has_med()) attributes.med = body.med();
-  if (body.has_local_pref()) attributes.local_pref = body.local_pref();
-  attributes.prepend = body.prepend();
-  attributes.graceful_shutdown = body.graceful_shutdown();
-  return attributes;
 }
 
 absl::StatusOr<DecodedResource> Decode(const InstanceKey&, const pb::BgpInstance& body) {
@@ -145,6 +127,15 @@ absl::StatusOr<DecodedResource> Decode(const PeerKey& key, const pb::BgpPeer& bo
   peer.held_down = body.held_down();
   if (auto status = DecodeFamilies(body, &peer); !status.ok()) return status;
   peer.scope = body.scope();
+  auto attributes = plan::ReadAttributes(body.attributes());
+  if (!attributes.ok()) return attributes.status();
+  peer.attributes = *std::move(attributes);
+  for (const pb::ExportRule& rule : body.export_rules()) {
+    auto decoded = plan::ReadExportRule(rule);
+    if (!decoded.ok()) return decoded.status();
+    peer.export_rules.push_back(*std::move(decoded));
+  }
+  peer.link_bandwidth = body.link_bandwidth();
   return peer;
 }
 
@@ -159,7 +150,7 @@ absl::StatusOr<DecodedResource> Decode(const GroupKey& key, const pb::NextHopGro
     if (!seen.emplace(member.node(), *address).second) {
       return Bad("members", absl::StrCat(member.node(), " ", member.address()), "each one once");
     }
-    auto attributes = DecodeAttributes(member.attributes());
+    auto attributes = plan::ReadAttributes(member.attributes());
     if (!attributes.ok()) return attributes.status();
     members.push_back({.node = member.node(),
                        .address = *address,
@@ -182,7 +173,7 @@ absl::StatusOr<DecodedResource> Decode(const RouteKey& key, const pb::Route& bod
       return Bad("targets.scope", target.scope(), "each one once");
     }
   }
-  auto attributes = DecodeAttributes(body.attributes());
+  auto attributes = plan::ReadAttributes(body.attributes());
   if (!attributes.ok()) return attributes.status();
   route.attributes = *std::move(attributes);
   route.services.assign(body.services().begin(), body.services().end());

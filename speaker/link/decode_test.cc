@@ -42,7 +42,10 @@ TEST(DecodeTest, Peer) {
       "peer/fd00::1",
       "peer { address: 'fd00::1' name: 'p' remote_as: 4200000000 remote_port: 1179 passive: true "
       "hold_time_s: 9 ttl: 255 md5_password: 'x' scope: 's' "
-      "families { family: 6 } families { family: 4 add_path_send: true send_max: 2 } }");
+      "families { family: 6 } families { family: 4 add_path_send: true send_max: 2 } "
+      "attributes { prepend: 0 med: 5 } link_bandwidth: true "
+      "export_rules { name: 'p/1' prefixes { prefix: '10.0.0.0/8' least: 8 most: 32 } "
+      "verdict: REJECT } }");
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   const auto& peer = std::get<BgpPeer>(*decoded);
   EXPECT_EQ(peer.address.ToString(), "fd00::1");
@@ -50,6 +53,12 @@ TEST(DecodeTest, Peer) {
   EXPECT_EQ(peer.connect_retry_s, 120u);
   EXPECT_THAT(peer.families,
               ElementsAre(PeerFamily{Family::kV6, false, 0}, PeerFamily{Family::kV4, true, 2}));
+  EXPECT_EQ(peer.attributes, (plan::PathAttributes{.med = 5, .prepend = 0}));
+  EXPECT_TRUE(peer.link_bandwidth);
+  EXPECT_THAT(peer.export_rules, ElementsAre(plan::ExportRule{
+                                     .name = "p/1",
+                                     .prefixes = {{IpPrefix::Parse("10.0.0.0/8").value(), 8, 32}},
+                                     .verdict = plan::ExportRule::Verdict::kReject}));
 }
 
 TEST(DecodeTest, GroupRouteAndPlace) {
@@ -175,6 +184,9 @@ TEST(DecodeTest, ErrorsNameFieldAndValue) {
       {"group/g",
        "group { id: 'g' members { node: 'n' address: '10.0.0.1' attributes { prepend: 65 } } }",
        "attributes.prepend: 65"},
+      {"peer/10.0.0.1", peer + "attributes { prepend: 65 } }", "attributes.prepend: 65"},
+      {"peer/10.0.0.1", peer + "export_rules { prefixes { prefix: '10.0.0.0/8' most: 33 } } }",
+       "export_rules.prefixes: 10.0.0.0/8 0..33"},
       {"route/10.0.0.0/24", "route { prefix: '10.0.0.0/33' }", "prefix: \"10.0.0.0/33\""},
       {"route/10.0.0.0/24", "route { prefix: '10.0.1.0/24' }", "prefix: \"10.0.1.0/24\""},
       {"route/10.0.0.0/24", "route { prefix: '10.0.0.0/24' targets { scope: 'a' } }",

@@ -3,7 +3,6 @@
 // plan store only. Each resource is checked by itself: a route may name a group, and a place a
 // group or node, that is not there (yet); readers treat it as an empty one.
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -13,21 +12,10 @@
 
 #include "absl/time/time.h"
 #include "api/base/ip.h"
+#include "api/plan/path_attributes.h"
 #include "api/plan/resource.h"
 
 namespace openelb::link {
-
-// plan::v1::Attributes.
-struct PathAttributes {
-  std::vector<uint32_t> communities;                       // RFC 1997
-  std::vector<uint64_t> extended_communities;              // RFC 4360
-  std::vector<std::array<uint32_t, 3>> large_communities;  // RFC 8092
-  std::optional<uint32_t> med;
-  std::optional<uint32_t> local_pref;  // iBGP only
-  uint32_t prepend = 0;                // extra copies of the local AS
-  bool graceful_shutdown = false;      // RFC 8326
-  bool operator==(const PathAttributes&) const = default;
-};
 
 struct BgpInstance {
   uint32_t local_as = 0;
@@ -61,6 +49,9 @@ struct BgpPeer {
   std::string held_down;  // why the session must stay down; empty: it may come up
   std::vector<PeerFamily> families;
   std::string scope;
+  plan::PathAttributes attributes;  // of every route
+  std::vector<plan::ExportRule> export_rules;
+  bool link_bandwidth = false;  // say each next hop's weight
   bool operator==(const BgpPeer&) const = default;
 };
 
@@ -69,14 +60,14 @@ struct NextHop {
   IpAddress address;
   uint32_t weight = 1;
   bool draining = false;
-  PathAttributes attributes;
+  plan::PathAttributes attributes;
   bool operator==(const NextHop&) const = default;
 };
 
 struct Route {
   IpPrefix prefix;
   std::map<std::string, std::string> groups;  // scope -> group id
-  PathAttributes attributes;
+  plan::PathAttributes attributes;
   std::vector<std::string> services;
   bool operator==(const Route&) const = default;
 };
