@@ -113,6 +113,13 @@ class InstalledLab(KubernetesLab):
         self.kubectl("-n", NAMESPACE, "patch", "ds", SPEAKER, "-p", json.dumps(
             {"spec": {"template": {"spec": {"nodeSelector": labels}}}}))
 
+    def set_speaker_affinity(self, label):
+        """Likewise, with a required node affinity: the label must be "true" (None: no affinity)."""
+        chosen = [{"matchExpressions": [{"key": label, "operator": "In", "values": ["true"]}]}]
+        required = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": chosen}}}
+        self.kubectl("-n", NAMESPACE, "patch", "ds", SPEAKER, "-p", json.dumps(
+            {"spec": {"template": {"spec": {"affinity": required if label else None}}}}))
+
     # -- the pages --
 
     def multi_router(self, brand="openelb", policy="Cluster"):
