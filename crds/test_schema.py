@@ -148,9 +148,9 @@ BAD = [
     ("Eip", {}, "spec.address: Required value"),
     ("Eip", {"address": "10.0.0.1", "protocol": "arp"},
      f'spec.protocol: Unsupported value: "arp": {PROTOCOLS}'),
-    *(("Eip", {"address": "10.0.0.1", "protocol": protocol, **more},
-       f"spec.interface: Required value: protocol {protocol} needs the name of an interface, or can_reach:IP")
-      for protocol in ("layer2", "vip") for more in ({}, {"interface": ""})),
+    *(("Eip", {"address": "10.0.0.1", "protocol": "layer2", **more},
+       "spec.interface: Required value: protocol layer2 needs the name of an interface, or can_reach:IP")
+      for more in ({}, {"interface": ""})),
     *(interface(text, NO_INTERFACE_NAME) for text in (
         "can_reach:", "can_reach:router", "eth0 eth1", "a/b", "sixteencharacter")),
     ("Eip", {"address": "10.0.0.1", "priority": "high"},
@@ -277,7 +277,7 @@ def test_objects_from_before_the_rules_can_be_changed_and_deleted(api):
             fields = version["schema"]["openAPIV3Schema"]["properties"]
             fields["spec"] = without_rules(fields["spec"])
         api("replace", "-f", "-", input=json.dumps({**crd, "metadata": {"name": crd["metadata"]["name"]}}))
-    old = {"Eip": {"address": "10.0.0.1-9", "protocol": "vip"},
+    old = {"Eip": {"address": "10.0.0.1-9", "protocol": "layer2"},
            "BgpConf": {"as": 0, "routerId": "fd00::1", "listenPort": 99999},
            "BgpPeer": {"conf": {"neighborAddress": "leaf1"}, "timers": {"config": {"holdTime": "1"}}}}
     harmless = {"Eip": {"disable": True}, "BgpConf": {"policy": "p"}, "BgpPeer": {"ebgpMultihop": {"enabled": True}}}
@@ -308,7 +308,7 @@ def test_objects_from_before_the_rules_can_be_changed_and_deleted(api):
     # What is written anew is judged.
     api.apply(an("Eip", {"address": "10.0.0.1"}))
     assert "spec.interface: Required value" in api.refusal(
-        "patch", "eip", "x", "--type=merge", "-p", '{"spec": {"protocol": "vip"}}')
+        "patch", "eip", "x", "--type=merge", "-p", '{"spec": {"protocol": "layer2"}}')
 
 
 def nodes_of(schema, path):

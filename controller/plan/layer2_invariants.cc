@@ -27,7 +27,8 @@ struct Case {
     const auto pool = interfaces.find(view.pool);
     const auto node = model.nodes.find(name);
     if (node == model.nodes.end()) return nullptr;
-    return LinkFor(node->second, pool == interfaces.end() ? "" : pool->second, address);
+    return LinkFor(&NodeView::layer2, node->second, pool == interfaces.end() ? "" : pool->second,
+                   address);
   }
   // It might answer, for want of others.
   bool Tolerable(const std::string& name) const {

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "api/network/v1alpha2/names.h"
 #include "controller/plan/speaker_table.h"
 
 namespace openelb::plan {
@@ -26,8 +27,8 @@ std::string Key(const IpAddress& address) { return absl::StrCat(kGroup, address.
 bool SameForLayer2(const NodeView& a, const NodeView& b) {
   return a.health == b.health && a.returning == b.returning && a.layer2 == b.layer2 &&
          a.stopped == b.stopped && a.leaving == b.leaving && a.prefixes == b.prefixes &&
-         a.rack == b.rack && a.no_carrier == b.no_carrier && a.taken_over == b.taken_over &&
-         a.taken_over_at == b.taken_over_at;
+         a.layer2_address == b.layer2_address && a.rack == b.rack && a.no_carrier == b.no_carrier &&
+         a.taken_over == b.taken_over && a.taken_over_at == b.taken_over_at;
 }
 
 // "ADDRESS" or "ADDRESS and N more"; `addresses` is not empty.
@@ -217,7 +218,8 @@ void Layer2Table::Write(const IpAddress& address, const Layer2View& before, cons
   std::set<Watch> watches;
   const auto link_of = [&](const std::string& name) -> NodeLink {
     const NodeView& node = model.nodes.at(name);
-    return {name, node, LinkFor(node, local_.InterfaceOf(view.pool), address)->interface};
+    return {name, node,
+            LinkFor(&NodeView::layer2, node, local_.InterfaceOf(view.pool), address)->interface};
   };
   for (const std::string& node : ranks) {
     v1::ResourceBody body;
@@ -295,6 +297,11 @@ void Layer2Table::AddProblems(const Model& model, std::set<Problem>* out) const 
     if (view.crowded) pool.crowded.push_back(text);
     for (const std::string& node : view.ranks) pool.racks.insert(model.nodes.at(node).rack);
   }
+  std::vector<std::string> misled;
+  for (const auto& [name, node] : model.nodes) {
+    if (node.layer2 && !node.layer2_address.empty() && AnnotatedInterface(node).empty())
+      misled.push_back(absl::StrCat(name, " (\"", node.layer2_address, "\")"));
+  }
   for (const auto& [name, pool] : pools) {
     const ObjectKey about{network::Eip::kKind, "", name};
     const auto say = [&](const char* reason, std::string message) {
@@ -303,11 +310,17 @@ void Layer2Table::AddProblems(const Model& model, std::set<Problem>* out) const 
     if (!pool.ownerless.empty()) {
       const absl::string_view interface = local_.InterfaceOf(name);
       say("NoOwner",
-          absl::StrCat("no node can answer for ", Shown(pool.ownerless),
-                       ": it takes a Ready node with a speaker in Layer 2 mode",
-                       interface.empty() ? "" : absl::StrCat(", interface ", interface),
-                       ", a network there that contains the address, and a ready endpoint of the "
-                       "Service as its policy asks"));
+          absl::StrCat(
+              "no node can answer for ", Shown(pool.ownerless),
+              ": it takes a Ready node with a speaker in Layer 2 mode",
+              interface.empty() ? "" : absl::StrCat(", interface ", interface, " that is up"),
+              ", a network there that contains the address, and a ready endpoint of the "
+              "Service as its policy asks"));
+    }
+    if (!misled.empty()) {
+      say("AnnotationIgnored",
+          absl::StrCat("annotation ", network::kLayer2Address.openelb, " of ", Shown(misled),
+                       " is not the address of an interface there: spec.interface alone counts"));
     }
     if (!pool.no_carrier.empty()) {
       say("NoCarrier", absl::StrCat("no node that can answer for ", Shown(pool.no_carrier),

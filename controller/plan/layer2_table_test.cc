@@ -16,6 +16,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 constexpr auto kLocal = kube::TrafficPolicy::kLocal;
 constexpr const char* kVip = "192.168.0.91";
@@ -355,36 +356,6 @@ TEST_F(Layer2TableTest, PolicyClusterTakesAnyEndpoint) {
   EXPECT_THAT(Ranks(), IsEmpty());
 }
 
-TEST_F(Layer2TableTest, InterfacesByNameAndByWhatTheyReach) {
-  NodeView node;
-  for (const char* text : {"10.0.0.1/8", "10.1.0.1/24", "192.168.0.1/24", "2001:db8::1/64"}) {
-    node.prefixes.push_back(InterfaceAddress::Parse(text).value());
-  }
-  const char* kNames[] = {"eth0", "eth1", "eth2", "eth2"};
-  for (size_t i = 0; i < 4; ++i) node.prefixes[i].interface = kNames[i];
-  const struct {
-    const char* interface;
-    const char* address;
-    const char* link;
-  } kCases[] = {
-      {"eth2", "192.168.0.91", "eth2"},
-      {"eth2", "2001:db8::91", "eth2"},
-      {"eth0", "192.168.0.91", "none"},
-      {"", "10.1.0.9", "eth0"},
-      {"can_reach:192.168.0.2", "192.168.0.91", "eth2"},
-      {"can_reach:192.168.0.2", "2001:db8::91", "eth2"},
-      {"can_reach:10.1.0.2", "10.1.0.9", "eth1"},
-      {"can_reach:10.2.0.2", "10.1.0.9", "eth0"},
-      {"can_reach:172.16.0.1", "10.1.0.9", "none"},
-      {"can_reach:nonsense", "10.1.0.9", "none"},
-  };
-  for (const auto& test : kCases) {
-    SCOPED_TRACE(absl::StrCat(test.interface, " ", test.address));
-    const InterfaceAddress* link = LinkFor(node, test.interface, Ip(test.address));
-    EXPECT_EQ(link == nullptr ? "none" : link->interface, test.link);
-  }
-}
-
 TEST_F(Layer2TableTest, AnEditOfTheInterfaceMovesTheAddressThere) {
   ASSERT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
   Give("web", "10.1.0.91");
@@ -395,6 +366,30 @@ TEST_F(Layer2TableTest, AnEditOfTheInterfaceMovesTheAddressThere) {
   EXPECT_THAT(Told(2), ElementsAre("10.1.0.91 eth1 n1@10.1.0.1 n2 n3@10.1.0.3"));
   EXPECT_THAT(Watches(2), ElementsAre("bfd/eth1/10.1.0.1", "bfd/eth1/10.1.0.3"));
   EXPECT_THAT(Reasons(), IsEmpty());
+}
+
+TEST_F(Layer2TableTest, ANodesAnnotationPicksItsInterface) {
+  const auto annotate = [&](const std::string& address) {
+    kube::Node node = Node(2);
+    node.meta.annotations["layer2.openelb.kubesphere.io/v1alpha1"] = address;
+    planner_->Upsert(node);
+  };
+  SetPool("ens3");
+  EXPECT_THAT(Ranks(), IsEmpty());
+  annotate("192.168.0.2");
+  EXPECT_THAT(Ranks(), ElementsAre("n2"));
+  EXPECT_THAT(Told(2), ElementsAre("192.168.0.91 eth0 n2"));
+  EXPECT_THAT(Reasons(), ElementsAre("FewStandbys"));
+  SetPool("eth0");
+  for (const char* address : {"192.168.0.99", "eth1"}) {
+    annotate(address);
+    EXPECT_THAT(Ranks(), UnorderedElementsAre("n1", "n2", "n3"));
+    ASSERT_THAT(Reasons(), ElementsAre("AnnotationIgnored"));
+    for (const Problem& problem : planner_->Problems()) {
+      if (problem.reason != "AnnotationIgnored") continue;
+      EXPECT_THAT(problem.message, HasSubstr(absl::StrCat("n2 (\"", address, "\")")));
+    }
+  }
 }
 
 TEST_F(Layer2TableTest, ASessionForEveryPairOfNodesAndInterfaces) {

@@ -61,31 +61,51 @@ bool Answers(bool NodeView::* mode, const NodeView& node, absl::string_view pool
   const bool healthy =
       node.health == Health::kReady || (leniency.silence && node.health == Health::kUnknown);
   if (!healthy || !(node.*mode) || node.stopped || node.leaving) return false;
-  const InterfaceAddress* link = LinkFor(node, pool_interface, address);
+  const InterfaceAddress* link = LinkFor(mode, node, pool_interface, address);
   return link != nullptr && (leniency.no_carrier || !node.no_carrier.contains(link->interface));
+}
+
+// The smallest network that contains `address`, on the interface `name` (empty: on any) or on one
+// whose name is not known.
+const InterfaceAddress* NetworkOf(const NodeView& node, absl::string_view name,
+                                  const IpAddress& address) {
+  const InterfaceAddress* smallest = nullptr;
+  for (const InterfaceAddress& link : node.prefixes) {
+    const bool named = name.empty() || link.interface.empty() || link.interface == name;
+    if (!named || !link.Prefix().Contains(address)) continue;
+    if (smallest == nullptr || link.length > smallest->length) smallest = &link;
+  }
+  return smallest;
 }
 
 }  // namespace
 
-const InterfaceAddress* LinkFor(const NodeView& node, absl::string_view pool_interface,
-                                const IpAddress& address) {
+absl::string_view AnnotatedInterface(const NodeView& node) {
+  if (node.layer2_address.empty()) return "";
+  const absl::StatusOr<IpAddress> own = IpAddress::Parse(node.layer2_address);
+  if (!own.ok()) return "";
+  const auto link =
+      std::find_if(node.prefixes.begin(), node.prefixes.end(),
+                   [&](const InterfaceAddress& candidate) { return candidate.address == *own; });
+  return link == node.prefixes.end() ? absl::string_view() : link->interface;
+}
+
+const InterfaceAddress* LinkFor(bool NodeView::* mode, const NodeView& node,
+                                absl::string_view pool_interface, const IpAddress& address) {
+  if (mode == &NodeView::layer2) {
+    const absl::string_view annotated = AnnotatedInterface(node);
+    const InterfaceAddress* link =
+        annotated.empty() ? nullptr : NetworkOf(node, annotated, address);
+    if (link != nullptr) return link;
+  }
   absl::string_view name = pool_interface;
   if (absl::ConsumePrefix(&name, "can_reach:")) {
     const absl::StatusOr<IpAddress> target = IpAddress::Parse(name);
-    if (!target.ok()) return nullptr;
-    const InterfaceAddress* towards = nullptr;
-    for (const InterfaceAddress& link : node.prefixes) {
-      if (!link.Prefix().Contains(*target)) continue;
-      if (towards == nullptr || link.length > towards->length) towards = &link;
-    }
+    const InterfaceAddress* towards = target.ok() ? NetworkOf(node, "", *target) : nullptr;
     if (towards == nullptr) return nullptr;
     name = towards->interface;
   }
-  for (const InterfaceAddress& link : node.prefixes) {
-    const bool named = name.empty() || link.interface.empty() || link.interface == name;
-    if (named && link.Prefix().Contains(address)) return &link;
-  }
-  return nullptr;
+  return NetworkOf(node, name, address);
 }
 
 LocalEligible FindEligible(bool NodeView::* mode, const IpAddress& address,

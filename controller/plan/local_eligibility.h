@@ -17,10 +17,15 @@
 
 namespace openelb::plan {
 
-// The interface of `node` that `pool` means for `address`: the one that it names, or that reaches
-// the address it names (can_reach:IP), if a network there contains `address`. nullptr: none.
-const InterfaceAddress* LinkFor(const NodeView& node, absl::string_view pool_interface,
-                                const IpAddress& address);
+// The interface of `node` that a pool means for `address`: the one that it names, or that reaches
+// the address it names (can_reach:IP), or, where it names none, any, if a network there contains
+// `address`; of several networks the smallest. For Layer 2 the interface of the address that the
+// node is annotated with comes first. nullptr: none.
+const InterfaceAddress* LinkFor(bool NodeView::* mode, const NodeView& node,
+                                absl::string_view pool_interface, const IpAddress& address);
+
+// The interface of the address that the node is annotated with for Layer 2; empty: there is none.
+absl::string_view AnnotatedInterface(const NodeView& node);
 
 struct LocalEligible {
   std::vector<std::string> nodes;  // sorted

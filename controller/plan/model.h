@@ -57,7 +57,9 @@ struct NodeView {
   bool returning = false;  // was silent until a moment ago: its Pods' readiness lags behind its own
   PerFamily<std::optional<IpAddress>> next_hops;  // the first usable InternalIP of each family
   std::vector<InterfaceAddress> prefixes;         // sorted; reported, else annotated
-  std::string rack_label;                         // empty: none
+  std::string
+      layer2_address;      // which of its addresses Layer 2 is to use, as annotated; empty: none
+  std::string rack_label;  // empty: none
   Placement placement = Placement::kFlat;
   std::string rack;      // a node that is in no rack has one to itself: NoRackName(node)
   bool speaker = false;  // a speaker runs here

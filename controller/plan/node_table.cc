@@ -204,6 +204,7 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
       Add("", part, &view.prefixes);
   }
   std::sort(view.prefixes.begin(), view.prefixes.end());
+  view.layer2_address = network::Find(node.meta.annotations, network::kLayer2Address).value_or("");
   view.rack_label = network::Find(node.meta.labels, network::kRack).value_or("");
   const bool wanted = daemon_set == nullptr || daemon_set->Selects(node);
   if (options_.speakers_from == Options::Speakers::kDaemonSet) {

@@ -63,11 +63,12 @@ void VipTable::AddProblems(const Model& model, std::set<Problem>* out) const {
     } else if (!pool.unheld.empty()) {
       const absl::string_view interface = local_.InterfaceOf(name);
       add("NoOwner",
-          absl::StrCat("no node can hold ", Some(pool.unheld),
-                       ": it takes a Ready node with a speaker in VIP mode",
-                       interface.empty() ? "" : absl::StrCat(", interface ", interface),
-                       ", a network there that contains the address, and a ready endpoint of the "
-                       "Service as its policy asks"));
+          absl::StrCat(
+              "no node can hold ", Some(pool.unheld),
+              ": it takes a Ready node with a speaker in VIP mode",
+              interface.empty() ? "" : absl::StrCat(", interface ", interface, " that is up"),
+              ", a network there that contains the address, and a ready endpoint of the "
+              "Service as its policy asks"));
     }
     if (!pool.no_carrier.empty()) {
       add("NoCarrier", absl::StrCat("no node that can hold ", Some(pool.no_carrier),

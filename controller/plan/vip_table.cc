@@ -57,7 +57,8 @@ void VipTable::Look(const IpAddress& address, Model* model) {
   eligible.nodes.resize(eligible.nodes.size() - view.nodes_left_out);
   Links links;
   for (const std::string& node : eligible.nodes) {
-    const std::string& name = LinkFor(model->nodes.at(node), interface, address)->interface;
+    const std::string& name =
+        LinkFor(&NodeView::vip, model->nodes.at(node), interface, address)->interface;
     links[node] = name.empty() ? std::string(interface) : name;
   }
   view.links = routers_.Intern(std::move(links));

@@ -7,6 +7,8 @@
        master1 .0.3  worker1 .0.4  worker2 .0.5  worker3 .0.6
 
 Speakers run on all but worker3, which has the Pods: so whatever happens to a speaker's node, the Pods are there.
+
+`add_second` puts every node on a LAN more, 192.168.7.0/24, with the same last numbers.
 """
 
 import contextlib
@@ -90,11 +92,24 @@ class Lan(MultiRouter):
 
     def attach(self, name, address):
         """A new host on the switch, on the port of its name."""
-        host = self.add_host(name)
-        connect(host, "eth0", self["switch"], name)
-        host.ip(f"addr add {address}/24 dev eth0")
-        self["switch"].ip(f"link set {name} master br0")
+        self.add_host(name)
+        return self.plug_in(name, address)
+
+    def plug_in(self, name, address, interface="eth0", switch="switch"):
+        """Gives a host a new NIC with that address."""
+        host = self[name]
+        connect(host, interface, self[switch], name)
+        host.ip(f"addr add {address}/24 dev {interface}")
+        self[switch].ip(f"link set {name} master br0")
         return host
+
+    def add_second(self):
+        """The other LAN: "switch2", "client2", and eth1 of every node."""
+        self.add_host("switch2").ip("link add br0 type bridge", "link set br0 up")
+        self.add_host("client2")
+        self.plug_in("client2", second(CLIENT), switch="switch2")
+        for name, address in NODES.items():
+            self.plug_in(name, second(address), "eth1", "switch2")
 
     def add_node(self, name, address, pod_cidr):
         node = self.attach(name, address)
@@ -110,13 +125,18 @@ class Lan(MultiRouter):
         """The switch forwards nothing to or from a host, which sees its link up all the while."""
         self["switch"].ip(f"link set {name} {'nomaster' if silent else 'master br0'}")
 
-    def unplug(self, name, unplugged=True):
+    def unplug(self, name, unplugged=True, switch="switch"):
         """The cable of a host is out of the switch, and the host sees it."""
-        self["switch"].ip(f"link set {name} {'down' if unplugged else 'up'}")
+        self[switch].ip(f"link set {name} {'down' if unplugged else 'up'}")
 
 
-def mac(host: Host):
-    return run("ip", "-n", host.netns, "-br", "link", "show", "eth0").split()[2]
+def second(address):
+    """The address on the second LAN of who has this one on the first."""
+    return address.replace("192.168.0.", "192.168.7.")
+
+
+def mac(host: Host, interface="eth0"):
+    return run("ip", "-n", host.netns, "-br", "link", "show", interface).split()[2]
 
 
 def objects(service):

@@ -29,6 +29,9 @@ inline constexpr Key kRack{"openelb.kubesphere.io/rack", "porter.kubesphere.io/r
 inline constexpr Key kCni{"openelb.kubesphere.io/cni", "porter.kubesphere.io/cni"};
 inline constexpr Key kNodeProxyType{"node-proxy.openelb.kubesphere.io/type",
                                     "node-proxy.porter.kubesphere.io/type"};
+// On a node: which of its addresses, and so which of its interfaces, Layer 2 is to use there.
+inline constexpr Key kLayer2Address{"layer2.openelb.kubesphere.io/v1alpha1",
+                                    "layer2.porter.kubesphere.io/v1alpha1"};
 // Ours; no PorterLB spelling existed, the alias follows the rule.
 inline constexpr Key kPrefixes{"openelb.kubesphere.io/prefixes", "porter.kubesphere.io/prefixes"};
 

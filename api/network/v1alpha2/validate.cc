@@ -50,9 +50,9 @@ void ValidateInterface(const Eip& eip, std::vector<FieldError>* errors) {
     errors->push_back({"spec.interface", std::move(message)});
   };
   if (eip.interface.empty()) {
-    if (eip.protocol == Protocol::kBgp) return;
-    return report(absl::StrCat("missing; protocol ", ProtocolName(eip.protocol),
-                               " needs the name of an interface or can_reach:IP"));
+    // OpenELB's pages know pools of VIP mode without one.
+    if (eip.protocol != Protocol::kLayer2) return;
+    return report("missing; protocol layer2 needs the name of an interface or can_reach:IP");
   }
   absl::string_view rest = eip.interface;
   if (absl::ConsumePrefix(&rest, kCanReach)) {
