@@ -4,6 +4,7 @@ cache throughout; each test tells how many requests were lost."""
 import contextlib
 import re
 import time
+from datetime import datetime
 
 import pytest
 from lab import dual_stack
@@ -60,6 +61,34 @@ def test_quick_start(lab, capsys):
     assert pods == {"vip-svc-0", "vip-svc-1"}
 
 
+def shown(lab, node):
+    """What the Eip's status says of the address, once it says that this node has it."""
+    def entry():
+        found = next(e for e in lab.cluster.status("Eip", "vip-eip")["owners"] if e["address"] == ADDRESS)
+        return found.get("actual") == [node] and found
+    return wait_until(entry, what=f"{node} in the Eip's status")
+
+
+def test_owner_in_the_status(lab):
+    """Who is to have the address, who has it and since when; a controller that starts anew says the same."""
+    before = active(lab)
+    planned = shown(lab, before)["planned"]
+    assert planned in SPEAKERS
+    killed_at = int(time.time())
+    lab.speakers[before].kill()
+    after = active(lab, other_than=before)
+    entry = shown(lab, after)
+    assert entry["planned"] == planned  # that a speaker is silent changes no plan
+    assert killed_at <= datetime.fromisoformat(entry["since"]).timestamp() <= time.time()
+    state = "as_planned" if after == planned else "elsewhere"
+    assert lab.controller.metric("openelb_layer2_addresses", state=state) == 1
+    lab.start_speaker(before)
+    lab.controller.kill()
+    lab.start_controller()
+    wait_until(lambda: lab.controller.metric("openelb_layer2_addresses", state=state) == 1, what="the owner, told anew")
+    assert shown(lab, after) == entry
+
+
 @pytest.mark.parametrize("controller", ["alive", "dead"])
 def test_active_killed(lab, capsys, controller):
     """Its kernel keeps the address until its next speaker takes it off; nothing goes back to it."""
@@ -95,8 +124,10 @@ def test_partition(lab, capsys):
         after = active(lab, other_than=before)
         client.wait_flow({after})
         assert holders(lab) == {before, after}
+        shown(lab, after)  # the other has not been heard since
         lab.silence(before, False)
         client.wait_flow({active(lab)})
+        shown(lab, active(lab))
 
 
 def test_orderly_stop(lab, capsys):
