@@ -18,9 +18,11 @@ PLACED = "openelb-speaker"  # the label of the page "Configure Multiple Replicas
 
 @pytest.fixture(scope="module")
 def layer2(cluster):
+    """As the page types it; then with Pods of which it is known where they are."""
+    cluster.kubectl("apply", *(word for name in ("layer2-openelb", "layer2-eip", "layer2-svc")
+                               for word in ("-f", QUICK_START / f"{name}.yaml")))
+    cluster.wait_rollout("deployment/layer2-openelb")
     cluster.apply(backends("layer2-openelb"))
-    for name in ("layer2-eip", "layer2-svc"):
-        cluster.kubectl("apply", "-f", QUICK_START / f"{name}.yaml")
     cluster.wait_rollout("deployment/layer2-openelb")
     return cluster
 

@@ -7,7 +7,7 @@ import time
 from datetime import datetime
 
 import pytest
-from lab import dual_stack
+from lab import dual_stack, programs
 from lab.dual_stack import v6_of
 from lab.lan import NODES, PODS, SPEAKERS, Lan, endpoint_slice, mac
 from lab.net import run, wait_until
@@ -59,6 +59,14 @@ def test_quick_start(lab, capsys):
     pods = {re.search(r'"pod": "([^"]+)"', lab["client"].exec("curl", "-sf", f"http://{ADDRESS}/"))[1]
             for _ in range(20)}
     assert pods == {"vip-svc-0", "vip-svc-1"}
+
+
+def test_offline_plan(lab):
+    """It names the nodes in the order in which they take over."""
+    text = run(programs.BIN / "openelb-controller", "plan", "--manifests", lab.cluster.manifests,
+               "--status-dir", lab.cluster.status_dir)
+    order = re.search(rf"^{re.escape(ADDRESS)} +vip-eip +{router_id(lab)} +(.*)$", text, re.MULTILINE)[1].split()
+    assert sorted(order) == sorted(SPEAKERS) and order[0] == shown(lab, active(lab))["planned"]
 
 
 def shown(lab, node):

@@ -24,6 +24,7 @@ NODES = {  # name: (address, podCIDR)
     "worker-p002": ("192.168.1.2", "10.233.66.0/24")}
 SPEAKERS = ("master1", "worker-p002")  # whom the leaves expect
 HOSTS_FILE = "/etc/lab-hosts"  # in a backend
+KUBIA = "luksa/kubia"  # the backend of the documentation's samples
 
 
 class KubernetesLab(Fabric):
@@ -82,12 +83,15 @@ class KubernetesLab(Fabric):
             path = f"/usr/local/bin/{name}"
             return {"entrypoint": [path], "files": {path: str(programs.BIN / name)}}
 
+        backend = {"/usr/local/bin/backend.py": str(Path(__file__).with_name("backend.py")),
+                   HOSTS_FILE: str(self.run_dir.path / "hosts")}
+        # Takes no arguments, and does not know its node.
+        kubia = f'exec {sys.executable} /usr/local/bin/backend.py 0.0.0.0 8080 "$HOSTNAME" - {HOSTS_FILE}'
         return {
             **{f"{owner}/{name}": program(name) for owner in ("openelb", "kubesphere")
                for name in ("openelb-controller", "openelb-speaker")},
-            BACKEND: {"entrypoint": [sys.executable, "/usr/local/bin/backend.py"],
-                      "files": {"/usr/local/bin/backend.py": str(Path(__file__).with_name("backend.py")),
-                                HOSTS_FILE: str(self.run_dir.path / "hosts")}}}
+            BACKEND: {"entrypoint": [sys.executable, "/usr/local/bin/backend.py"], "files": backend},
+            KUBIA: {"entrypoint": ["/bin/sh", "-c", kubia], "files": backend}}
 
     # -- the API --
 
