@@ -71,11 +71,16 @@ def moved(lab, before):
 
 
 def test_quick_start(lab):
-    """As documented: the pool's first address, one node's MAC, an answer from both Pods; nothing is configured."""
+    """As documented: the pool's first address, one node's MAC, an answer from both Pods, who answers; nothing is configured,
+    so nothing answers ping."""
     assert lab.get("service", "layer2-svc")["spec"]["type"] == "LoadBalancer"
     assert lab.status("eip", "layer2-eip")["used"] == {ADDRESS: "default/layer2-svc"}
     with traffic(lab, {owner(lab)}):
         pass
+    text = f"{ADDRESS} is answered for by node {owner(lab)} (planned: {owner(lab)})"
+    wait_until(lambda: text in lab.kubectl("describe", "svc", "layer2-svc"), 10, what="an Event of the Service")
+    assert shown_owner(lab) == [owner(lab)]
+    assert " 0 received" in lab["leaf1"].exec("ping", "-c", "1", "-W", "1", ADDRESS, check=False)
     for node in ON_LINK:
         assert ADDRESS not in lab[node].exec("ip", "addr")
     assert [lab.condition("eip", "layer2-eip", what) for what in ("NoOwner", "SpeakerProblem")] == [None, None]
