@@ -95,6 +95,7 @@ void Speaker::Start() {
   const link::PlanFile::Loaded saved = plan_file_.Load(seams_.clock->Wall());
   if (saved.use != link::SavedPlanUse::kNone) {
     store_.Restore(saved.plan);
+    bgp_.SetForwardingKept(saved.use == link::SavedPlanUse::kAtOnce);
     waiting_ = saved.use == link::SavedPlanUse::kWaitBgp;
     Announce({});
   }
@@ -145,8 +146,9 @@ void Speaker::TickVip() {
 void Speaker::Stop() {
   if (std::exchange(stopped_, true)) return;
   const link::PlanState& plan = store_.state();
-  link_.Stop(plan.instance.has_value() && plan.instance->leave_on_stop, Now());
-  bgp_.Stop();
+  const bool leaves = plan.instance.has_value() && plan.instance->leave_on_stop;
+  link_.Stop(leaves, Now());
+  bgp_.Stop(leaves ? bgp::Instance::StopFor::kGood : bgp::Instance::StopFor::kRestart);
   if (vip_) vip_->Stop();
   if (layer2_) layer2_->Stop();
   plan_file_.Flush(Now(), seams_.clock->Wall());

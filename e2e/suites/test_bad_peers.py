@@ -99,6 +99,6 @@ def test_malformed_attribute_costs_the_route_not_the_session(lab, peer):
     speaker = lab.speakers["master1"]
     with routes_unchanged(lab):
         rogue = peer(UP + good + update(ORIGIN_IGP + AS_PATH) + good)
-        wait_until(lambda: speaker.metric("openelb_speaker_bgp_tolerated_errors_total"))
+        wait_until(lambda: speaker.metric("openelb_speaker_bgp_update_errors_total", approach="treat_as_withdraw"))
         wait_until(lambda: speaker.metric("openelb_speaker_bgp_session_state", name="rogue") == 5)
         assert "notification" not in rogue.log("peer")

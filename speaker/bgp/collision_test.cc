@@ -258,7 +258,7 @@ class TwoSessions {
     for (io::ConnId conn : session.connections()) {
       const std::span<const uint8_t> pending = session.Pending(conn, now_);
       Send(end, conn, pending);
-      session.OnTaken(conn, pending.size());
+      session.OnTaken(conn, pending.size(), now_);
     }
   }
 

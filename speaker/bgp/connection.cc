@@ -31,13 +31,13 @@ MessageError Unexpected(ConnectionState state, MessageType type) {
 }
 
 Connection::Connection(io::ConnId id, bool dialled_by_us, const OpenTerms& our_terms,
-                       absl::Duration now)
+                       const RestartState& restart, absl::Duration now)
     : conn(id),
       dialled(dialled_by_us),
       terms(our_terms),
       opened(now),
       hold_deadline(now + kOpenHoldTime) {
-  EncodeOpen(LocalOpen(terms), outbox.tail());
+  EncodeOpen(LocalOpen(terms, restart), outbox.tail());
 }
 
 void Connection::Confirm(const OpenMessage& open, const Negotiated& agreed,
@@ -45,6 +45,7 @@ void Connection::Confirm(const OpenMessage& open, const Negotiated& agreed,
   peer = open;
   negotiated = agreed;
   state = ConnectionState::kOpenConfirm;
+  framer.AllowExtended();  // our OPEN said that we take them
   RestartHold(now);
   SetKeepalive(configured_keepalive);
   EncodeKeepalive(outbox.tail());
@@ -67,6 +68,15 @@ bool Connection::KeepAlive(absl::Duration now, Random* random) {
   if (!outbox.empty()) return false;
   EncodeKeepalive(outbox.tail());
   return true;
+}
+
+void Connection::Take(size_t octets, absl::Duration now) {
+  outbox.Consume(octets);
+  if (outbox.empty() || negotiated.hold_time == 0) {
+    send_hold_deadline = absl::InfiniteDuration();
+  } else if (octets > 0 || send_hold_deadline == absl::InfiniteDuration()) {
+    send_hold_deadline = now + std::max(kSendHoldTime, 2 * absl::Seconds(negotiated.hold_time));
+  }
 }
 
 }  // namespace openelb::bgp

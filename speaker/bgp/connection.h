@@ -2,6 +2,7 @@
 // One TCP connection of a session, from our OPEN on: OPENSENT, OPENCONFIRM or ESTABLISHED of RFC
 // 4271 8.2.2. Which message is allowed in which state stands in one table.
 
+#include <algorithm>
 #include <optional>
 
 #include "absl/time/time.h"
@@ -32,10 +33,14 @@ MessageError Unexpected(ConnectionState state, MessageType type);
 
 // RFC 4271 8.2.2: the hold timer until the peer's OPEN has come.
 constexpr absl::Duration kOpenHoldTime = absl::Minutes(4);
+// RFC 9687: how long a peer may take nothing of what waits for it, where twice the hold time is
+// not longer.
+constexpr absl::Duration kSendHoldTime = absl::Minutes(8);
 
 struct Connection {
   // Puts our OPEN into the outbox.
-  Connection(io::ConnId conn, bool dialled, const OpenTerms& terms, absl::Duration now);
+  Connection(io::ConnId conn, bool dialled, const OpenTerms& terms, const RestartState& restart,
+             absl::Duration now);
 
   // The peer's OPEN is accepted: KEEPALIVE, timers as negotiated. `configured_keepalive` 0: a third
   // of the hold time, which is also the longest allowed.
@@ -47,7 +52,11 @@ struct Connection {
   // Sends a KEEPALIVE when one is due, unless something else is still waiting to leave. True when
   // it did.
   bool KeepAlive(absl::Duration now, Random* random);
-  absl::Duration NextTimer() const { return std::min(hold_deadline, keepalive_at); }
+  // TCP took `octets` of the outbox.
+  void Take(size_t octets, absl::Duration now);
+  absl::Duration NextTimer() const {
+    return std::min({hold_deadline, keepalive_at, send_hold_deadline});
+  }
 
   io::ConnId conn;
   bool dialled;
@@ -62,6 +71,7 @@ struct Connection {
   absl::Duration keepalive_at = absl::InfiniteDuration();
   absl::Duration opened;
   absl::Duration hold_deadline;
+  absl::Duration send_hold_deadline = absl::InfiniteDuration();  // while octets wait for TCP
   bool silence_reported = false;
 };
 

@@ -26,8 +26,11 @@ struct Counters {
   // NOTIFICATIONs by their meaning, such as "OPEN Message Error/Bad Peer AS".
   std::map<std::string, uint64_t> notifications_sent;
   std::map<std::string, uint64_t> notifications_received;
-  // Malformed attributes of UPDATEs that did not cost the session (RFC 7606), by what was wrong.
-  std::map<std::string, uint64_t> tolerated_errors;
+  // Malformed UPDATEs by what they cost (as ApproachName spells it) and what was wrong most of all.
+  std::map<std::pair<std::string, std::string>, uint64_t> update_errors;
+  // ROUTE-REFRESHes received, by what they led to: "answered", "joined" to a request that waits,
+  // "marked" (the peer's own answer begins or ends), "unknown_family", "unknown_subtype".
+  std::map<std::string, uint64_t> refreshes;
   MessageCounts sent;
   MessageCounts received;
   // Inbound connections closed at once: from an address that is no peer's, or from a peer whose

@@ -18,6 +18,7 @@ bool Failed(Reason reason) {
     case Reason::kConnectionClosed:
     case Reason::kNotificationReceived:
     case Reason::kHoldTimerExpired:
+    case Reason::kSendHoldTimerExpired:
     case Reason::kBadMessage:
     case Reason::kBadOpen:
       return true;
@@ -70,7 +71,8 @@ void Instance::Apply(const link::PlanState& plan, const link::PlanChanges& chang
 }
 
 void Instance::ApplyPeer(const IpAddress& address) {
-  const SessionConfig config{plan_->peers.at(address), plan_->instance->router_id};
+  const SessionConfig config{plan_->peers.at(address), plan_->instance->router_id,
+                             forwarding_kept_};
   SetMd5(address, config.peer.md5_password);
   std::unique_ptr<Peer>& peer = peers_[address];
   if (peer == nullptr) {
@@ -82,10 +84,11 @@ void Instance::ApplyPeer(const IpAddress& address) {
   }
   Session& session = peer->session;
   if (session.config() == config) return;
-  if (session.config().peer.ttl != config.peer.ttl) {
+  if (session.config().peer.ttl != config.peer.ttl ||
+      session.config().peer.min_ttl != config.peer.min_ttl) {
     for (io::ConnId conn : session.connections()) {
       // An error leaves the old value; packets that do not arrive show as a lost session.
-      (void)io_->SetTtl(conn, config.peer.ttl);
+      (void)io_->SetTtl(conn, config.peer.ttl, config.peer.min_ttl);
     }
   }
   if (session.NeedsReset(config)) {
@@ -104,7 +107,7 @@ void Instance::RemovePeer(const IpAddress& address) {
   SetMd5(address, "");
   const auto peer = peers_.find(address);
   if (peer == peers_.end()) return;
-  peer->second->session.Stop(cease::kPeerDeconfigured);
+  peer->second->session.Stop({ErrorCode::kCease, cease::kPeerDeconfigured});
   Pump(peer->second.get());
   peers_.erase(peer);
   changed_.insert(address);
@@ -159,7 +162,8 @@ void Instance::AdvanceResets() {
     const auto peer = peers_.find(address);
     if (peer == peers_.end()) continue;
     Session& session = peer->second->session;
-    const SessionConfig config{plan_->peers.at(address), plan_->instance->router_id};
+    const SessionConfig config{plan_->peers.at(address), plan_->instance->router_id,
+                               forwarding_kept_};
     if (session.NeedsReset(config)) resetting_ = Resetting{address, now() + kResetPatience};
     session.Configure(config, now());
     session.Tick(now());
@@ -167,10 +171,14 @@ void Instance::AdvanceResets() {
   }
 }
 
-void Instance::Stop() {
+void Instance::Stop(StopFor what) {
   listeners_.Configure(std::nullopt, now());
   for (const auto& [address, peer] : peers_) {
-    peer->session.Stop(cease::kAdministrativeShutdown);
+    if (what == StopFor::kRestart) {
+      peer->session.Suspend(ShutdownNotification("the speaker restarts"));
+    } else {
+      peer->session.Stop(ShutdownNotification("the speaker leaves"));
+    }
     Pump(peer.get());
     SetMd5(address, "");
   }
@@ -195,8 +203,8 @@ void Instance::Pump(Peer* peer) {
     }
     if (output.dial) {
       const link::BgpPeer& config = session.config().peer;
-      const io::ConnId conn =
-          io_->Dial({config.address, config.remote_port, config.md5_password, config.ttl});
+      const io::ConnId conn = io_->Dial(
+          {config.address, config.remote_port, config.md5_password, config.ttl, config.min_ttl});
       conns_[conn] = config.address;
       session.OnDialling(conn, now());
     }
@@ -212,7 +220,7 @@ void Instance::Flush(Peer* peer) {
       if (pending.empty()) break;
       const size_t size = pending.size();
       const size_t taken = io_->Write(conn, pending);
-      session.OnTaken(conn, taken);
+      session.OnTaken(conn, taken, now());
       if (taken < size) break;
     }
   }
@@ -314,7 +322,8 @@ void Instance::OnAccepted(io::ConnId conn, const IpAddress&, const IpAddress& re
         session.Sentence(up ? "the session is established already" : "the session must stay down"));
   }
   conns_[conn] = remote;
-  (void)io_->SetTtl(conn, session.config().peer.ttl);
+  const link::BgpPeer& config = session.config().peer;
+  (void)io_->SetTtl(conn, config.ttl, config.min_ttl);
   Pump(peer->second.get());
   Notify();
 }

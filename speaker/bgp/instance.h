@@ -56,14 +56,19 @@ class Instance final : public io::IoHandler {
   // Whether sessions may be reset now: the controller lets one speaker of a rack at a time. Without
   // a turn for kTurnPatience they are reset all the same.
   void SetResetTurn(bool turn);
+  // Whether traffic went on while this process was away; before the first Apply. Peers that keep
+  // routes over a restart drop them otherwise (RFC 4724 4.2).
+  void SetForwardingKept(bool kept) { forwarding_kept_ = kept; }
   // Runs the timers that are due.
   void Tick();
   // When Tick is needed next, in the clock's monotonic time; infinite: not before something
   // happens.
   absl::Duration NextWakeup() const;
   // Ends every session in order (NOTIFICATION Cease, Administrative Shutdown) and stops listening.
-  // Apply starts anew.
-  void Stop();
+  // Before a restart, peers that keep the routes for so long are told nothing (RFC 4724). Apply
+  // starts anew.
+  enum class StopFor { kRestart, kGood };
+  void Stop(StopFor what);
 
   // All peers of the plan by address, and the problems of the instance itself.
   plan::v1::Observed Observed() const;
@@ -127,6 +132,7 @@ class Instance final : public io::IoHandler {
   };
   std::optional<Resetting> resetting_;
   bool reset_turn_ = false;
+  bool forwarding_kept_ = true;
   absl::Duration turn_deadline_ = absl::InfiniteDuration();  // while resets_ waits for a turn
   std::set<IpAddress> changed_;                              // sessions to tell the observer of
   std::set<IpAddress> advanced_;                             // the same for what is on the wire

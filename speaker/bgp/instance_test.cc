@@ -237,7 +237,8 @@ TEST_F(InstanceTest, OnePeersChangeLeavesTheOthersAlone) {
   Run(absl::Seconds(1));
   EXPECT_EQ(Peer(1).session_state(), "IDLE");
   EXPECT_TRUE(Peer(1).admin_down());
-  EXPECT_EQ(leaf2_->notifications().back(), "Cease/Administrative Shutdown");
+  EXPECT_EQ(leaf2_->notifications().back(),
+            "Cease/Administrative Shutdown: \"BgpPeer leaf2: adminDown is set\"");
   plan_.peers[Ip("10.0.0.2")].admin_down = false;
   ApplyPeers();
   Run(absl::Seconds(1));
@@ -471,9 +472,10 @@ TEST_F(InstanceTest, StopsInOrderAndStartsAnew) {
   StartLeaf();
   StartSpeaker();
   Run(absl::Seconds(1));
-  speaker_->Stop();
+  speaker_->Stop(Instance::StopFor::kGood);
   Run(absl::Seconds(1));
-  EXPECT_THAT(leaf_->notifications(), ElementsAre("Cease/Administrative Shutdown"));
+  EXPECT_THAT(leaf_->notifications(),
+              ElementsAre("Cease/Administrative Shutdown: \"the speaker leaves\""));
   EXPECT_EQ(Downs(*leaf_), 1);
   EXPECT_EQ(speaker_->Observed().peers_size(), 0);
   EXPECT_EQ(speaker_->NextWakeup(), absl::InfiniteDuration());

@@ -9,7 +9,8 @@ namespace {
 
 constexpr size_t kMarkerLength = 16;
 
-// RFC 4271 6.1: the lengths a type may have, header included.
+// RFC 4271 6.1 and RFC 8654 4: the lengths a type may have, header included. A ROUTE-REFRESH that
+// is too long has an error of its own (RFC 7313 5), which is the session's to find.
 struct LengthRule {
   MessageType type;
   const char* name;
@@ -18,10 +19,10 @@ struct LengthRule {
 };
 constexpr LengthRule kLengths[] = {
     {MessageType::kOpen, "OPEN", 29, kMaxMessage},
-    {MessageType::kUpdate, "UPDATE", 23, kMaxMessage},
-    {MessageType::kNotification, "NOTIFICATION", 21, kMaxMessage},
+    {MessageType::kUpdate, "UPDATE", 23, kMaxExtendedMessage},
+    {MessageType::kNotification, "NOTIFICATION", 21, kMaxExtendedMessage},
     {MessageType::kKeepalive, "KEEPALIVE", 19, 19},
-    {MessageType::kRefresh, "ROUTE-REFRESH", 23, 23},
+    {MessageType::kRefresh, "ROUTE-REFRESH", kHeaderLength + kRefreshLength, kMaxExtendedMessage},
 };
 
 const LengthRule* RuleOf(uint8_t type) {
@@ -67,10 +68,9 @@ std::optional<Message> Framer::Next(std::optional<MessageError>* error) {
   }
   Bytes length_data;
   PutU16(&length_data, length);
-  if (length < kHeaderLength || length > kMaxMessage) {
-    *error =
-        HeaderError(header_error::kBadLength, length_data,
-                    absl::StrCat("message length ", length, " is not within 19..", kMaxMessage));
+  if (length < kHeaderLength || length > longest_) {
+    *error = HeaderError(header_error::kBadLength, length_data,
+                         absl::StrCat("message length ", length, " is not within 19..", longest_));
     return std::nullopt;
   }
   const LengthRule* rule = RuleOf(type);
@@ -82,7 +82,7 @@ std::optional<Message> Framer::Next(std::optional<MessageError>* error) {
   if (length < rule->shortest || length > rule->longest) {
     *error = HeaderError(header_error::kBadLength, length_data,
                          absl::StrCat(rule->name, " of ", length, " octets, allowed are ",
-                                      rule->shortest, "..", rule->longest));
+                                      rule->shortest, "..", std::min(rule->longest, longest_)));
     return std::nullopt;
   }
   std::span<const uint8_t> body;
@@ -116,10 +116,10 @@ void EncodeNotification(const Notification& notification, Bytes* out) {
   FinishMessage(start, out);
 }
 
-void EncodeRefresh(Family family, Bytes* out) {
+void EncodeRefresh(Family family, RefreshSubtype subtype, Bytes* out) {
   const size_t start = BeginMessage(MessageType::kRefresh, out);
   PutU16(out, AfiOf(family));
-  PutU8(out, 0);
+  PutU8(out, static_cast<uint8_t>(subtype));
   PutU8(out, kSafiUnicast);
   FinishMessage(start, out);
 }
@@ -135,13 +135,15 @@ Notification DecodeNotification(std::span<const uint8_t> body) {
   return notification;
 }
 
-RefreshRequest DecodeRefresh(std::span<const uint8_t> body) {
+Refresh DecodeRefresh(std::span<const uint8_t> body) {
   Reader reader(body);
-  RefreshRequest request;
-  reader.U16(&request.afi);
-  reader.U8(&request.subtype);
-  reader.U8(&request.safi);
-  return request;
+  Refresh refresh;
+  uint8_t subtype = 0;
+  reader.U16(&refresh.afi);
+  reader.U8(&subtype);
+  reader.U8(&refresh.safi);
+  refresh.subtype = static_cast<RefreshSubtype>(subtype);
+  return refresh;
 }
 
 }  // namespace openelb::bgp

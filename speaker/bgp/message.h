@@ -1,6 +1,6 @@
 #pragma once
 // BGP messages on a byte stream: the header every message has, and the messages that carry little
-// more (RFC 4271 4.1, 4.4, 4.5; RFC 2918).
+// more (RFC 4271 4.1, 4.4, 4.5; ROUTE-REFRESH RFC 2918 and 7313; extended messages RFC 8654).
 //
 // Life of a received message: octets as TCP delivers them go into a Framer, which checks marker,
 // length and type and hands out one message at a time; open.h and update.h decode the larger
@@ -28,6 +28,7 @@ absl::string_view MessageTypeName(MessageType type);
 
 constexpr size_t kHeaderLength = 19;
 constexpr size_t kMaxMessage = 4096;
+constexpr size_t kMaxExtendedMessage = 65535;
 
 constexpr uint16_t kAfiIpv4 = 1;
 constexpr uint16_t kAfiIpv6 = 2;
@@ -43,6 +44,8 @@ struct Message {
 // as Next is called until it returns nothing.
 class Framer {
  public:
+  // From now on UPDATE, NOTIFICATION and ROUTE-REFRESH may take up to kMaxExtendedMessage octets.
+  void AllowExtended() { longest_ = kMaxExtendedMessage; }
   // Invalidates messages handed out before.
   void Append(std::span<const uint8_t> data);
   // The next whole message; none: more octets are needed, or the header is wrong (`error` is set,
@@ -52,6 +55,7 @@ class Framer {
  private:
   Bytes buffer_;
   size_t read_ = 0;
+  size_t longest_ = kMaxMessage;
 };
 
 // Appends a header whose length is filled in by FinishMessage; returns where the message starts.
@@ -61,17 +65,19 @@ void FinishMessage(size_t start, Bytes* out);
 void EncodeKeepalive(Bytes* out);
 // Data that would not fit is cut.
 void EncodeNotification(const Notification& notification, Bytes* out);
-// A ROUTE-REFRESH request of RFC 2918.
-void EncodeRefresh(Family family, Bytes* out);
 
 // `body` as a Framer hands it out, which has checked that it is long enough.
 Notification DecodeNotification(std::span<const uint8_t> body);
 
-struct RefreshRequest {
+// What a ROUTE-REFRESH says: a request, or the first or last word of the answer (RFC 7313).
+enum class RefreshSubtype : uint8_t { kRequest = 0, kBegin = 1, kEnd = 2 };
+struct Refresh {
   uint16_t afi = 0;
-  uint8_t subtype = 0;  // 0 in RFC 2918; RFC 7313 uses 1 and 2 as marks
+  RefreshSubtype subtype = RefreshSubtype::kRequest;  // may be a number without a name
   uint8_t safi = 0;
 };
-RefreshRequest DecodeRefresh(std::span<const uint8_t> body);
+constexpr size_t kRefreshLength = 4;  // of the body
+Refresh DecodeRefresh(std::span<const uint8_t> body);
+void EncodeRefresh(Family family, RefreshSubtype subtype, Bytes* out);
 
 }  // namespace openelb::bgp

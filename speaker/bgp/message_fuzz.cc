@@ -39,8 +39,7 @@ void Decode(const Message& message, const UpdateFormat& format) {
       terms.families = {{Family::kV4, true}, {Family::kV6, true}};
       Negotiated negotiated;
       (void)Negotiate(terms, open, &negotiated);
-      // What we understand of an OPEN survives being written and read again, where it fits.
-      if (open.multiprotocol.size() + open.add_path.size() > 30) return;
+      // What we understand of an OPEN survives being written and read again.
       Bytes encoded;
       EncodeOpen(open, &encoded);
       OpenMessage again;
@@ -61,6 +60,7 @@ void Decode(const Message& message, const UpdateFormat& format) {
       (void)DescribeNotification(DecodeNotification(message.body));
       return;
     case MessageType::kRefresh:
+      if (message.body.size() < kRefreshLength) std::abort();
       (void)DecodeRefresh(message.body);
       return;
     case MessageType::kKeepalive:
@@ -74,9 +74,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const uint8_t choice = data[0];
   std::span<const uint8_t> stream(data + 1, size - 1);
-  const UpdateFormat format{(choice & 1) != 0, (choice & 2) != 0, (choice & 4) != 0};
+  const UpdateFormat format{(choice & 1) != 0, (choice & 2) != 0, (choice & 4) != 0,
+                            (choice & 16) != 0};
   const size_t piece = (choice & 8) != 0 ? 1 + (choice >> 4) : SIZE_MAX;
   Framer framer;
+  if ((choice & 32) != 0) framer.AllowExtended();
   while (!stream.empty()) {
     const size_t taken = std::min(piece, stream.size());
     framer.Append(stream.first(taken));

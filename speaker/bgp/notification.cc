@@ -10,6 +10,7 @@ namespace openelb::bgp {
 namespace {
 
 constexpr size_t kMostHexOctets = 32;
+constexpr size_t kLongestShutdownText = 255;
 
 struct CodeName {
   ErrorCode code;
@@ -23,6 +24,7 @@ constexpr CodeName kCodes[] = {
     {ErrorCode::kFsm, "Finite State Machine Error"},
     {ErrorCode::kCease, "Cease"},
     {ErrorCode::kRefresh, "ROUTE-REFRESH Message Error"},
+    {ErrorCode::kSendHoldTimer, "Send Hold Timer Expired"},
 };
 
 struct SubcodeName {
@@ -82,16 +84,58 @@ std::string Hex(const Bytes& data) {
   return shown < data.size() ? absl::StrCat(text, "... (", data.size(), " octets)") : text;
 }
 
-// RFC 9003: one octet of length, then UTF-8. Operators write it; control characters would break
-// the line.
+bool IsUtf8(absl::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const uint8_t lead = static_cast<uint8_t>(text[i++]);
+    const int more = lead < 0x80 ? 0 : lead < 0xc2 ? -1 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+    if (more < 0 || lead > 0xf4 || text.size() - i < static_cast<size_t>(more)) return false;
+    uint32_t character = lead & (0x3fu >> more);
+    for (int k = 0; k < more; ++k, ++i) {
+      const uint8_t octet = static_cast<uint8_t>(text[i]);
+      if ((octet & 0xc0) != 0x80) return false;
+      character = character << 6 | (octet & 0x3f);
+    }
+    if (more == 2 && (character < 0x800 || character >> 11 == 0x1b)) return false;  // surrogates
+    if (more == 3 && (character < 0x10000 || character > 0x10ffff)) return false;
+  }
+  return true;
+}
+
+// RFC 9003: one octet of length, so at most 255 octets, then UTF-8. Operators write it; control
+// characters would break the line, and what is not UTF-8 the status that shows it.
 std::string ShutdownText(const Bytes& data) {
   if (data.empty()) return "";
   const size_t length = std::min<size_t>(data[0], data.size() - 1);
   const absl::string_view text(reinterpret_cast<const char*>(data.data()) + 1, length);
-  return absl::StrCat("\"", absl::Utf8SafeCEscape(text), "\"");
+  return absl::StrCat("\"", IsUtf8(text) ? absl::Utf8SafeCEscape(text) : absl::CEscape(text), "\"");
+}
+
+// How many octets of `text` are whole UTF-8 characters within the first `most`.
+size_t WholeCharacters(absl::string_view text, size_t most) {
+  if (text.size() <= most) return text.size();
+  while (most > 0 && (static_cast<uint8_t>(text[most]) & 0xc0) == 0x80) --most;
+  return most;
 }
 
 }  // namespace
+
+Notification ShutdownNotification(absl::string_view text) {
+  Notification notification{ErrorCode::kCease, cease::kAdministrativeShutdown};
+  text = text.substr(0, WholeCharacters(text, kLongestShutdownText));
+  notification.data.reserve(1 + text.size());
+  PutU8(&notification.data, static_cast<uint8_t>(text.size()));
+  notification.data.insert(notification.data.end(), text.begin(), text.end());
+  return notification;
+}
+
+Notification HardReset(const Notification& notification) {
+  Notification hard{ErrorCode::kCease, cease::kHardReset};
+  hard.data.reserve(2 + notification.data.size());
+  PutU8(&hard.data, static_cast<uint8_t>(notification.code));
+  PutU8(&hard.data, notification.subcode);
+  PutBytes(&hard.data, notification.data);
+  return hard;
+}
 
 std::string NotificationName(const Notification& notification) {
   const auto code = std::find_if(std::begin(kCodes), std::end(kCodes),
@@ -108,6 +152,18 @@ std::string NotificationName(const Notification& notification) {
   return absl::StrCat(name, "/subcode ", notification.subcode);
 }
 
+absl::string_view ApproachName(MessageError::Severity severity) {
+  switch (severity) {
+    case MessageError::Severity::kReset:
+      return "session_reset";
+    case MessageError::Severity::kTreatAsWithdraw:
+      return "treat_as_withdraw";
+    case MessageError::Severity::kDiscardAttribute:
+      return "attribute_discard";
+  }
+  return "";
+}
+
 std::string DescribeNotification(const Notification& notification) {
   const std::string name = NotificationName(notification);
   const Bytes& data = notification.data;
@@ -115,8 +171,16 @@ std::string DescribeNotification(const Notification& notification) {
   const auto is = [&](ErrorCode code, uint8_t subcode) {
     return notification.code == code && notification.subcode == subcode;
   };
-  if (is(ErrorCode::kCease, cease::kAdministrativeShutdown) || is(ErrorCode::kCease, 4)) {
+  if (is(ErrorCode::kCease, cease::kAdministrativeShutdown) ||
+      is(ErrorCode::kCease, cease::kAdministrativeReset)) {
     return absl::StrCat(name, ": ", ShutdownText(data));
+  }
+  if (is(ErrorCode::kCease, cease::kHardReset) && data.size() >= 2) {
+    const Notification inner{static_cast<ErrorCode>(data[0]), data[1],
+                             Bytes(data.begin() + 2, data.end())};
+    // Hard Resets do not nest: one inside another is shown, not followed.
+    const bool nested = inner.code == ErrorCode::kCease && inner.subcode == cease::kHardReset;
+    return absl::StrCat(name, ": ", nested ? NotificationName(inner) : DescribeNotification(inner));
   }
   if (is(ErrorCode::kOpen, open_error::kBadPeerAs) && (data.size() == 2 || data.size() == 4)) {
     return absl::StrCat(name, ": AS ", Number(data));

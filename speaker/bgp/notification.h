@@ -1,7 +1,7 @@
 #pragma once
 // NOTIFICATION messages: why one end closes a session, as code, subcode and data (RFC 4271 4.5 and
 // 6; Cease subcodes RFC 4486, 8538 and 9384; FSM subcodes RFC 6608; shutdown communication RFC
-// 9003).
+// 9003; Hard Reset RFC 8538; send hold timer RFC 9687).
 
 #include <cstdint>
 #include <span>
@@ -20,6 +20,7 @@ enum class ErrorCode : uint8_t {
   kFsm = 5,
   kCease = 6,
   kRefresh = 7,
+  kSendHoldTimer = 8,
 };
 
 namespace header_error {
@@ -57,12 +58,18 @@ constexpr uint8_t kInOpenConfirm = 2;
 constexpr uint8_t kInEstablished = 3;
 }  // namespace fsm_error
 
+namespace refresh_error {
+constexpr uint8_t kInvalidLength = 1;
+}  // namespace refresh_error
+
 namespace cease {
 constexpr uint8_t kAdministrativeShutdown = 2;
 constexpr uint8_t kPeerDeconfigured = 3;
+constexpr uint8_t kAdministrativeReset = 4;
 constexpr uint8_t kConnectionRejected = 5;
 constexpr uint8_t kConfigurationChange = 6;
 constexpr uint8_t kCollision = 7;
+constexpr uint8_t kHardReset = 9;
 }  // namespace cease
 
 struct Notification {
@@ -72,10 +79,16 @@ struct Notification {
   bool operator==(const Notification&) const = default;
 };
 
+// Cease, Administrative Shutdown, that tells the peer's operator why (RFC 9003). Of a `text` longer
+// than 255 octets the whole characters that fit are sent.
+Notification ShutdownNotification(absl::string_view text);
+// The same NOTIFICATION as a Hard Reset (RFC 8538 3.1): the peer is to keep no routes.
+Notification HardReset(const Notification& notification);
+
 // "OPEN Message Error/Bad Peer AS"; numbers stand for what no RFC names.
 std::string NotificationName(const Notification& notification);
-// The name, and what the data says: the text of a shutdown communication, the number the sender
-// supports, else octets in hex, cut where they get long.
+// The name, and what the data says: the text of a shutdown communication (in quotes, escaped), what
+// a Hard Reset wraps, the number the sender supports, else octets in hex, cut where they get long.
 std::string DescribeNotification(const Notification& notification);
 
 // What is wrong with a received message: the NOTIFICATION that answers it and a sentence for
@@ -88,5 +101,7 @@ struct MessageError {
   std::string reason;
   Severity severity = Severity::kReset;
 };
+// "session_reset", "treat_as_withdraw" or "attribute_discard", as RFC 7606 2 names them.
+absl::string_view ApproachName(MessageError::Severity severity);
 
 }  // namespace openelb::bgp

@@ -12,75 +12,11 @@ namespace {
 
 constexpr uint8_t kParameterCapabilities = 2;
 constexpr uint8_t kExtendedParameters = 255;  // RFC 9072: as the type of the first parameter
-constexpr uint8_t kCapabilityMultiprotocol = 1;
-constexpr uint8_t kCapabilityRefresh = 2;
-constexpr uint8_t kCapabilityFourOctetAs = 65;
-constexpr uint8_t kCapabilityAddPath = 69;
-
 MessageError OpenError(uint8_t subcode, std::string reason, Bytes data = {}) {
   return {{ErrorCode::kOpen, subcode, std::move(data)}, std::move(reason)};
 }
 
 std::string Dotted(uint32_t identifier) { return IpAddress::FromV4(identifier).ToString(); }
-
-std::optional<MessageError> BadCapabilityLength(const char* name, size_t length) {
-  return OpenError(open_error::kUnspecific,
-                   absl::StrCat("OPEN: capability ", name, " has a value of ", length, " octets"));
-}
-
-std::optional<MessageError> DecodeCapability(uint8_t code, Reader value, OpenMessage* open) {
-  const size_t length = value.remaining();
-  switch (code) {
-    case kCapabilityMultiprotocol: {
-      AfiSafi family;
-      uint8_t reserved;
-      if (length != 4) return BadCapabilityLength("multiprotocol", length);
-      value.U16(&family.afi);
-      value.U8(&reserved);
-      value.U8(&family.safi);
-      open->multiprotocol.push_back(family);
-      return std::nullopt;
-    }
-    case kCapabilityRefresh:
-      if (length != 0) return BadCapabilityLength("route refresh", length);
-      open->route_refresh = true;
-      return std::nullopt;
-    case kCapabilityFourOctetAs: {
-      uint32_t as = 0;
-      if (length != 4) return BadCapabilityLength("4-octet AS", length);
-      value.U32(&as);
-      open->four_octet_as = as;
-      return std::nullopt;
-    }
-    case kCapabilityAddPath: {
-      if (length % 4 != 0) return BadCapabilityLength("ADD-PATH", length);
-      AddPathOffer offer;
-      while (value.U16(&offer.family.afi) && value.U8(&offer.family.safi) &&
-             value.U8(&offer.mode)) {
-        // RFC 7911 4: any other mode is to be ignored.
-        if (offer.mode >= 1 && offer.mode <= 3) open->add_path.push_back(offer);
-      }
-      return std::nullopt;
-    }
-    default:
-      return std::nullopt;
-  }
-}
-
-std::optional<MessageError> DecodeCapabilities(Reader reader, OpenMessage* open) {
-  while (!reader.empty()) {
-    uint8_t code = 0;
-    uint8_t length = 0;
-    std::span<const uint8_t> value;
-    if (!reader.U8(&code) || !reader.U8(&length) || !reader.Take(length, &value)) {
-      return OpenError(
-          open_error::kUnspecific,
-          absl::StrCat("OPEN: capability ", code, " runs past the end of its parameter"));
-    }
-    if (auto error = DecodeCapability(code, Reader(value), open)) return error;
-  }
-  return std::nullopt;
-}
 
 std::optional<MessageError> DecodeParameters(Reader reader, bool extended, OpenMessage* open) {
   while (!reader.empty()) {
@@ -110,35 +46,6 @@ std::optional<MessageError> DecodeParameters(Reader reader, bool extended, OpenM
 }
 
 AfiSafi Unicast(Family family) { return {AfiOf(family), kSafiUnicast}; }
-
-void PutFamily(AfiSafi family, uint8_t between, Bytes* out) {
-  PutU16(out, family.afi);
-  PutU8(out, between);
-  PutU8(out, family.safi);
-}
-
-Bytes EncodeCapabilities(const OpenMessage& open) {
-  Bytes out;
-  for (const AfiSafi& family : open.multiprotocol) {
-    PutBytes(&out, Bytes{kCapabilityMultiprotocol, 4});
-    PutFamily(family, 0, &out);
-  }
-  if (open.route_refresh) PutBytes(&out, Bytes{kCapabilityRefresh, 0});
-  if (open.four_octet_as.has_value()) {
-    PutBytes(&out, Bytes{kCapabilityFourOctetAs, 4});
-    PutU32(&out, *open.four_octet_as);
-  }
-  if (!open.add_path.empty()) {
-    PutU8(&out, kCapabilityAddPath);
-    PutU8(&out, static_cast<uint8_t>(4 * open.add_path.size()));
-    for (const AddPathOffer& offer : open.add_path) {
-      PutU16(&out, offer.family.afi);
-      PutU8(&out, offer.family.safi);
-      PutU8(&out, offer.mode);
-    }
-  }
-  return out;
-}
 
 // RFC 4760 8 and RFC 7911 4: a family is used when both ends offer it; a peer without the
 // multiprotocol capability speaks IPv4 unicast.
@@ -230,12 +137,20 @@ void EncodeOpen(const OpenMessage& open, Bytes* out) {
   PutU16(out, open.two_octet_as);
   PutU16(out, open.hold_time);
   PutU32(out, open.identifier);
-  // One parameter with all capabilities: with two families they take 34 octets at most.
+  // One parameter with all capabilities.
   const Bytes capabilities = EncodeCapabilities(open);
+  constexpr size_t kShortHeader = 2;
   if (capabilities.empty()) {
     PutU8(out, 0);
+  } else if (capabilities.size() + kShortHeader > std::numeric_limits<uint8_t>::max()) {
+    PutU8(out, kExtendedParameters);
+    PutU8(out, kExtendedParameters);
+    PutU16(out, static_cast<uint16_t>(capabilities.size() + 3));
+    PutU8(out, kParameterCapabilities);
+    PutU16(out, static_cast<uint16_t>(capabilities.size()));
+    PutBytes(out, capabilities);
   } else {
-    PutU8(out, static_cast<uint8_t>(capabilities.size() + 2));
+    PutU8(out, static_cast<uint8_t>(capabilities.size() + kShortHeader));
     PutU8(out, kParameterCapabilities);
     PutU8(out, static_cast<uint8_t>(capabilities.size()));
     PutBytes(out, capabilities);
@@ -247,13 +162,14 @@ OpenTerms::OpenTerms(const link::BgpPeer& peer, uint32_t router_id)
     : local_as(peer.local_as),
       remote_as(peer.remote_as),
       router_id(router_id),
-      hold_time(peer.hold_time_s) {
+      hold_time(peer.hold_time_s),
+      graceful_restart(peer.graceful_restart) {
   for (const link::PeerFamily& family : peer.families) {
-    families.push_back({family.family, family.add_path_send});
+    families.push_back({family.family, family.add_path_send, family.graceful_restart});
   }
 }
 
-OpenMessage LocalOpen(const OpenTerms& terms) {
+OpenMessage LocalOpen(const OpenTerms& terms, const RestartState& restart) {
   OpenMessage open;
   open.two_octet_as = static_cast<uint16_t>(
       terms.local_as <= std::numeric_limits<uint16_t>::max() ? terms.local_as : kAsTrans);
@@ -261,8 +177,19 @@ OpenMessage LocalOpen(const OpenTerms& terms) {
   open.identifier = terms.router_id;
   open.four_octet_as = terms.local_as;
   open.route_refresh = true;
+  open.enhanced_refresh = true;
+  open.extended_messages = true;
+  RestartOffer& offer = open.restart.emplace();
+  if (terms.graceful_restart.has_value()) {
+    offer.restarted = restart.restarted;
+    offer.notification = terms.graceful_restart->notification;
+    offer.time_s = terms.graceful_restart->restart_time_s;
+  }
   for (const OpenTerms::FamilyTerm& term : terms.families) {
     open.multiprotocol.push_back(Unicast(term.family));
+    if (terms.graceful_restart.has_value() && term.graceful_restart) {
+      offer.families.push_back({Unicast(term.family), restart.forwarding});
+    }
     if (term.add_path_send) {
       open.add_path.push_back({Unicast(term.family), AddPathOffer::kSend});
     }
@@ -277,6 +204,12 @@ std::optional<MessageError> Negotiate(const OpenTerms& terms, const OpenMessage&
   negotiated->hold_time = std::min(terms.hold_time, peer.hold_time);
   negotiated->four_octet_as = peer.four_octet_as.has_value();
   negotiated->route_refresh = peer.route_refresh;
+  negotiated->enhanced_refresh = peer.enhanced_refresh;
+  if (peer.extended_messages) negotiated->max_message = kMaxExtendedMessage;
+  negotiated->end_of_rib = peer.restart.has_value();
+  negotiated->keeps_routes = peer.restart.has_value() && terms.graceful_restart.has_value();
+  negotiated->keeps_when_notified = negotiated->keeps_routes && peer.restart->notification &&
+                                    terms.graceful_restart->notification;
   for (const OpenTerms::FamilyTerm& term : terms.families) {
     (term.family == Family::kV4 ? negotiated->v4 : negotiated->v6) = Agree(term, peer);
   }

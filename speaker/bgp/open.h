@@ -1,7 +1,7 @@
 #pragma once
 // OPEN messages: what each end says of itself and what both then agree on (RFC 4271 4.2 and 6.2;
-// capabilities RFC 5492, multiprotocol RFC 4760, 4-octet AS RFC 6793, ADD-PATH RFC 7911, route
-// refresh RFC 2918; extended optional parameters RFC 9072; identifiers RFC 6286; AS 0 RFC 7607).
+// capabilities: capabilities.h; extended optional parameters RFC 9072; identifiers RFC 6286; AS 0
+// RFC 7607).
 //
 // Life of an OPEN: LocalOpen makes ours from the plan. The peer's is decoded, checked against what
 // the plan expects of the peer, and Negotiate joins the two; from then on the session knows no more
@@ -15,6 +15,8 @@
 #include "absl/time/time.h"
 #include "api/base/ip.h"
 #include "api/base/wire.h"
+#include "speaker/bgp/capabilities.h"
+#include "speaker/bgp/message.h"
 #include "speaker/bgp/notification.h"
 #include "speaker/link/plan_state.h"
 
@@ -23,29 +25,10 @@ namespace openelb::bgp {
 constexpr uint8_t kVersion = 4;
 constexpr uint32_t kAsTrans = 23456;  // RFC 6793: stands for an AS that two octets cannot hold
 
-struct AfiSafi {
-  uint16_t afi = 0;
-  uint8_t safi = 0;
-  bool operator==(const AfiSafi&) const = default;
-};
-
-struct AddPathOffer {
-  static constexpr uint8_t kReceive = 1;
-  static constexpr uint8_t kSend = 2;
-  AfiSafi family;
-  uint8_t mode = 0;  // kReceive, kSend or both
-  bool operator==(const AddPathOffer&) const = default;
-};
-
-struct OpenMessage {
+struct OpenMessage : Capabilities {
   uint16_t two_octet_as = 0;
   uint16_t hold_time = 0;   // seconds
   uint32_t identifier = 0;  // host order
-  // Capabilities. Those we do not know are skipped.
-  std::vector<AfiSafi> multiprotocol{};
-  std::vector<AddPathOffer> add_path{};
-  std::optional<uint32_t> four_octet_as{};
-  bool route_refresh = false;
 
   uint32_t as() const { return four_octet_as.value_or(two_octet_as); }
   bool operator==(const OpenMessage&) const = default;
@@ -65,9 +48,11 @@ struct OpenTerms {
   struct FamilyTerm {
     Family family = Family::kV4;
     bool add_path_send = false;
+    bool graceful_restart = false;
     bool operator==(const FamilyTerm&) const = default;
   };
   std::vector<FamilyTerm> families;
+  std::optional<link::GracefulRestart> graceful_restart;
 
   OpenTerms() = default;
   OpenTerms(const link::BgpPeer& peer, uint32_t router_id);
@@ -75,7 +60,13 @@ struct OpenTerms {
   bool operator==(const OpenTerms&) const = default;
 };
 
-OpenMessage LocalOpen(const OpenTerms& terms);
+// What the last end of a session left behind, as graceful restart tells the peer.
+struct RestartState {
+  bool restarted = false;   // this process has not had a session with the peer yet
+  bool forwarding = false;  // traffic to what was announced went on meanwhile
+};
+
+OpenMessage LocalOpen(const OpenTerms& terms, const RestartState& restart = {});
 
 // What a session uses of one address family.
 struct FamilyUse {
@@ -88,6 +79,11 @@ struct Negotiated {
   uint16_t hold_time = 0;      // seconds; 0: the session is not timed
   bool four_octet_as = false;  // AS_PATH carries four octets per AS
   bool route_refresh = false;
+  bool enhanced_refresh = false;     // answers to refreshes are marked
+  bool end_of_rib = false;           // the peer waits for End-of-RIB markers
+  bool keeps_routes = false;         // while this speaker restarts
+  bool keeps_when_notified = false;  // the same after a NOTIFICATION that is not a Hard Reset
+  size_t max_message = kMaxMessage;  // that the peer takes
   FamilyUse v4;
   FamilyUse v6;
 

@@ -68,26 +68,30 @@ TEST(OpenTest, EncodesOurOpen) {
   EncodeOpen(LocalOpen(Terms()), &out);
   EXPECT_EQ(ToHex(out),
             "ffffffffffffffffffffffffffffffff"
-            "0039"
+            "0041"
             "01"
             "04"
             "fde8"
             "005a"
             "0a000003"
-            "1c"
+            "24"
             "02"
-            "1a"
+            "22"
             "0104"
             "00010001"  // multiprotocol, IPv4 unicast
             "0104"
             "00020001"  // multiprotocol, IPv6 unicast
             "0200"      // route refresh
+            "0600"      // extended messages
+            "4002"
+            "0000"  // graceful restart: End-of-RIB alone
             "4104"
             "0000fde8"  // 4-octet AS
             "4504"
             "0001"
             "01"
-            "02");  // ADD-PATH: IPv4 unicast, send
+            "02"      // ADD-PATH: IPv4 unicast, send
+            "4600");  // enhanced route refresh
 }
 
 TEST(OpenTest, StandsInForALargeAs) {
@@ -158,6 +162,38 @@ TEST(OpenTest, ReadsExtendedParameters) {
   EXPECT_FALSE(DecodeOpen(body, &open).has_value());
 }
 
+TEST(OpenTest, UsesExtendedParametersWhereNeeded) {
+  OpenMessage open = LocalOpen(Terms());
+  // 63 offers fill a capability; what does not fit the short form goes into the long one.
+  for (size_t offers : {40u, 51u, 52u, 63u, 64u, 500u}) {
+    SCOPED_TRACE(offers);
+    open.add_path.assign(offers, {kV6Unicast, AddPathOffer::kSend});
+    Bytes out;
+    EncodeOpen(open, &out);
+    EXPECT_EQ(out[29] == 255, offers > 52) << ToHex(out);
+    OpenMessage decoded;
+    EXPECT_FALSE(DecodeOpen(std::span(out).subspan(kHeaderLength), &decoded).has_value());
+    EXPECT_EQ(decoded, open);
+  }
+}
+
+TEST(OpenTest, OffersGracefulRestart) {
+  OpenTerms terms = Terms();
+  terms.graceful_restart = link::GracefulRestart{120, true};
+  terms.families[0].graceful_restart = true;
+  const OpenMessage open = LocalOpen(terms, {.restarted = true, .forwarding = true});
+  EXPECT_EQ(ToHex(EncodeCapabilities({.restart = open.restart})),
+            "4006"
+            "c078"
+            "00010180");
+  const OpenMessage rebooted = LocalOpen(terms, {.restarted = true, .forwarding = false});
+  EXPECT_EQ(ToHex(EncodeCapabilities({.restart = rebooted.restart})),
+            "4006"
+            "c078"
+            "00010100");
+  EXPECT_EQ(LocalOpen(terms).restart->restarted, false);
+}
+
 TEST(OpenTest, RefusesMalformedOpens) {
   const struct {
     const char* name;
@@ -186,6 +222,14 @@ TEST(OpenTest, RefusesMalformedOpens) {
        "capability route refresh"},
       {"odd ADD-PATH", "04 fde9 005a 0a000001 07 0205 4503 000101", open_error::kUnspecific,
        "capability ADD-PATH"},
+      {"long extended messages", "04 fde9 005a 0a000001 05 0203 060100", open_error::kUnspecific,
+       "capability extended messages has a value of 1 octets"},
+      {"long enhanced refresh", "04 fde9 005a 0a000001 05 0203 460100", open_error::kUnspecific,
+       "capability enhanced route refresh"},
+      {"empty graceful restart", "04 fde9 005a 0a000001 04 0202 4000", open_error::kUnspecific,
+       "capability graceful restart has a value of 0 octets"},
+      {"odd graceful restart", "04 fde9 005a 0a000001 07 0205 4003 007800", open_error::kUnspecific,
+       "capability graceful restart"},
       {"authentication parameter", "04 fde9 005a 0a000001 03 0101 00",
        open_error::kUnsupportedParameter, "optional parameter 1"},
       {"extended length cut off", "04 fde9 005a 0a000001 ff ff 00", open_error::kUnspecific,
@@ -218,6 +262,30 @@ TEST(OpenTest, NeverReadsPastATruncatedOpen) {
                     .has_value())
         << size;
   }
+}
+
+TEST(NegotiateTest, UsesWhatBothOffer) {
+  OpenTerms terms = Terms();
+  OpenMessage peer = PeerOpen();
+  Negotiated plain;
+  ASSERT_FALSE(Negotiate(terms, peer, &plain).has_value());
+  EXPECT_EQ(plain.max_message, kMaxMessage);
+  EXPECT_FALSE(plain.enhanced_refresh || plain.end_of_rib || plain.keeps_routes);
+
+  peer.extended_messages = peer.enhanced_refresh = true;
+  peer.restart = RestartOffer{.notification = true};
+  Negotiated more;
+  ASSERT_FALSE(Negotiate(terms, peer, &more).has_value());
+  EXPECT_EQ(more.max_message, kMaxExtendedMessage);
+  EXPECT_TRUE(more.enhanced_refresh && more.end_of_rib);
+  EXPECT_FALSE(more.keeps_routes || more.keeps_when_notified) << "the plan does not ask for it";
+
+  terms.graceful_restart = link::GracefulRestart{120, true};
+  ASSERT_FALSE(Negotiate(terms, peer, &more).has_value());
+  EXPECT_TRUE(more.keeps_routes && more.keeps_when_notified);
+  peer.restart->notification = false;
+  ASSERT_FALSE(Negotiate(terms, peer, &more).has_value());
+  EXPECT_TRUE(more.keeps_routes && !more.keeps_when_notified);
 }
 
 TEST(NegotiateTest, TakesTheSmallerHoldTimeAndTheCommonFamilies) {

@@ -35,6 +35,7 @@ std::string Changes(const SessionConfig& a, const SessionConfig& b) {
   note(old_terms.router_id == new_terms.router_id, "routerId");
   note(old_terms.hold_time == new_terms.hold_time, "holdTime");
   note(old_terms.families == new_terms.families, "afiSafis");
+  note(old_terms.graceful_restart == new_terms.graceful_restart, "gracefulRestart");
   note(a.peer.md5_password == b.peer.md5_password, "authPassword");
   return text;
 }
@@ -58,14 +59,16 @@ absl::string_view ReasonName(Reason reason) {
                                     "connection_closed",
                                     "notification_received",
                                     "hold_timer_expired",
+                                    "send_hold_timer_expired",
                                     "bad_message",
                                     "bad_open",
                                     "collision",
                                     "configuration_changed",
                                     "admin_down",
                                     "held_down",
-                                    "stopped"};
-  static_assert(std::size(kNames) == static_cast<size_t>(Reason::kStopped) + 1);
+                                    "stopped",
+                                    "suspended"};
+  static_assert(std::size(kNames) == static_cast<size_t>(Reason::kSuspended) + 1);
   return kNames[static_cast<size_t>(reason)];
 }
 
@@ -89,7 +92,7 @@ void Session::Configure(const SessionConfig& config, absl::Duration now) {
     if (dialled_ || accepted_) {
       const std::string what = absl::StrCat("reset to apply ", Changes(config_, config));
       last_error_ = Sentence(what);
-      CloseAll(cease::kConfigurationChange);
+      CloseAll({ErrorCode::kCease, cease::kConfigurationChange});
       SetState(Reason::kConfigurationChanged, what);
     }
     AbortDial();
@@ -101,6 +104,7 @@ void Session::Configure(const SessionConfig& config, absl::Duration now) {
     config_.peer.hold_time_s = config.peer.hold_time_s;
     config_.peer.md5_password = config.peer.md5_password;
     config_.peer.families = config.peer.families;
+    config_.peer.graceful_restart = config.peer.graceful_restart;
   }
   ConfigureLive(config, now);
 }
@@ -113,6 +117,7 @@ void Session::ConfigureLive(const SessionConfig& config, absl::Duration now) {
   peer.hold_time_s = before.hold_time_s;
   peer.md5_password = before.md5_password;
   peer.families = before.families;
+  peer.graceful_restart = before.graceful_restart;
   for (link::PeerFamily& family : peer.families) {
     for (const link::PeerFamily& changed : config.peer.families) {
       if (changed.family == family.family) family.send_max = changed.send_max;
@@ -142,11 +147,23 @@ void Session::Touch(const link::PlanChanges& changes, std::span<const IpPrefix> 
   if (rib_) rib_->Touch(changes, prefixes);
 }
 
-void Session::Stop(uint8_t cease_subcode) {
+void Session::Stop(const Notification& cease) {
   stopped_ = true;
   running_ = false;
-  CloseAll(cease_subcode);
+  CloseAll(cease);
   SetState(Reason::kStopped, "stopped");
+}
+
+void Session::Suspend(const Notification& cease) {
+  Connection* connection = Find(confirmed() == nullptr ? io::ConnId{} : confirmed()->conn);
+  if (state_ != SessionState::kEstablished || !connection->negotiated.keeps_routes) {
+    return Stop(cease);
+  }
+  stopped_ = true;
+  running_ = false;
+  Close(connection, std::nullopt);
+  CloseAll(cease);
+  SetState(Reason::kSuspended, "suspended: the peer keeps the routes for the restart time");
 }
 
 void Session::StartOrStop(absl::Duration now) {
@@ -163,7 +180,8 @@ void Session::StartOrStop(absl::Duration now) {
     const std::string what =
         admin ? "administratively down" : absl::StrCat("held down: ", config_.peer.held_down);
     last_error_ = Sentence(what);
-    CloseAll(cease::kAdministrativeShutdown);
+    CloseAll(ShutdownNotification(
+        admin ? absl::StrCat("BgpPeer ", config_.peer.name, ": adminDown is set") : what));
     SetState(admin ? Reason::kAdminDown : Reason::kHeldDown, what);
   }
 }
@@ -205,6 +223,7 @@ void Session::Tick(absl::Duration now) {
     ScheduleRetry(now);
     SetState(Reason::kDialFailed, what);
   }
+  if (marks_.has_value()) marks_->Tick(now);
   if (now >= retry_at_ && MayDial()) {
     retry_at_ = absl::InfiniteDuration();
     output_.dial = true;
@@ -230,6 +249,13 @@ void Session::TickConnection(Connection* connection, absl::Duration now) {
     }
     return;
   }
+  if (now >= connection->send_hold_deadline) {
+    return Fail(connection,
+                {{ErrorCode::kSendHoldTimer, 0},
+                 absl::StrCat("the peer has taken nothing of what waits for it for ",
+                              absl::FormatDuration(kSendHoldTime), " or longer")},
+                Reason::kSendHoldTimerExpired, now);
+  }
   if (connection->KeepAlive(now, random_)) Count(MessageType::kKeepalive, &sent_, &counters_->sent);
   if (connection->state == ConnectionState::kOpenSent && !connection->silence_reported &&
       now >= connection->opened + kSilence) {
@@ -244,6 +270,7 @@ void Session::TickConnection(Connection* connection, absl::Duration now) {
 absl::Duration Session::NextWakeup() const {
   absl::Duration next = MayDial() ? retry_at_ : absl::InfiniteDuration();
   if (dialling_.has_value()) next = std::min(next, dial_deadline_);
+  if (marks_.has_value()) next = std::min(next, marks_->NextWakeup());
   for (const Connection* connection : {dialled_.get(), accepted_.get()}) {
     if (connection == nullptr) continue;
     next = std::min(next, connection->NextTimer());
@@ -276,13 +303,7 @@ std::span<const uint8_t> Session::Pending(io::ConnId conn, absl::Duration now) {
   Connection* connection = Find(conn);
   if (connection == nullptr) return {};
   if (connection->outbox.empty() && connection->state == ConnectionState::kEstablished) {
-    const uint64_t updates = rib_->updates();
-    const uint64_t withdrawn = rib_->withdrawn();
-    rib_->Fill(kBurst, connection->outbox.tail());
-    for (MessageCounts* counts : {&sent_, &counters_->sent}) {
-      counts->update += rib_->updates() - updates;
-      counts->withdrawn_prefixes += rib_->withdrawn() - withdrawn;
-    }
+    Fill(connection, now);
     if (connection->outbox.empty()) {
       wire_.OnTaken(plan_->generation, connection->outbox.taken(), now);
     }
@@ -290,8 +311,28 @@ std::span<const uint8_t> Session::Pending(io::ConnId conn, absl::Duration now) {
   return connection->outbox.pending();
 }
 
-void Session::OnTaken(io::ConnId conn, size_t octets) {
-  if (Connection* connection = Find(conn)) connection->outbox.Consume(octets);
+void Session::Fill(Connection* connection, absl::Duration now) {
+  uint64_t updates = rib_->updates();
+  uint64_t refreshes = 0;
+  const uint64_t withdrawn = rib_->withdrawn();
+  Bytes* out = connection->outbox.tail();
+  do {
+    rib_->Fill(kBurst, out);
+    if (!rib_->idle()) break;
+    const Marks::Said said = marks_->OnIdle(now, out);
+    for (Family family : said.again) rib_->Resend(family);
+    updates -= said.updates;
+    refreshes += said.refreshes;
+  } while (out->empty() && !rib_->idle());
+  for (MessageCounts* counts : {&sent_, &counters_->sent}) {
+    counts->update += rib_->updates() - updates;
+    counts->refresh += refreshes;
+    counts->withdrawn_prefixes += rib_->withdrawn() - withdrawn;
+  }
+}
+
+void Session::OnTaken(io::ConnId conn, size_t octets, absl::Duration now) {
+  if (Connection* connection = Find(conn)) connection->Take(octets, now);
 }
 
 std::optional<io::ConnId> Session::AwaitsAcknowledgement() const {

@@ -12,8 +12,10 @@
 //   OPENSENT     a good OPEN comes (KEEPALIVE is sent)                  OPENCONFIRM
 //   OPENCONFIRM  a KEEPALIVE comes                                      ESTABLISHED
 //   OPENSENT and later  hold timer, bad or unexpected message           ACTIVE, NOTIFICATION sent
+//   OPENCONFIRM and later  the peer takes nothing (RFC 9687)            ACTIVE, NOTIFICATION sent
 //                NOTIFICATION comes, the connection ends                ACTIVE, back-off
 //   all          administratively down, held down, stopped              IDLE, Cease sent
+//   ESTABLISHED  suspended, and the peer keeps the routes (RFC 4724)    IDLE, nothing sent
 //
 // Two connections (RFC 4271 6.8). The session keeps one it dialled and one it accepted until it is
 // clear which stays: the one dialled by the end with the larger identifier (between equal ones, the
@@ -35,6 +37,7 @@
 #include "speaker/bgp/backoff.h"
 #include "speaker/bgp/connection.h"
 #include "speaker/bgp/counters.h"
+#include "speaker/bgp/marks.h"
 #include "speaker/bgp/wire_mark.h"
 #include "speaker/io/io.h"
 #include "speaker/link/plan_state.h"
@@ -63,6 +66,7 @@ enum class Reason : uint8_t {
   kConnectionClosed,
   kNotificationReceived,
   kHoldTimerExpired,
+  kSendHoldTimerExpired,
   kBadMessage,
   kBadOpen,
   kCollision,
@@ -70,12 +74,15 @@ enum class Reason : uint8_t {
   kAdminDown,
   kHeldDown,
   kStopped,
+  kSuspended,
 };
 absl::string_view ReasonName(Reason reason);  // "hold_timer_expired"
 
 struct SessionConfig {
   link::BgpPeer peer;
   uint32_t router_id = 0;
+  // Traffic to what was announced went on while this process was away (F of RFC 4724).
+  bool forwarding_kept = true;
   bool operator==(const SessionConfig&) const = default;
 };
 
@@ -114,8 +121,11 @@ class Session {
   void ConfigureLive(const SessionConfig& config, absl::Duration now);
   // The plan changed; `prefixes` as RouteIndex::Update returned them.
   void Touch(const link::PlanChanges& changes, std::span<const IpPrefix> prefixes);
-  // Ends the session with this Cease subcode; it stays IDLE.
-  void Stop(uint8_t cease_subcode);
+  // Ends the session with this Cease; it stays IDLE. The peer is to keep no routes.
+  void Stop(const Notification& cease);
+  // The same for a speaker that will be back: a peer that keeps the routes meanwhile is told
+  // nothing, any other one is stopped with `cease`.
+  void Suspend(const Notification& cease);
   // What keeps the peer away may be gone: a session that waits dials again now.
   void RetryNow(absl::Duration now);
 
@@ -135,7 +145,7 @@ class Session {
   // call.
   std::span<const uint8_t> Pending(io::ConnId conn, absl::Duration now);
   // TCP took `octets` of them.
-  void OnTaken(io::ConnId conn, size_t octets);
+  void OnTaken(io::ConnId conn, size_t octets, absl::Duration now);
   // The connection whose acknowledgements are of interest, if any.
   std::optional<io::ConnId> AwaitsAcknowledgement() const;
   // Its peer has acknowledged `octets` in total. True when on_wire() moved.
@@ -175,6 +185,7 @@ class Session {
   void OnOpen(Connection* connection, const Message& message, absl::Duration now);
   void OnConfirm(Connection* connection, absl::Duration now);
   void OnUpdate(Connection* connection, const Message& message, absl::Duration now);
+  void OnRefresh(Connection* connection, const Message& message, absl::Duration now);
   void Establish(Connection* connection, absl::Duration now);
 
   // Ends one connection because of an error of the peer.
@@ -184,7 +195,9 @@ class Session {
             absl::string_view what, absl::Duration now);
   // Takes a connection out of its slot, with `notification` as last words.
   void Close(Connection* connection, const std::optional<Notification>& notification);
-  void CloseAll(uint8_t cease_subcode);
+  void CloseAll(const Notification& cease);
+  // Writes UPDATEs and marks of `connection`, which is ESTABLISHED, into its outbox.
+  void Fill(Connection* connection, absl::Duration now);
 
   // Works out the state; a change is put out.
   void SetState(Reason reason, absl::string_view what);
@@ -205,7 +218,9 @@ class Session {
   Backoff backoff_;
   absl::Duration retry_at_ = absl::InfiniteDuration();
   absl::Duration established_at_;
+  bool was_established_ = false;    // in this process
   std::unique_ptr<AdjRibOut> rib_;  // while ESTABLISHED
+  std::optional<Marks> marks_;      // the same
   WireMark wire_;
   MessageCounts sent_;
   MessageCounts received_;

@@ -24,7 +24,8 @@ class World {
     config.peer.local_as = 65000;
     config.peer.remote_as = 65001;
     config.peer.connect_retry_s = 1;
-    config.peer.families = {{Family::kV4, true, 0}, {Family::kV6, true, 0}};
+    config.peer.families = {{Family::kV4, true, 0, true}, {Family::kV6, true, 0}};
+    config.peer.graceful_restart = link::GracefulRestart{120, true};
     config.peer.scope = "s";
     plan_.groups["g"] = {{.node = "a", .address = IpAddress::FromV4(0x0a000003)}};
     for (uint32_t i = 0; i < 3; ++i) {
@@ -66,14 +67,18 @@ class World {
     open.identifier = 0x0a000001;
     open.four_octet_as = 65001;
     open.multiprotocol = {{1, 1}};
+    open.enhanced_refresh = open.extended_messages = true;
+    open.restart = RestartOffer{.notification = true};
     Bytes octets;
     EncodeOpen(open, &octets);
     EncodeKeepalive(&octets);
     Receive(octets, false);
     Expect(session_->state() == SessionState::kEstablished);
   }
+  void SetStuck(bool stuck) { stuck_ = stuck; }
   // However it was treated, a good peer gets a session.
   void Recover() {
+    stuck_ = false;
     for (int i = 0; i < 3 && !session_->connections().empty(); ++i) Lose(false);
     for (int i = 0; i < 20 && session_->state() != SessionState::kConnect; ++i) {
       Tick(absl::Seconds(1));
@@ -99,8 +104,12 @@ class World {
       for (;;) {
         const size_t size = session_->Pending(conn, now_).size();
         if (size == 0) break;
+        if (stuck_) {
+          session_->OnTaken(conn, 0, now_);
+          break;
+        }
         // TCP takes an octet less than it was given, then the rest.
-        session_->OnTaken(conn, size > 1 ? size - 1 : size);
+        session_->OnTaken(conn, size > 1 ? size - 1 : size, now_);
       }
     }
     Expect((session_->rib() != nullptr) == (session_->state() == SessionState::kEstablished));
@@ -114,6 +123,7 @@ class World {
   std::unique_ptr<Session> session_;
   io::ConnId dialling_ = 0;
   io::ConnId last_conn_ = 0;
+  bool stuck_ = false;  // the peer's TCP takes nothing
 };
 
 }  // namespace
@@ -141,6 +151,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         break;
       case 4:
         world.Lose((choice & 8) != 0);
+        break;
+      case 5:
+        world.SetStuck((choice & 8) != 0);
         break;
       default:
         break;

@@ -17,6 +17,20 @@ constexpr absl::Duration kAcceptedFirst = absl::Seconds(5);
 
 Notification CollisionCease() { return {ErrorCode::kCease, cease::kCollision}; }
 
+// A ROUTE-REFRESH that is too long: RFC 7313 5 where it is a mark, else RFC 4271 6.1.
+MessageError BadRefreshLength(const Message& message, bool mark) {
+  Bytes whole;
+  const size_t start = BeginMessage(message.type, &whole);
+  PutBytes(&whole, message.body);
+  FinishMessage(start, &whole);
+  const std::string reason = absl::StrCat("ROUTE-REFRESH of ", whole.size(),
+                                          " octets, allowed are ", kHeaderLength + kRefreshLength);
+  if (mark) return {{ErrorCode::kRefresh, refresh_error::kInvalidLength, whole}, reason};
+  Bytes length;
+  PutU16(&length, static_cast<uint16_t>(whole.size()));
+  return {{ErrorCode::kHeader, header_error::kBadLength, length}, reason};
+}
+
 std::string DescribeSession(const Connection& connection) {
   std::string text = absl::StrCat("established with AS ", connection.peer.as(), ", identifier ",
                                   IpAddress::FromV4(connection.peer.identifier).ToString(),
@@ -61,8 +75,10 @@ bool Session::OnAccepted(io::ConnId conn, absl::Duration now) {
 }
 
 void Session::Open(io::ConnId conn, bool dialled, absl::Duration now) {
-  Slot(dialled) =
-      std::make_unique<Connection>(conn, dialled, OpenTerms(config_.peer, config_.router_id), now);
+  const RestartState restart{.restarted = !was_established_,
+                             .forwarding = was_established_ || config_.forwarding_kept};
+  Slot(dialled) = std::make_unique<Connection>(
+      conn, dialled, OpenTerms(config_.peer, config_.router_id), restart, now);
   Count(MessageType::kOpen, &sent_, &counters_->sent);
 }
 
@@ -111,6 +127,7 @@ void Session::Fail(Connection* connection, const MessageError& error, Reason rea
 void Session::Close(Connection* connection, const std::optional<Notification>& notification) {
   if (connection->state == ConnectionState::kEstablished) {
     rib_.reset();
+    marks_.reset();
     wire_ = WireMark();
   }
   connection->outbox.DropUnsent();
@@ -124,10 +141,16 @@ void Session::Close(Connection* connection, const std::optional<Notification>& n
   Slot(connection->dialled).reset();
 }
 
-void Session::CloseAll(uint8_t cease_subcode) {
-  const Notification notification{ErrorCode::kCease, cease_subcode};
+void Session::CloseAll(const Notification& cease) {
   for (bool dialled : {true, false}) {
-    if (Connection* connection = Slot(dialled).get()) Close(connection, notification);
+    Connection* connection = Slot(dialled).get();
+    if (connection == nullptr) continue;
+    // RFC 8538 5.1: with a change of configuration the routes come back, with other ends they do
+    // not.
+    const bool hard = connection->state == ConnectionState::kEstablished &&
+                      connection->negotiated.keeps_when_notified &&
+                      cease.subcode != cease::kConfigurationChange;
+    Close(connection, hard ? HardReset(cease) : cease);
   }
   AbortDial();
 }
@@ -168,15 +191,8 @@ void Session::Dispatch(Connection* connection, const Message& message, absl::Dur
     case Step::kUpdate:
       connection->RestartHold(now);
       return OnUpdate(connection, message, now);
-    case Step::kRefresh: {
-      const RefreshRequest request = DecodeRefresh(message.body);
-      for (Family family : {Family::kV4, Family::kV6}) {
-        if (request.afi == AfiOf(family) && request.safi == kSafiUnicast && request.subtype == 0) {
-          rib_->Resend(family);
-        }
-      }
-      return;
-    }
+    case Step::kRefresh:
+      return OnRefresh(connection, message, now);
     case Step::kEnd: {
       const Notification notification = DecodeNotification(message.body);
       ++counters_->notifications_received[NotificationName(notification)];
@@ -244,7 +260,10 @@ void Session::Establish(Connection* connection, absl::Duration now) {
   const AttributeContext context{connection->terms.ebgp(), connection->terms.local_as,
                                  connection->negotiated.four_octet_as};
   rib_ = std::make_unique<AdjRibOut>(plan_, context, connection->negotiated,
-                                     AdjRibOut::Policy(config_.peer), kMaxMessage);
+                                     AdjRibOut::Policy(config_.peer),
+                                     connection->negotiated.max_message);
+  marks_.emplace(connection->negotiated);
+  was_established_ = true;
   wire_ = WireMark();
   SetState(Reason::kConfirmed, DescribeSession(*connection));
   if (connection->peer.identifier == config_.router_id) {
@@ -255,14 +274,50 @@ void Session::Establish(Connection* connection, absl::Duration now) {
 }
 
 void Session::OnUpdate(Connection* connection, const Message& message, absl::Duration now) {
-  const UpdateFormat format{.four_octet_as = connection->negotiated.four_octet_as};
+  const UpdateFormat format{.four_octet_as = connection->negotiated.four_octet_as,
+                            .ebgp = connection->terms.ebgp()};
   const std::optional<MessageError> error = CheckUpdate(message.body, format);
   if (!error.has_value()) return;
+  ++counters_->update_errors[{std::string(ApproachName(error->severity)),
+                              NotificationName(error->notification)}];
   if (error->severity == MessageError::Severity::kReset) {
     return Fail(connection, *error, Reason::kBadMessage, now);
   }
-  ++counters_->tolerated_errors[NotificationName(error->notification)];
   output_.notes.push_back(Sentence(absl::StrCat("ignored a malformed message: ", error->reason)));
+}
+
+void Session::OnRefresh(Connection* connection, const Message& message, absl::Duration now) {
+  const Refresh refresh = DecodeRefresh(message.body);
+  const bool mark =
+      refresh.subtype == RefreshSubtype::kBegin || refresh.subtype == RefreshSubtype::kEnd;
+  if (message.body.size() != kRefreshLength) {
+    return Fail(connection,
+                BadRefreshLength(message, mark && connection->negotiated.enhanced_refresh),
+                Reason::kBadMessage, now);
+  }
+  if (mark) {
+    // Of the peer's own routes, none of which are kept.
+    ++counters_->refreshes["marked"];
+    return;
+  }
+  if (refresh.subtype != RefreshSubtype::kRequest) {
+    ++counters_->refreshes["unknown_subtype"];
+    output_.notes.push_back(Sentence(absl::StrCat("ignored a ROUTE-REFRESH of unknown subtype ",
+                                                  static_cast<int>(refresh.subtype))));
+    return;
+  }
+  for (Family family : {Family::kV4, Family::kV6}) {
+    if (refresh.afi != AfiOf(family) || refresh.safi != kSafiUnicast ||
+        !connection->negotiated.use(family).negotiated) {
+      continue;
+    }
+    ++counters_->refreshes[marks_->Ask(family) ? "answered" : "joined"];
+    return;
+  }
+  ++counters_->refreshes["unknown_family"];
+  output_.notes.push_back(Sentence(
+      absl::StrCat("ignored a ROUTE-REFRESH for a family that the session does not carry (AFI ",
+                   refresh.afi, ", SAFI ", static_cast<int>(refresh.safi), ")")));
 }
 
 void Session::Count(MessageType type, MessageCounts* counts, MessageCounts* totals) {

@@ -233,7 +233,7 @@ const TestRouter::Table& TestRouter::table(const IpAddress& neighbor) const {
 }
 
 void TestRouter::RequestRefresh(const IpAddress& neighbor, Family family) {
-  EncodeRefresh(family, neighbors_.at(neighbor).outbox.tail());
+  EncodeRefresh(family, RefreshSubtype::kRequest, neighbors_.at(neighbor).outbox.tail());
   Flush(&neighbors_.at(neighbor));
 }
 

@@ -57,17 +57,24 @@ class Bench {
       for (;;) {
         const std::span<const uint8_t> pending = session->Pending(conn, now);
         if (pending.empty()) break;
+        if (stuck) {
+          session->OnTaken(conn, 0, now);
+          break;
+        }
         Read(Bytes(pending.begin(), pending.end()), conn);
-        session->OnTaken(conn, pending.size());
+        session->OnTaken(conn, pending.size(), now);
       }
     }
   }
   void Read(const Bytes& octets, io::ConnId conn) {
     Framer framer;
+    framer.AllowExtended();
     framer.Append(octets);
     std::optional<MessageError> error;
     while (auto message = framer.Next(&error)) {
       std::string text(MessageTypeName(message->type));
+      longest = std::max(longest, message->body.size() + kHeaderLength);
+      if (message->type == MessageType::kOpen) (void)DecodeOpen(message->body, &our_open);
       if (message->type == MessageType::kNotification) {
         text = NotificationName(DecodeNotification(message->body));
       }
@@ -115,8 +122,9 @@ class Bench {
   }
   OpenMessage PeerOpen() const {
     OpenMessage open;
+    static_cast<Capabilities&>(open) = peer_offers;
     open.two_octet_as = 65001;
-    open.hold_time = 90;
+    open.hold_time = peer_hold_time;
     open.identifier = peer_id;
     open.four_octet_as = 65001;
     open.multiprotocol = {{1, 1}};
@@ -148,12 +156,17 @@ class Bench {
   Counters counters;
   absl::Duration now = absl::Seconds(1000);
   uint32_t peer_id = 0x0a000001;
+  uint16_t peer_hold_time = 90;
+  Capabilities peer_offers;  // besides what PeerOpen sets
+  bool stuck = false;        // TCP takes nothing
   io::ConnId dial_id = kDialled;
   std::unique_ptr<Session> session;
   std::vector<SessionOutput::Transition> transitions;
   std::vector<std::string> notes;
   std::vector<io::ConnId> closed;
   std::vector<std::string> sent;
+  OpenMessage our_open;  // the last one
+  size_t longest = 0;    // octets of a message
   int dials = 0;
 };
 

@@ -13,8 +13,8 @@ namespace {
 
 using Severity = MessageError::Severity;
 
-// What RFCs 4271, 4760, 4360, 6793, 8092 and 7606 say of each attribute. A length that breaks its
-// rule costs `severity`.
+// What RFCs 4271, 4760, 4360, 5701, 6793, 8092 and 7606 say of each attribute. A length that breaks
+// its rule costs `severity`.
 struct AttributeRule {
   uint8_t type;
   const char* name;
@@ -24,6 +24,7 @@ struct AttributeRule {
   size_t unit;      // length is a multiple of it
   uint8_t length_subcode;
   Severity severity;
+  bool internal = false;  // means nothing from another AS: it is discarded
 };
 constexpr uint8_t kWellKnown = attribute::kTransitive;
 constexpr uint8_t kOptional = attribute::kOptional;
@@ -35,17 +36,19 @@ constexpr AttributeRule kRules[] = {
     {2, "AS_PATH", kWellKnown, 0, 0, 2, update_error::kMalformedAsPath, Severity::kTreatAsWithdraw},
     {3, "NEXT_HOP", kWellKnown, 4, 4, 1, kLength, Severity::kTreatAsWithdraw},
     {4, "MULTI_EXIT_DISC", kOptional, 4, 4, 1, kLength, Severity::kTreatAsWithdraw},
-    {5, "LOCAL_PREF", kWellKnown, 4, 4, 1, kLength, Severity::kTreatAsWithdraw},
+    {5, "LOCAL_PREF", kWellKnown, 4, 4, 1, kLength, Severity::kTreatAsWithdraw, true},
     {6, "ATOMIC_AGGREGATE", kWellKnown, 0, 0, 0, kLength, Severity::kDiscardAttribute},
     {7, "AGGREGATOR", kOptionalTransitive, 6, 8, 2, kLength, Severity::kDiscardAttribute},
     {8, "COMMUNITIES", kOptionalTransitive, 4, 0, 4, kLength, Severity::kTreatAsWithdraw},
-    {9, "ORIGINATOR_ID", kOptional, 4, 4, 1, kLength, Severity::kTreatAsWithdraw},
-    {10, "CLUSTER_LIST", kOptional, 4, 0, 4, kLength, Severity::kTreatAsWithdraw},
+    {9, "ORIGINATOR_ID", kOptional, 4, 4, 1, kLength, Severity::kTreatAsWithdraw, true},
+    {10, "CLUSTER_LIST", kOptional, 4, 0, 4, kLength, Severity::kTreatAsWithdraw, true},
     {14, "MP_REACH_NLRI", kOptional, 5, 0, 1, kOptionalError, Severity::kReset},
     {15, "MP_UNREACH_NLRI", kOptional, 3, 0, 1, kOptionalError, Severity::kReset},
     {16, "EXTENDED_COMMUNITIES", kOptionalTransitive, 8, 0, 8, kLength, Severity::kTreatAsWithdraw},
     {17, "AS4_PATH", kOptionalTransitive, 6, 0, 2, kLength, Severity::kDiscardAttribute},
     {18, "AS4_AGGREGATOR", kOptionalTransitive, 8, 8, 1, kLength, Severity::kDiscardAttribute},
+    {25, "IPV6_EXTENDED_COMMUNITIES", kOptionalTransitive, 20, 0, 20, kLength,
+     Severity::kTreatAsWithdraw},
     {32, "LARGE_COMMUNITY", kOptionalTransitive, 12, 0, 12, kLength, Severity::kTreatAsWithdraw},
 };
 
@@ -78,9 +81,14 @@ class Checker {
     Nlri(Family::kV4, format_.add_path_v4, Reader(withdrawn), "withdrawn routes",
          [&](const IpPrefix& prefix, uint32_t id) { visitor_->OnWithdrawn(prefix, id); });
     Attributes(Reader(attributes));
+    announces_ |= !reader.empty();
     if (reaches_ || !reader.empty()) Need(attribute::kOrigin);
     if (reaches_ || !reader.empty()) Need(attribute::kAsPath);
     if (!reader.empty()) Need(attribute::kNextHop);
+    // RFC 7606 5.2: nothing is announced, so the broken attribute may hide what should be.
+    if (!announces_ && error_.has_value() && error_->severity == Severity::kTreatAsWithdraw) {
+      error_->severity = Severity::kReset;
+    }
     Nlri(Family::kV4, format_.add_path_v4, reader, "NLRI",
          [&](const IpPrefix& prefix, uint32_t id) {
            visitor_->OnAnnounced(prefix, id, std::nullopt);
@@ -156,11 +164,11 @@ class Checker {
     const AttributeRule* rule = RuleOf(type);
     if (seen_.test(type)) {
       // RFC 7606 3 g: of doubles the first counts, but doubled MP attributes are beyond repair.
-      if (type == attribute::kMpReach || type == attribute::kMpUnreach) {
-        Fail(Severity::kReset, update_error::kMalformedAttributes,
-             absl::StrCat("attribute ", rule->name, " stands twice"));
-      }
-      return;
+      const bool mp = type == attribute::kMpReach || type == attribute::kMpUnreach;
+      return Fail(mp ? Severity::kReset : Severity::kDiscardAttribute,
+                  update_error::kMalformedAttributes,
+                  absl::StrCat("attribute ", rule == nullptr ? absl::StrCat(type) : rule->name,
+                               " stands twice"));
     }
     seen_.set(type);
     if (rule == nullptr && (flags & attribute::kOptional) == 0) {
@@ -172,6 +180,10 @@ class Checker {
       return Fail(Severity::kTreatAsWithdraw, update_error::kAttributeFlags,
                   absl::StrCat("attribute ", rule->name, " has flags ", flags),
                   Whole(flags, type, value));
+    }
+    if (rule != nullptr && rule->internal && format_.ebgp) {
+      return Fail(Severity::kDiscardAttribute, kOptionalError,
+                  absl::StrCat("attribute ", rule->name, " from another AS"));
     }
     if (rule != nullptr && !LengthAllowed(*rule, value.size())) {
       return Fail(rule->severity, rule->length_subcode,
@@ -198,7 +210,7 @@ class Checker {
              Whole(flags, rule.type, value));
         return false;
       case attribute::kAsPath:
-        if (AsPathWellFormed(Reader(value), format_.four_octet_as ? 4 : 2)) return true;
+        if (AsPathWellFormed(Reader(value), as_octets())) return true;
         Fail(rule.severity, update_error::kMalformedAsPath, "AS_PATH is malformed");
         return false;
       case attribute::kAs4Path:
@@ -206,6 +218,9 @@ class Checker {
         Fail(rule.severity, kOptionalError, "AS4_PATH is malformed",
              Whole(flags, rule.type, value));
         return false;
+      case attribute::kAggregator:
+      case attribute::kAs4Aggregator:
+        return Aggregator(rule, flags, value);
       case attribute::kMpReach:
         MpReach(Reader(value));
         return !broken();
@@ -217,17 +232,43 @@ class Checker {
     }
   }
 
-  static bool AsPathWellFormed(Reader reader, size_t octets_per_as) {
+  size_t as_octets() const { return format_.four_octet_as ? 4 : 2; }
+
+  // Segments of a confederation (3 and 4) do not leave it (RFC 5065 5).
+  bool AsPathWellFormed(Reader reader, size_t octets_per_as) const {
+    const uint8_t last_segment = format_.ebgp ? attribute::kAsSequence : 4;
     while (!reader.empty()) {
       uint8_t segment = 0;
       uint8_t count = 0;
       std::span<const uint8_t> ases;
-      if (!reader.U8(&segment) || !reader.U8(&count) || segment < 1 || segment > 4 || count == 0 ||
-          !reader.Take(count * octets_per_as, &ases)) {
+      if (!reader.U8(&segment) || !reader.U8(&count) || segment < 1 || segment > last_segment ||
+          count == 0 || !reader.Take(count * octets_per_as, &ases)) {
         return false;
+      }
+      for (; !ases.empty(); ases = ases.subspan(octets_per_as)) {
+        if (IsZero(ases.first(octets_per_as))) return false;
       }
     }
     return true;
+  }
+
+  static bool IsZero(std::span<const uint8_t> octets) {
+    return std::all_of(octets.begin(), octets.end(), [](uint8_t octet) { return octet == 0; });
+  }
+
+  // An AS, in two octets where the session has no larger ones, and an IPv4 address.
+  bool Aggregator(const AttributeRule& rule, uint8_t flags, std::span<const uint8_t> value) {
+    const size_t as = rule.type == attribute::kAggregator ? as_octets() : 4;
+    if (value.size() != as + 4) {
+      Fail(rule.severity, rule.length_subcode,
+           absl::StrCat("attribute ", rule.name, " has ", value.size(), " octets"),
+           Whole(flags, rule.type, value));
+      return false;
+    }
+    if (!IsZero(value.first(as))) return true;
+    Fail(rule.severity, kOptionalError, absl::StrCat("attribute ", rule.name, " names AS 0"),
+         Whole(flags, rule.type, value));
+    return false;
   }
 
   // The family of an MP attribute, if it is one we know; NLRI of others are not looked into.
@@ -256,6 +297,7 @@ class Checker {
                   absl::StrCat("MP_REACH_NLRI: a next hop of ", length,
                                " octets runs past the end of the attribute"));
     }
+    announces_ |= !reader.empty();
     if (!family.has_value()) return;
     // RFC 4760 3, RFC 2545 3 (global, or global and link-local), RFC 8950 4.
     if (length != 16 && length != 32 && (length != 4 || *family == Family::kV6)) {
@@ -284,7 +326,8 @@ class Checker {
   const UpdateFormat& format_;
   UpdateVisitor* visitor_;
   std::bitset<256> seen_;
-  bool reaches_ = false;  // MP_REACH_NLRI announces something
+  bool reaches_ = false;    // MP_REACH_NLRI has a family that we know
+  bool announces_ = false;  // prefixes, of whatever family
   std::optional<MessageError> error_;
 };
 

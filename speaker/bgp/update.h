@@ -4,7 +4,8 @@
 // the routes: that is how test routers fill their tables.
 //
 // What a broken UPDATE costs follows RFC 7606: the session only where its fields can no longer be
-// told apart; otherwise the routes in it, which means nothing to a speaker that accepts none.
+// told apart; otherwise the attribute or the routes in it, which means nothing to a speaker that
+// accepts none. AS 0 makes an attribute malformed (RFC 7607).
 
 #include <cstdint>
 #include <optional>
@@ -22,6 +23,7 @@ struct UpdateFormat {
   bool four_octet_as = true;
   bool add_path_v4 = false;  // NLRI carry path ids
   bool add_path_v6 = false;
+  bool ebgp = true;  // the sender is of another AS
 };
 
 // Sees the parts of one UPDATE in the order they stand in the message; IPv4 NLRI come last.

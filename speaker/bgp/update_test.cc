@@ -92,7 +92,7 @@ TEST(UpdateTest, AcceptsWhatRoutersSend) {
       {"only withdrawals", Update("20 ac160002", "", "")},
   };
   for (const auto& c : kCases) {
-    const auto error = CheckUpdate(c.body, {});
+    const auto error = CheckUpdate(c.body, {.ebgp = false});
     EXPECT_FALSE(error.has_value()) << c.name << ": " << error->reason;
   }
 }
@@ -191,8 +191,108 @@ TEST(UpdateTest, SaysWhatIsWrongAndWhatItCosts) {
   }
 }
 
+// RFC 7606 5.2: where no prefix is announced, what may have been one cannot be told.
+TEST(UpdateTest, ABrokenAttributeWithoutPrefixesCostsTheSession) {
+  const struct {
+    const char* name;
+    Bytes body;
+    std::optional<Severity> severity;
+  } kCases[] = {
+      {"ORIGIN 3", Update("", "400101 03", ""), Severity::kReset},
+      {"ORIGIN 3 beside withdrawals", Update("20 ac160002", "400101 03", ""), Severity::kReset},
+      {"attributes run over", Update("", "c00804 fd", ""), Severity::kReset},
+      {"MP_UNREACH and a broken MED", Update("", "800f 03 0002 01 800401 00", ""),
+       Severity::kReset},
+      {"MP_REACH without prefixes",
+       Update("", "800e 15 0002 01 10 20010db8000000000000000000000003 00 400101 03", ""),
+       Severity::kReset},
+      {"a discarded attribute only", Update("20 ac160002", "400601 00", ""),
+       Severity::kDiscardAttribute},
+      {"prefixes of a family we do not know",
+       Update("", "800e 0b 0019 46 04 0a000001 00 0102 400101 03", ""), Severity::kTreatAsWithdraw},
+      {"a sound attribute", Update("20 ac160002", kOrigin, ""), std::nullopt},
+  };
+  for (const auto& c : kCases) {
+    SCOPED_TRACE(c.name);
+    const auto error = CheckUpdate(c.body, {});
+    ASSERT_EQ(error.has_value(), c.severity.has_value());
+    if (!error.has_value()) continue;
+    EXPECT_EQ(error->severity, *c.severity) << error->reason;
+  }
+}
+
+// What depends on who the sender is and on what was negotiated.
+TEST(UpdateTest, JudgesByTheSession) {
+  constexpr UpdateFormat kExternal{};
+  constexpr UpdateFormat kInternal{.ebgp = false};
+  constexpr UpdateFormat kTwoOctets{.four_octet_as = false};
+  const std::string two = absl::StrCat(kOrigin, "400204 0201 fde9", kNextHop);
+  const std::string rest = absl::StrCat(kOrigin, kNextHop);
+  const struct {
+    const char* name;
+    std::string attributes;
+    UpdateFormat format;
+    std::optional<Severity> severity;
+  } kCases[] = {
+      // RFC 7606 7.5, 7.9, 7.10.
+      {"LOCAL_PREF from outside", kGood + "400504 00000064", kExternal,
+       Severity::kDiscardAttribute},
+      {"LOCAL_PREF of 3 octets from outside", kGood + "400503 000064", kExternal,
+       Severity::kDiscardAttribute},
+      {"LOCAL_PREF", kGood + "400504 00000064", kInternal, std::nullopt},
+      {"LOCAL_PREF of 3 octets", kGood + "400503 000064", kInternal, Severity::kTreatAsWithdraw},
+      {"ORIGINATOR_ID from outside", kGood + "800904 0a000009", kExternal,
+       Severity::kDiscardAttribute},
+      {"ORIGINATOR_ID of 5 octets", kGood + "800905 0a00000900", kInternal,
+       Severity::kTreatAsWithdraw},
+      {"CLUSTER_LIST from outside", kGood + "800a04 0a00000a", kExternal,
+       Severity::kDiscardAttribute},
+      {"CLUSTER_LIST of 0 octets", kGood + "800a00", kInternal, Severity::kTreatAsWithdraw},
+      // RFC 7606 7.7.
+      {"AGGREGATOR of 8 octets", kGood + "c00708 0000fde9 0a000001", kExternal, std::nullopt},
+      {"AGGREGATOR of 6 octets", kGood + "c00706 fde9 0a000001", kExternal,
+       Severity::kDiscardAttribute},
+      {"AGGREGATOR of 6 octets, small AS", two + "c00706 fde9 0a000001", kTwoOctets, std::nullopt},
+      {"AGGREGATOR of 8 octets, small AS", two + "c00708 0000fde9 0a000001", kTwoOctets,
+       Severity::kDiscardAttribute},
+      // RFC 7606 7.15.
+      {"IPv6 extended communities", kGood + "c01914" + std::string(40, '0'), kExternal,
+       std::nullopt},
+      {"IPv6 extended communities of 8 octets", kGood + "c01908" + std::string(16, '0'), kExternal,
+       Severity::kTreatAsWithdraw},
+      // RFC 7607 2.
+      {"AS 0 in AS_PATH", rest + "40020a 0202 0000fde9 00000000", kExternal,
+       Severity::kTreatAsWithdraw},
+      {"AS 0 in a short AS_PATH", rest + "400206 0202 fde9 0000", kTwoOctets,
+       Severity::kTreatAsWithdraw},
+      {"AS 0 in AS4_PATH", kGood + "c01106 0201 00000000", kExternal, Severity::kDiscardAttribute},
+      {"AS 0 in AGGREGATOR", kGood + "c00708 00000000 0a000001", kExternal,
+       Severity::kDiscardAttribute},
+      {"AS 0 in AS4_AGGREGATOR", kGood + "c01208 00000000 0a000001", kExternal,
+       Severity::kDiscardAttribute},
+      // RFC 5065 5.
+      {"confederation from outside", rest + "400206 0301 0000fde9", kExternal,
+       Severity::kTreatAsWithdraw},
+      {"confederation", rest + "400206 0301 0000fde9", kInternal, std::nullopt},
+  };
+  for (const auto& c : kCases) {
+    SCOPED_TRACE(c.name);
+    const auto error = CheckUpdate(Update("", c.attributes, "08 0a"), c.format);
+    ASSERT_EQ(error.has_value(), c.severity.has_value()) << (error ? error->reason : "");
+    if (!error.has_value()) continue;
+    EXPECT_EQ(error->severity, *c.severity) << error->reason;
+  }
+}
+
 TEST(UpdateTest, OfDoubledAttributesTheFirstCounts) {
-  EXPECT_FALSE(CheckUpdate(Update("", kGood + "400101 09", "08 0a"), {}));
+  Recorder recorder;
+  const auto error = CheckUpdate(Update("", kGood + "400101 09", "08 0a"), {}, &recorder);
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->severity, Severity::kDiscardAttribute);
+  EXPECT_EQ(error->reason, "UPDATE: attribute ORIGIN stands twice");
+  EXPECT_THAT(recorder.seen, ElementsAre("@1", "@2", "@3", "+10.0.0.0/8#0"));
+  EXPECT_EQ(CheckUpdate(Update("", kGood + "c0c801 00 c0c801 00", "08 0a"), {})->reason,
+            "UPDATE: attribute 200 stands twice");
 }
 
 TEST(UpdateTest, NeverReadsPastATruncatedUpdate) {

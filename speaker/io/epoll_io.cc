@@ -228,10 +228,13 @@ ConnId EpollIo::Dial(const DialOptions& options) {
   return conn;
 }
 
-absl::Status EpollIo::SetTtl(ConnId conn, int ttl) {
+absl::Status EpollIo::SetTtl(ConnId conn, int ttl, int min_ttl) {
   auto it = connections_.find(conn);
   if (it == connections_.end()) return absl::NotFoundError("no such connection");
-  return io::SetTtl(it->second.fd.get(), it->second.remote.family(), ttl);
+  const int fd = it->second.fd.get();
+  absl::Status status = io::SetTtl(fd, it->second.remote.family(), ttl);
+  status.Update(SetMinTtl(fd, it->second.remote.family(), min_ttl));
+  return status;
 }
 
 size_t EpollIo::Write(ConnId conn, std::span<const uint8_t> data) {

@@ -59,7 +59,7 @@ class EpollIo final : public Io {
   absl::Status Listen(const ListenOptions& options) override;
   void Unlisten(const ListenOptions& options) override;
   absl::Status SetListenerMd5(const IpAddress& peer, const std::string& password) override;
-  absl::Status SetTtl(ConnId conn, int ttl) override;
+  absl::Status SetTtl(ConnId conn, int ttl, int min_ttl) override;
   size_t Write(ConnId conn, std::span<const uint8_t> data) override;
   uint64_t Acknowledged(ConnId conn) override;
   void Close(ConnId conn) override;

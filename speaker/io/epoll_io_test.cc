@@ -191,7 +191,7 @@ TEST_F(EpollIoTest, TheEndOfAnIoClosesItsConnections) {
   RunUntil([&] { return at_client.closed.contains(dialed); });
   EXPECT_EQ(client->Write(dialed, AsOctets("x")), 0u);
   EXPECT_EQ(client->Acknowledged(dialed), 0u);
-  EXPECT_FALSE(client->SetTtl(dialed, 1).ok());
+  EXPECT_FALSE(client->SetTtl(dialed, 1, 0).ok());
 }
 
 TEST_F(EpollIoTest, ADialledConnectionCarriesTtlAndPrecedenceFromItsFirstSegment) {
@@ -207,7 +207,30 @@ TEST_F(EpollIoTest, ADialledConnectionCarriesTtlAndPrecedenceFromItsFirstSegment
   ASSERT_GE(size, 20u);
   EXPECT_EQ(syn[8], 7) << "TTL of the IP header";
   EXPECT_EQ(syn[1], 0xc0) << "TOS of the IP header";
-  EXPECT_TRUE(client->SetTtl(dialed, 255).ok());
+  EXPECT_TRUE(client->SetTtl(dialed, 255, 255).ok());
+}
+
+TEST_F(EpollIoTest, SegmentsFromTooFarAwayDoNotCount) {
+  for (const IpAddress& address : {v4, IpAddress::Parse("::1").value()}) {
+    SCOPED_TRACE(address.ToString());
+    const UniqueFd listener = StartListen({address, kPort}).value();
+    const auto dial = [&](int min_ttl) {
+      return client->Dial({.remote = address, .port = kPort, .ttl = 255, .min_ttl = min_ttl});
+    };
+    // The listener answers with the system's TTL, 64: to one it counts, to the other not.
+    const ConnId strict = dial(255);
+    const ConnId lax = dial(64);
+    RunUntil([&] { return at_client.connected.contains(lax); });
+    EXPECT_FALSE(at_client.connected.contains(strict));
+    // What was lax may become strict: what the other end says now is not heard.
+    const Accepted connection = AcceptNext(listener.get()).value();
+    ASSERT_TRUE(client->SetTtl(lax, 255, 255).ok());
+    ASSERT_EQ(send(connection.fd.get(), "x", 1, MSG_NOSIGNAL), 1);
+    client->RunOnce(absl::Milliseconds(50));
+    EXPECT_TRUE(at_client.received[lax].empty());
+    client->Close(strict);
+    client->Close(lax);
+  }
 }
 
 TEST_F(EpollIoTest, WithoutDescriptorsConnectionsAreTurnedAwayAndTheRestGoesOn) {

@@ -21,6 +21,7 @@ struct DialOptions {
   uint16_t port = 0;
   std::string md5_password{};  // TCP MD5 (RFC 2385), at most 80 octets; empty: none
   int ttl = 0;                 // IP TTL or hop limit of packets sent, 1..255; 0: the system's
+  int min_ttl = 0;  // packets received with a smaller one are dropped (RFC 5082); 0: none
 };
 
 struct ListenOptions {
@@ -57,7 +58,8 @@ class Io {
   // The MD5 password that connections accepted from `peer` must carry; empty removes it. Applies to
   // all listeners.
   virtual absl::Status SetListenerMd5(const IpAddress& peer, const std::string& password) = 0;
-  virtual absl::Status SetTtl(ConnId conn, int ttl) = 0;
+  // As DialOptions has them.
+  virtual absl::Status SetTtl(ConnId conn, int ttl, int min_ttl) = 0;
   // Takes as many octets as the socket buffer holds and returns their number; OnWritable follows
   // when it is less than offered. Unknown ids take nothing.
   virtual size_t Write(ConnId conn, std::span<const uint8_t> data) = 0;

@@ -78,7 +78,7 @@ class SimNetwork::Process final : public Io {
     return absl::OkStatus();
   }
 
-  absl::Status SetTtl(ConnId, int) override { return absl::OkStatus(); }
+  absl::Status SetTtl(ConnId, int, int) override { return absl::OkStatus(); }
 
   size_t Write(ConnId conn, std::span<const uint8_t> data) override {
     End* end = Own(conn);

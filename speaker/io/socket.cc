@@ -52,6 +52,10 @@ absl::StatusOr<UniqueFd> StartConnect(const DialOptions& options) {
     absl::Status status = SetTtl(fd->get(), options.remote.family(), options.ttl);
     if (!status.ok()) return status;
   }
+  if (options.min_ttl != 0) {
+    absl::Status status = SetMinTtl(fd->get(), options.remote.family(), options.min_ttl);
+    if (!status.ok()) return status;
+  }
   SocketAddress remote = ToSocketAddress(options.remote, options.port);
   if (connect(fd->get(), remote.get(), remote.size) != 0 && errno != EINPROGRESS) {
     return ErrnoStatus(errno, what);
@@ -108,6 +112,13 @@ absl::Status SetTtl(int fd, Family family, int ttl) {
   const int failed = family == Family::kV4 ? SetInt(fd, IPPROTO_IP, IP_TTL, ttl)
                                            : SetInt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, ttl);
   if (failed != 0) return ErrnoStatus(errno, absl::StrCat("TTL ", ttl));
+  return absl::OkStatus();
+}
+
+absl::Status SetMinTtl(int fd, Family family, int min_ttl) {
+  const int failed = family == Family::kV4 ? SetInt(fd, IPPROTO_IP, IP_MINTTL, min_ttl)
+                                           : SetInt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, min_ttl);
+  if (failed != 0) return ErrnoStatus(errno, absl::StrCat("least TTL ", min_ttl));
   return absl::OkStatus();
 }
 

@@ -47,6 +47,8 @@ absl::Status CheckMd5(const IpAddress& peer, const std::string& password);
 // The TCP MD5 key for segments to and from `peer`; an empty password removes it.
 absl::Status SetMd5(int fd, const IpAddress& peer, const std::string& password);
 absl::Status SetTtl(int fd, Family family, int ttl);
+// Segments received with a smaller TTL or hop limit are dropped (RFC 5082); 0: none are.
+absl::Status SetMinTtl(int fd, Family family, int min_ttl);
 // 0 or the errno of a connection attempt or connection.
 int PendingError(int fd);
 IpAddress LocalAddress(int fd);

@@ -86,7 +86,8 @@ absl::Status DecodeFamilies(const pb::BgpPeer& body, BgpPeer* peer) {
     for (const PeerFamily& other : peer->families) {
       if (other.family == value) return Bad("families.family", family.family(), "each one once");
     }
-    peer->families.push_back({value, family.add_path_send(), family.send_max()});
+    peer->families.push_back(
+        {value, family.add_path_send(), family.send_max(), family.graceful_restart()});
   }
   return absl::OkStatus();
 }
@@ -99,10 +100,11 @@ absl::StatusOr<DecodedResource> Decode(const PeerKey& key, const pb::BgpPeer& bo
   if (body.hold_time_s() != 0 && (body.hold_time_s() < 3 || body.hold_time_s() > 65535)) {
     return Bad("hold_time_s", body.hold_time_s(), "0, 3..65535");
   }
-  for (const absl::Status& status : {InRange("remote_port", body.remote_port(), 1u, 65535u),
-                                     InRange("keepalive_s", body.keepalive_s(), 0u, 65535u),
-                                     InRange("connect_retry_s", body.connect_retry_s(), 0u, 65535u),
-                                     InRange("ttl", body.ttl(), 1u, 255u)}) {
+  for (const absl::Status& status :
+       {InRange("remote_port", body.remote_port(), 1u, 65535u),
+        InRange("keepalive_s", body.keepalive_s(), 0u, 65535u),
+        InRange("connect_retry_s", body.connect_retry_s(), 0u, 65535u),
+        InRange("ttl", body.ttl(), 1u, 255u), InRange("min_ttl", body.min_ttl(), 0u, 255u)}) {
     if (!status.ok()) return status;
   }
   if (body.md5_password().size() > kMaxMd5Password) {
@@ -136,6 +138,15 @@ absl::StatusOr<DecodedResource> Decode(const PeerKey& key, const pb::BgpPeer& bo
     peer.export_rules.push_back(*std::move(decoded));
   }
   peer.link_bandwidth = body.link_bandwidth();
+  peer.min_ttl = static_cast<uint8_t>(body.min_ttl());
+  if (!body.has_graceful_restart()) return peer;
+  const pb::GracefulRestart& restart = body.graceful_restart();
+  if (auto status = InRange("graceful_restart.restart_time_s", restart.restart_time_s(), 1u, 4095u);
+      !status.ok()) {
+    return status;
+  }
+  peer.graceful_restart =
+      GracefulRestart{static_cast<uint16_t>(restart.restart_time_s()), restart.notification()};
   return peer;
 }
 

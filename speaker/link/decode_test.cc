@@ -41,8 +41,10 @@ TEST(DecodeTest, Peer) {
   const auto decoded = Decode(
       "peer/fd00::1",
       "peer { address: 'fd00::1' name: 'p' remote_as: 4200000000 remote_port: 1179 passive: true "
-      "hold_time_s: 9 ttl: 255 md5_password: 'x' scope: 's' "
-      "families { family: 6 } families { family: 4 add_path_send: true send_max: 2 } "
+      "hold_time_s: 9 ttl: 255 md5_password: 'x' scope: 's' min_ttl: 254 "
+      "graceful_restart { restart_time_s: 4095 notification: true } "
+      "families { family: 6 graceful_restart: true } families { family: 4 add_path_send: true "
+      "send_max: 2 } "
       "attributes { prepend: 0 med: 5 } link_bandwidth: true "
       "export_rules { name: 'p/1' prefixes { prefix: '10.0.0.0/8' least: 8 most: 32 } "
       "verdict: REJECT } }");
@@ -51,8 +53,10 @@ TEST(DecodeTest, Peer) {
   EXPECT_EQ(peer.address.ToString(), "fd00::1");
   EXPECT_EQ(peer.remote_as, 4200000000u);
   EXPECT_EQ(peer.connect_retry_s, 120u);
-  EXPECT_THAT(peer.families,
-              ElementsAre(PeerFamily{Family::kV6, false, 0}, PeerFamily{Family::kV4, true, 2}));
+  EXPECT_THAT(peer.families, ElementsAre(PeerFamily{Family::kV6, false, 0, true},
+                                         PeerFamily{Family::kV4, true, 2, false}));
+  EXPECT_EQ(peer.min_ttl, 254);
+  EXPECT_EQ(peer.graceful_restart, (GracefulRestart{4095, true}));
   EXPECT_EQ(peer.attributes, (plan::PathAttributes{.med = 5, .prepend = 0}));
   EXPECT_TRUE(peer.link_bandwidth);
   EXPECT_THAT(peer.export_rules, ElementsAre(plan::ExportRule{
@@ -171,6 +175,10 @@ TEST(DecodeTest, ErrorsNameFieldAndValue) {
       {"peer/10.0.0.1", peer + "families { family: 5 } }", "families.family: 5"},
       {"peer/10.0.0.1", peer + "families { family: 4 } families { family: 4 } }",
        "families.family: 4 (allowed: each one once)"},
+      {"peer/10.0.0.1", peer + "min_ttl: 256 }", "min_ttl: 256"},
+      {"peer/10.0.0.1", peer + "graceful_restart {} }", "graceful_restart.restart_time_s: 0"},
+      {"peer/10.0.0.1", peer + "graceful_restart { restart_time_s: 4096 } }",
+       "graceful_restart.restart_time_s: 4096"},
       {"peer/10.0.0.1", peer + "md5_password: '" + std::string(81, 'x') + "' }",
        "md5_password: 81 octets"},
       {"group/g", "group { id: 'h' }", "id: \"h\""},

@@ -30,7 +30,15 @@ struct PeerFamily {
   Family family = Family::kV4;
   bool add_path_send = false;
   uint32_t send_max = 0;  // 0: no bound
+  bool graceful_restart = false;
   bool operator==(const PeerFamily&) const = default;
+};
+
+// What the peer is asked to do while this speaker restarts (RFC 4724).
+struct GracefulRestart {
+  uint16_t restart_time_s = 0;  // how long it may keep the routes: 1..4095
+  bool notification = false;    // also after a NOTIFICATION (RFC 8538)
+  bool operator==(const GracefulRestart&) const = default;
 };
 
 struct BgpPeer {
@@ -44,6 +52,7 @@ struct BgpPeer {
   uint16_t keepalive_s = 0;      // 0: a third of the negotiated hold time
   uint32_t connect_retry_s = 0;  // ceiling of the back-off, at least 1
   uint8_t ttl = 1;               // 1..255
+  uint8_t min_ttl = 0;           // of packets received (RFC 5082); 0: any
   std::string md5_password;      // at most 80 octets
   bool admin_down = false;
   std::string held_down;  // why the session must stay down; empty: it may come up
@@ -52,6 +61,7 @@ struct BgpPeer {
   plan::PathAttributes attributes;  // of every route
   std::vector<plan::ExportRule> export_rules;
   bool link_bandwidth = false;  // say each next hop's weight
+  std::optional<GracefulRestart> graceful_restart;
   bool operator==(const BgpPeer&) const = default;
 };
 

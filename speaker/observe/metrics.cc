@@ -74,9 +74,12 @@ constexpr MetricDef kWithdrawn = {"openelb_speaker_bgp_withdrawn_prefixes_total"
                                   "Prefixes withdrawn.", "direction"};
 constexpr MetricDef kNotifications = {"openelb_speaker_bgp_notifications_total", kCounter,
                                       "NOTIFICATIONs by their meaning.", "direction,meaning"};
-constexpr MetricDef kToleratedErrors = {
-    "openelb_speaker_bgp_tolerated_errors_total", kCounter,
-    "Malformed attributes received that did not cost the session (RFC 7606).", "error"};
+constexpr MetricDef kUpdateErrors = {
+    "openelb_speaker_bgp_update_errors_total", kCounter,
+    "Malformed UPDATEs received, by what they cost (RFC 7606) and what was wrong.",
+    "approach,error"};
+constexpr MetricDef kRefreshes = {"openelb_speaker_bgp_route_refreshes_total", kCounter,
+                                  "ROUTE-REFRESHes received, by what they led to.", "outcome"};
 constexpr MetricDef kRejectedConnections = {
     "openelb_speaker_bgp_rejected_connections_total", kCounter,
     "Inbound connections closed at once: no peer's, or a peer that must stay down.", ""};
@@ -148,20 +151,62 @@ constexpr MetricDef kVrrpConflicts = {"openelb_speaker_vrrp_conflicts_total", kC
                                       "Frames by which other stations claimed held addresses.", ""};
 
 constexpr MetricDef kTable[] = {
-    kBuildInfo,       kResidentMemory,    kPlanEpoch,         kPlanGeneration,
-    kPlanRoutes,      kPlanWaiting,       kPlansApplied,      kPlanErrors,
-    kResourceErrors,  kResourcesRefused,  kPlanApplySeconds,  kPlanFileSaves,
-    kPlanFileErrors,  kAttached,          kStreams,           kDials,
-    kStreamErrors,    kSessionState,      kAnnouncedPrefixes, kAnnouncedPaths,
-    kOnWire,          kProblems,          kTransitions,       kMessages,
-    kWithdrawn,       kNotifications,     kToleratedErrors,   kRejectedConnections,
-    kLayer2Owned,     kLayer2Problems,    kLayer2Answers,     kLayer2Announcements,
-    kLayer2Conflicts, kLayer2Errors,      kLayer2SendErrors,  kClaims,
-    kClaimsErrors,    kClaimsSendErrors,  kBfdSessions,       kBfdTransitions,
-    kBfdPackets,      kBfdErrors,         kBfdSendErrors,     kVrrpState,
-    kVrrpHeld,        kVrrpProblems,      kVrrpHeard,         kVrrpTransitions,
-    kVrrpPackets,     kVrrpDropped,       kVrrpRivals,        kVrrpMismatches,
-    kVrrpErrors,      kVrrpAnnouncements, kVrrpConflicts,
+    kBuildInfo,
+    kResidentMemory,
+    kPlanEpoch,
+    kPlanGeneration,
+    kPlanRoutes,
+    kPlanWaiting,
+    kPlansApplied,
+    kPlanErrors,
+    kResourceErrors,
+    kResourcesRefused,
+    kPlanApplySeconds,
+    kPlanFileSaves,
+    kPlanFileErrors,
+    kAttached,
+    kStreams,
+    kDials,
+    kStreamErrors,
+    kSessionState,
+    kAnnouncedPrefixes,
+    kAnnouncedPaths,
+    kOnWire,
+    kProblems,
+    kTransitions,
+    kMessages,
+    kWithdrawn,
+    kNotifications,
+    kUpdateErrors,
+    kRefreshes,
+    kRejectedConnections,
+    kLayer2Owned,
+    kLayer2Problems,
+    kLayer2Answers,
+    kLayer2Announcements,
+    kLayer2Conflicts,
+    kLayer2Errors,
+    kLayer2SendErrors,
+    kClaims,
+    kClaimsErrors,
+    kClaimsSendErrors,
+    kBfdSessions,
+    kBfdTransitions,
+    kBfdPackets,
+    kBfdErrors,
+    kBfdSendErrors,
+    kVrrpState,
+    kVrrpHeld,
+    kVrrpProblems,
+    kVrrpHeard,
+    kVrrpTransitions,
+    kVrrpPackets,
+    kVrrpDropped,
+    kVrrpRivals,
+    kVrrpMismatches,
+    kVrrpErrors,
+    kVrrpAnnouncements,
+    kVrrpConflicts,
 };
 
 // Series only grow by increments; the speaker's counters are totals.
@@ -378,8 +423,11 @@ void SpeakerMetrics::ExportBgp(const bgp::Counters& counters) {
   for (const auto& [meaning, count] : counters.notifications_received) {
     Advance(metrics_->CounterOf(kNotifications, {"received", meaning}), count);
   }
-  for (const auto& [error, count] : counters.tolerated_errors) {
-    Advance(metrics_->CounterOf(kToleratedErrors, {error}), count);
+  for (const auto& [what, count] : counters.update_errors) {
+    Advance(metrics_->CounterOf(kUpdateErrors, {what.first, what.second}), count);
+  }
+  for (const auto& [outcome, count] : counters.refreshes) {
+    Advance(metrics_->CounterOf(kRefreshes, {outcome}), count);
   }
   Advance(metrics_->CounterOf(kRejectedConnections), counters.rejected_connections);
 }
