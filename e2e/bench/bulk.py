@@ -10,7 +10,7 @@ import argparse
 import os
 import time
 
-from harness import Sniffer, bare_sender, rss_mib
+from harness import Sniffer, rss_mib, tool
 
 import packets
 from lab import yaml_subset
@@ -79,7 +79,7 @@ def main():
     parser.add_argument("--routes", type=int, default=10_000)
     parser.add_argument("--repeat", type=int, default=3)
     args = parser.parse_args()
-    sender = bare_sender()
+    sender = tool("bare_sender")
     lab = MultiRouter(f"bench-bulk-{os.getpid()}", router="bird")
     try:
         lab.up()

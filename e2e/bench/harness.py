@@ -1,4 +1,4 @@
-"""What both benchmarks share: the sniffer, percentiles, the bare sender."""
+"""What benchmarks share: the sniffer, percentiles, CPU and memory of a process, programs in C++."""
 
 import statistics
 import subprocess
@@ -42,11 +42,11 @@ class Sniffer:
         self._process.kill()
 
 
-def bare_sender():
-    """Builds it if need be; its path."""
+def tool(name):
+    """Builds a program of this folder if need be; its path."""
     build = REPOSITORY / "build"
-    subprocess.run(["cmake", "--build", build, "--target", "bare_sender"], check=True, stdout=subprocess.DEVNULL)
-    return build / "bench" / "bare_sender"
+    subprocess.run(["cmake", "--build", build, "--target", name], check=True, stdout=subprocess.DEVNULL)
+    return build / "bench" / name
 
 
 def percentiles(values):
@@ -65,3 +65,8 @@ def memory_mib(pid):
     """{VmRSS: resident, RssAnon: what of it is the process's own and no file's, VmHWM: most resident so far}"""
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return {name: int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "RssAnon", "VmHWM")}
+
+
+def cpu_seconds(pid):
+    """What all threads of a process have used so far."""
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()) / 1e9

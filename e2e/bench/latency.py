@@ -14,7 +14,7 @@ import subprocess
 import time
 from datetime import datetime
 
-from harness import Sniffer, bare_sender, percentiles
+from harness import Sniffer, percentiles, tool
 
 import packets
 from lab.fabric import NODE_AS
@@ -96,7 +96,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--changes", type=int, default=200)
     args = parser.parse_args()
-    sender = bare_sender()
+    sender = tool("bare_sender")
     lab = MultiRouter(f"bench-latency-{os.getpid()}", router="bird")
     kernel = None
     try:

@@ -20,6 +20,9 @@ namespace {
 
 constexpr uint32_t kAncillary = static_cast<uint32_t>(SKF_AD_OFF);
 constexpr uint32_t kWholeFrame = 0xffff;
+// Some 5,000 questions, which is half a second of a client that scans; by default there is room for
+// under 300, and whoever asks waits a second before it asks again.
+constexpr int kReceiveBuffer = 4 << 20;
 
 constexpr sock_filter Load(uint16_t size, uint32_t offset) {
   return {static_cast<uint16_t>(BPF_LD | size | BPF_ABS), 0, 0, offset};
@@ -76,6 +79,11 @@ absl::StatusOr<UniqueFd> OpenFiltered(const Interface& interface, uint16_t ether
   program.filter = const_cast<sock_filter*>(filter.data());
   if (setsockopt(fd->get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0) {
     return Error(interface, "attach a packet filter");
+  }
+  // Beyond the system's limit, if we may. Less is no reason to fail.
+  if (setsockopt(fd->get(), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof(kReceiveBuffer)) !=
+      0) {
+    setsockopt(fd->get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof(kReceiveBuffer));
   }
   sockaddr_ll local{};
   local.sll_family = AF_PACKET;

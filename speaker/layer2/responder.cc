@@ -116,15 +116,22 @@ void Responder::Tick(absl::Duration now) {
     ForgetRivals(addresses_.find(rivals_due_.begin()->second), now);
   }
   if (!FramesPass(interface_)) return;
-  if (tick_end_ <= now) {
-    tick_end_ = now + timing_.tick;
-    tick_frames_ = 0;
-  }
+  if (tick_end_ <= now) StartTick(now);
   while (!due_.empty() && due_.begin()->first <= now && tick_frames_ < timing_.frames_per_tick) {
     const size_t before = output_.frames.size();
     SendDue(addresses_.find(due_.begin()->second), now);
     tick_frames_ += static_cast<int>(output_.frames.size() - before);
   }
+}
+
+void Responder::StartTick(absl::Duration now) {
+  const bool waited = tick_frames_ >= timing_.frames_per_tick;
+  const double late = absl::FDivDuration(now - tick_end_, timing_.tick);
+  tick_frames_ =
+      waited
+          ? -static_cast<int>(std::min<double>(late, timing_.late_ticks) * timing_.frames_per_tick)
+          : 0;
+  tick_end_ = now + timing_.tick;
 }
 
 absl::Duration Responder::NextWakeup() const {
@@ -140,7 +147,7 @@ absl::Duration Responder::NextWakeup() const {
 void Responder::SendDue(Addresses::iterator it, absl::Duration now) {
   Address& address = it->second;
   if (address.owned) {
-    SendAnnouncement(it->first);
+    SendAnnouncement(it->first, address.sent == 0);
     if (address.sent > 0) SendQuestion(it->first);
     ++address.sent;
     Schedule(it, NextAnnouncement(address, now));
@@ -153,9 +160,10 @@ void Responder::SendDue(Addresses::iterator it, absl::Duration now) {
   }
 }
 
-void Responder::SendAnnouncement(const IpAddress& address) {
+void Responder::SendAnnouncement(const IpAddress& address, bool first) {
   if (address.is_v4()) {
     for (arp::Operation operation : {arp::Operation::kRequest, arp::Operation::kReply}) {
+      if (first && operation == arp::Operation::kReply) break;
       output_.frames.push_back(
           SerializePacket(arp::MakeGratuitous(operation, address, interface_.mac)));
       ++counters_->announcements;

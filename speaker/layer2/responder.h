@@ -12,8 +12,9 @@
 //
 // Life of an owned address: it is announced at once and some more times within seconds, because the
 // first frames may meet a switch that is still learning, then once in a while for caches that
-// missed all of that. From the second time on, an announcement comes with a question for the
-// address: another station that has it answers us, although it may never have reason to broadcast.
+// missed all of that. The first announcement is the one frame that nearly everybody heeds. From the
+// second time on, a gratuitous ARP reply follows for the others, and a question for the address:
+// another station that has it answers us, although it may never have reason to broadcast.
 // Announcements and probes of thousands of addresses leave at a bounded rate, first announcements
 // before the repetitions of others; answers are never held back.
 
@@ -41,8 +42,10 @@ struct Timing {
                                                 absl::Seconds(3)};
   // And then once in about this time (a quarter more or less); InfiniteDuration: never again.
   absl::Duration announce_every = absl::Seconds(60);
-  // So many announcements and probes, or a few more, leave within one tick: 20,000 frames/s.
+  // So many announcements and probes, or a few more, leave within one tick: 20,000 frames/s. A tick
+  // that comes late, as on a busy machine, makes up for up to `late_ticks`.
   int frames_per_tick = 100;
+  int late_ticks = 4;
   absl::Duration tick = absl::Milliseconds(5);
   // An address is free when so many probes found nobody. RFC 5227 waits ten times as long, for
   // hosts that come up together after a power failure; here a node waits to serve.
@@ -163,10 +166,11 @@ class Responder {
   void Restart(Addresses::iterator it, absl::Duration now);
   void Schedule(Addresses::iterator it, absl::Duration due);
   void SendDue(Addresses::iterator it, absl::Duration now);
-  void SendAnnouncement(const IpAddress& address);
+  void SendAnnouncement(const IpAddress& address, bool first);
   void SendProbe(const IpAddress& address);
   void SendQuestion(const IpAddress& address);
   absl::Duration NextAnnouncement(const Address& address, absl::Duration now);
+  void StartTick(absl::Duration now);
 
   void OnArp(const arp::Packet& packet, absl::Duration now);
   void OnNdp(const ndp::Packet& packet, absl::Duration now);
@@ -187,7 +191,7 @@ class Responder {
   Timers due_;
   Timers rivals_due_;  // when a conflict may be over, for each address with rivals
   absl::Duration tick_end_;
-  int tick_frames_ = 0;
+  int tick_frames_ = 0;  // sent in this tick; negative: that many may go beyond the rate
   ResponderOutput output_;
 };
 

@@ -158,9 +158,8 @@ TEST(ResponderTest, CountsWhatIsMalformed) {
 TEST(ResponderTest, AnnouncesInABurstAndThenNowAndThen) {
   Bench bench;
   bench.responder.Own(kV4, bench.now);
-  EXPECT_THAT(bench.Pass({}), ElementsAre("gratuitous request 192.168.0.100 is 0a to all",
-                                          "gratuitous reply 192.168.0.100 is 0a to all"));
-  // Later ones come with a question.
+  EXPECT_THAT(bench.Pass({}), ElementsAre("gratuitous request 192.168.0.100 is 0a to all"));
+  // Later ones come with a reply and a question.
   EXPECT_THAT(
       bench.Pass(absl::Milliseconds(100)),
       ElementsAre("gratuitous request 192.168.0.100 is 0a to all",
@@ -174,7 +173,7 @@ TEST(ResponderTest, AnnouncesInABurstAndThenNowAndThen) {
   bench.responder.Own(kV4, bench.now);
   EXPECT_THAT(bench.Pass({}), IsEmpty()) << "already owned";
   bench.responder.Announce(kV4, bench.now);
-  EXPECT_EQ(bench.Pass({}).size(), 2u);
+  EXPECT_EQ(bench.Pass({}).size(), 1u);
   bench.responder.Stop(kV4);
   EXPECT_THAT(bench.Pass(absl::Hours(1)), IsEmpty());
   EXPECT_THAT(bench.Receive(ArpRequest(kV4, kClient, kClientV4)), IsEmpty());
@@ -201,7 +200,7 @@ TEST(ResponderTest, RepeatsOnlyIfTold) {
   timing.announce_every = absl::InfiniteDuration();
   Bench bench(timing);
   bench.responder.Own(kV4, bench.now);
-  EXPECT_EQ(bench.Pass(absl::Hours(9)).size(), 2u);
+  EXPECT_EQ(bench.Pass(absl::Hours(9)).size(), 1u);
   EXPECT_EQ(bench.responder.NextWakeup(), absl::InfiniteDuration());
 }
 
@@ -216,7 +215,7 @@ TEST(ResponderTest, PacesThousandsOfAddresses) {
   const absl::Duration start = bench.now;
   std::set<std::string> announced;
   std::vector<std::string> all;
-  while (announced.size() < size_t{2} * kAddresses) {
+  while (announced.size() < size_t{kAddresses}) {
     bench.now = std::max(bench.now, bench.responder.NextWakeup());
     bench.responder.Tick(bench.now);
     bench.Collect();
@@ -227,7 +226,7 @@ TEST(ResponderTest, PacesThousandsOfAddresses) {
     // Questions are answered meanwhile.
     ASSERT_EQ(bench.Receive(ArpRequest(Ip("10.0.19.135"), kClient, kClientV4)).size(), 1u);
   }
-  EXPECT_LE(bench.now - start, absl::Milliseconds(500));
+  EXPECT_LE(bench.now - start, absl::Milliseconds(250));
   EXPECT_EQ(all.size(), announced.size()) << "one was announced twice before another once";
   bench.Pass(absl::Seconds(80));
   // 5,000 addresses at 3 frames a minute: 250 frames/s on average.
@@ -236,6 +235,29 @@ TEST(ResponderTest, PacesThousandsOfAddresses) {
     most = std::max(most, bench.Pass(absl::Seconds(1)).size());
   }
   EXPECT_LT(most, 1000u);
+}
+
+// Ticks that come late, as on a busy machine, do not lower the rate; a pause earns no burst.
+TEST(ResponderTest, MakesUpForLateTicks) {
+  constexpr int kAddresses = 5000;
+  Bench bench;
+  bench.now += absl::Seconds(100);
+  for (int i = 0; i < kAddresses; ++i) {
+    bench.responder.Own(IpAddress::FromV4(0x0a000000 + static_cast<uint32_t>(i)), bench.now);
+  }
+  struct Case {
+    absl::Duration after;
+    size_t frames;
+  };
+  for (const Case& c : {Case{absl::ZeroDuration(), 100}, Case{absl::Milliseconds(5), 100},
+                        Case{absl::Milliseconds(12), 240}, Case{absl::Milliseconds(4), 0},
+                        Case{absl::Milliseconds(1), 100}, Case{absl::Milliseconds(60), 500},
+                        Case{absl::Milliseconds(5), 100}}) {
+    bench.now += c.after;
+    bench.responder.Tick(bench.now);
+    bench.Collect();
+    EXPECT_EQ(std::exchange(bench.sent, {}).size(), c.frames) << c.after;
+  }
 }
 
 TEST(ResponderTest, JoinsEachGroupOnce) {
@@ -277,7 +299,7 @@ TEST(ResponderTest, IsSilentWhileNoFramesPass) {
     EXPECT_THAT(bench.Pass(absl::Minutes(5)), IsEmpty());
     EXPECT_EQ(bench.responder.NextWakeup(), absl::InfiniteDuration());
     bench.responder.SetInterface(Eth0(), bench.now);
-    EXPECT_EQ(bench.Pass({}).size(), 2u) << "announced anew";
+    EXPECT_EQ(bench.Pass({}).size(), 1u) << "announced anew";
   }
 }
 
@@ -290,8 +312,7 @@ TEST(ResponderTest, AnnouncesAnotherMac) {
   EXPECT_THAT(bench.Pass({}), IsEmpty()) << "nothing changed";
   interface.mac = Mac(0x0b);
   bench.responder.SetInterface(interface, bench.now);
-  EXPECT_THAT(bench.Pass({}), ElementsAre("gratuitous request 192.168.0.100 is 0b to all",
-                                          "gratuitous reply 192.168.0.100 is 0b to all"));
+  EXPECT_THAT(bench.Pass({}), ElementsAre("gratuitous request 192.168.0.100 is 0b to all"));
 }
 
 TEST(ResponderTest, ProbesBeforeItClaims) {
@@ -364,7 +385,7 @@ TEST(ResponderTest, OwnAndStopEndAProbe) {
   bench.responder.Probe(kV4, bench.now);
   bench.Pass(absl::Milliseconds(250));
   bench.responder.Own(kV4, bench.now);
-  EXPECT_EQ(bench.Pass({}).size(), 2u);
+  EXPECT_EQ(bench.Pass({}).size(), 1u);
   EXPECT_TRUE(bench.responder.Owns(kV4));
   bench.responder.Probe(kV4, bench.now);
   EXPECT_TRUE(bench.responder.Owns(kV4)) << "already owned";
@@ -424,7 +445,6 @@ TEST(ResponderTest, WhatTheKernelAnswersForIsAnnouncedAndWatchedAlone) {
   for (const IpAddress& address : {kV4, kV6}) bench.responder.Own(address, bench.now);
   EXPECT_THAT(bench.Pass(absl::ZeroDuration()),
               ElementsAre("gratuitous request 192.168.0.100 is 0a to all",
-                          "gratuitous reply 192.168.0.100 is 0a to all",
                           "advertisement 2001:db8::64 is 0a to all-nodes o"));
   EXPECT_THAT(bench.Receive(ArpRequest(kV4, kClient, kClientV4)), IsEmpty());
   EXPECT_THAT(bench.Receive(Solicitation(kV6, kClient, kClientV6, true)), IsEmpty());
