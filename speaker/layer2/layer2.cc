@@ -7,6 +7,11 @@
 namespace openelb::layer2 {
 namespace {
 
+// Joining or leaving a group is a packet on the wire, and takes the kernel the longer the more
+// there are: 0.1 ms with thousands. So many at once, and a pause.
+constexpr int kGroupsAtOnce = 20;
+constexpr absl::Duration kGroupsPause = absl::Milliseconds(5);
+
 const io::Interface* Find(const std::vector<io::Interface>& interfaces, const std::string& name) {
   auto it = std::find_if(interfaces.begin(), interfaces.end(),
                          [&](const io::Interface& each) { return each.name == name; });
@@ -47,7 +52,9 @@ absl::StatusOr<Layer2::Port*> Layer2::PortFor(const std::string& interface,
         absl::StrCat(address.ToString(), " on ", interface, ": no such interface"));
   }
   if (it == ports_.end()) {
-    it = ports_.emplace(interface, Port{0, Responder(timing_, random_, &counters_, answering_)})
+    it = ports_
+             .emplace(interface,
+                      Port{.responder = Responder(timing_, random_, &counters_, answering_)})
              .first;
   }
   absl::Status status = Follow(&it->second, found);
@@ -67,7 +74,8 @@ absl::Status Layer2::Follow(Port* port, const io::Interface* interface) {
         return status;
       }
       port->index = index;
-      for (const IpAddress& group : port->responder.Groups()) Join(*port, group);
+      port->groups.clear();
+      for (const IpAddress& group : port->responder.Groups()) port->groups[group] = true;
     }
   }
   port->responder.SetInterface(interface == nullptr ? io::Interface{} : *interface,
@@ -123,20 +131,17 @@ absl::Duration Layer2::NextWakeup() const {
   for (const auto& [name, port] : ports_) {
     const Responder& responder = port.responder;
     next = std::min(next, responder.has_output() ? absl::ZeroDuration() : responder.NextWakeup());
+    if (port.index != 0 && !port.groups.empty()) next = std::min(next, port.groups_at);
   }
   return next;
 }
 
 void Layer2::Flush(const std::string& name, Port* port) {
   const ResponderOutput output = port->responder.TakeOutput();
-  for (const GroupChange& change : output.groups) {
-    if (change.join) {
-      Join(*port, change.group);
-    } else if (port->index != 0) {
-      io_->LeaveGroup(port->index, change.group);
-    }
-  }
+  // Neighbours that know an address have to be told at once; those that ask for it ask again.
   for (const Bytes& frame : output.frames) Send(*port, frame);
+  for (const GroupChange& change : output.groups) ChangeGroup(port, change);
+  ChangeSomeGroups(port);
   for (const ProbeResult& result : output.probed) observer_->OnProbed(name, result);
   for (const Conflict& conflict : output.conflicts) observer_->OnConflict(name, conflict);
 }
@@ -148,8 +153,25 @@ void Layer2::Send(const Port& port, const Bytes& frame) {
   last_error_ = std::move(status);
 }
 
+void Layer2::ChangeGroup(Port* port, const GroupChange& change) {
+  const auto [it, is_new] = port->groups.try_emplace(change.group, change.join);
+  if (!is_new && it->second != change.join) port->groups.erase(it);
+}
+
+void Layer2::ChangeSomeGroups(Port* port) {
+  if (port->index == 0 || port->groups.empty() || clock_->Monotonic() < port->groups_at) return;
+  for (int i = 0; i < kGroupsAtOnce && !port->groups.empty(); ++i) {
+    const auto change = port->groups.extract(port->groups.begin());
+    if (change.mapped()) {
+      Join(*port, change.key());
+    } else {
+      io_->LeaveGroup(port->index, change.key());
+    }
+  }
+  if (!port->groups.empty()) port->groups_at = clock_->Monotonic() + kGroupsPause;
+}
+
 void Layer2::Join(const Port& port, const IpAddress& group) {
-  if (port.index == 0) return;
   absl::Status status = io_->JoinGroup(port.index, group);
   if (status.ok()) return;
   ++group_errors_;

@@ -69,11 +69,16 @@ class Layer2 final : public io::PacketHandler {
   struct Port {
     int index = 0;  // 0: the interface is not there
     Responder responder;
+    // Groups yet to be joined (true) or left, and when some of them may be.
+    std::map<IpAddress, bool> groups;
+    absl::Duration groups_at;
   };
 
   absl::StatusOr<Port*> PortFor(const std::string& interface, const IpAddress& address);
   // Makes the port follow the interface of its name; nullptr: there is none.
   absl::Status Follow(Port* port, const io::Interface* interface);
+  void ChangeGroup(Port* port, const GroupChange& change);
+  void ChangeSomeGroups(Port* port);
   void Join(const Port& port, const IpAddress& group);
   void Flush(const std::string& name, Port* port);
   void Send(const Port& port, const Bytes& frame);

@@ -92,7 +92,7 @@ struct GroupChange {
   bool operator==(const GroupChange&) const = default;
 };
 
-// What a responder wants of its shell, in this order.
+// What a responder wants of its shell.
 struct ResponderOutput {
   std::vector<GroupChange> groups;
   std::vector<Bytes> frames;
