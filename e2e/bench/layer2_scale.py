@@ -118,8 +118,10 @@ class Scale:
     def owner(self):
         """The node that owns all, once the other one stands by."""
         def one():
-            found = [node for node in NODES if self.owned(node) == self.count]
-            return self.watched() and len(found) == 1 and sum(map(self.owned, NODES)) == self.count and found[0]
+            owned = {node: self.owned(node) for node in NODES}
+            if not self.watched() or sorted(owned.values()) != [0, self.count]:
+                raise ValueError(f"{owned}, both watched: {self.watched()}")
+            return max(owned, key=owned.get)
         return wait_until(one, 60, interval=0.2, what="one owner, and a standby")
 
     def processes(self):
