@@ -10,6 +10,7 @@
 
 #include "api/base/ip.h"
 #include "api/kube/meta.h"
+#include "api/network/v1alpha2/advertise.h"
 
 namespace openelb::network {
 
@@ -37,6 +38,7 @@ struct BgpConf {
   std::vector<std::string> listen_addresses;    // empty: all
   std::optional<GracefulRestart> graceful_restart;
   std::string policy;  // name of a ConfigMap with an export policy
+  std::map<std::string, std::string> community_aliases;  // name -> community (community.h)
   std::vector<std::string> fields_ignored;
 
   bool operator==(const BgpConf&) const = default;
@@ -66,6 +68,10 @@ struct BgpPeer {
   std::string auth_password;
   std::string description;
   bool admin_down = false;
+  // Whether these two are asked for. Neither changes anything: what we announce has our own AS
+  // alone.
+  bool removes_private_as = false;
+  bool replaces_peer_as = false;
   // spec.ebgpMultihop
   bool multihop = false;
   uint32_t multihop_ttl = 0;  // 0: 255
@@ -81,6 +87,8 @@ struct BgpPeer {
   // Absent list: one entry of the neighbour's family with ADD-PATH negotiated and unbounded.
   std::vector<AfiSafi> afi_safis;
   std::optional<kube::LabelSelector> node_selector;  // nullopt and empty: every speaker
+  Advertise advertise;                               // of every route to this peer
+  bool link_bandwidth = false;                       // spec.advertise: say each next hop's weight
   std::vector<std::string> fields_ignored;
 
   bool operator==(const BgpPeer&) const = default;

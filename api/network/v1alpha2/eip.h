@@ -9,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "api/kube/meta.h"
+#include "api/network/v1alpha2/advertise.h"
 
 namespace openelb::network {
 
@@ -51,6 +52,7 @@ struct Eip {
   int64_t priority = 0;  // smaller is preferred
   std::vector<std::string> namespaces;
   kube::Labels namespace_selector;
+  Advertise advertise;                      // of the routes of its addresses
   std::vector<std::string> fields_ignored;  // fields that were given and cannot be honoured, sorted
 
   bool operator==(const Eip&) const = default;

@@ -34,6 +34,10 @@ inline constexpr Key kLayer2Address{"layer2.openelb.kubesphere.io/v1alpha1",
                                     "layer2.porter.kubesphere.io/v1alpha1"};
 // Ours; no PorterLB spelling existed, the alias follows the rule.
 inline constexpr Key kPrefixes{"openelb.kubesphere.io/prefixes", "porter.kubesphere.io/prefixes"};
+// Ours: how a Service's routes are announced.
+inline constexpr const char* kAdvertise = "network.kubesphere.io/advertise";
+// Ours: the share of traffic of a Node, for routers that are told weights.
+inline constexpr const char* kWeight = "network.kubesphere.io/weight";
 
 inline constexpr const char* kServiceFinalizer = "finalizer.lb.kubesphere.io/v1alpha1";
 inline constexpr const char* kEipFinalizer = "finalizer.ipam.kubesphere.io/v1alpha1";

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "api/base/ip.h"
+#include "api/network/v1alpha2/community.h"
 
 namespace openelb::network {
 namespace {
@@ -66,10 +67,34 @@ void ValidateInterface(const Eip& eip, std::vector<FieldError>* errors) {
   }
 }
 
+constexpr absl::string_view kCommunityForms =
+    "is not a community (65000:100, large:65000:1:2, rt:65000:100, 0x0002fde800000064) or the name "
+    "of one";
+
 }  // namespace
 
-std::vector<FieldError> Validate(const Eip& eip) {
+std::vector<FieldError> Validate(const Advertise& advertise, absl::string_view prefix) {
   std::vector<FieldError> errors;
+  if (advertise.communities.size() > kMaxCommunities) {
+    errors.push_back(
+        {absl::StrCat(prefix, "communities"),
+         absl::StrCat(advertise.communities.size(), " items; at most ", kMaxCommunities)});
+  }
+  for (size_t i = 0; i < advertise.communities.size(); ++i) {
+    const std::string& text = advertise.communities[i];
+    if (ParseCommunity(text).has_value() || IsAliasName(text)) continue;
+    errors.push_back({absl::StrCat(prefix, "communities[", i, "]"),
+                      absl::StrCat(Quote(text), " ", kCommunityForms)});
+  }
+  if (advertise.prepend.value_or(0) > kMaxPrepend) {
+    errors.push_back({absl::StrCat(prefix, "prepend"),
+                      absl::StrCat(*advertise.prepend, " is not within 0..", kMaxPrepend)});
+  }
+  return errors;
+}
+
+std::vector<FieldError> Validate(const Eip& eip) {
+  std::vector<FieldError> errors = Validate(eip.advertise, "spec.advertise.");
   ValidateAddress(eip.address, &errors);
   ValidateInterface(eip, &errors);
   return errors;
@@ -91,11 +116,22 @@ std::vector<FieldError> Validate(const BgpConf& conf) {
                         absl::StrCat(Quote(conf.listen_addresses[i]), " is not an IP address")});
     }
   }
+  for (const auto& [name, text] : conf.community_aliases) {
+    if (!IsAliasName(name)) {
+      errors.push_back({"spec.communityAliases",
+                        absl::StrCat(Quote(name),
+                                     " is not a name of up to 63 lower-case letters, digits, '-', "
+                                     "'_' and '.', or is that of a community already")});
+    } else if (!ParseCommunity(text).has_value()) {
+      errors.push_back({absl::StrCat("spec.communityAliases[", name, "]"),
+                        absl::StrCat(Quote(text), " is not a community")});
+    }
+  }
   return errors;
 }
 
 std::vector<FieldError> Validate(const BgpPeer& peer) {
-  std::vector<FieldError> errors;
+  std::vector<FieldError> errors = Validate(peer.advertise, "spec.advertise.");
   if (peer.neighbor_address.empty()) {
     errors.push_back({"spec.conf.neighborAddress", "missing; the IP address of the router"});
   } else if (const auto ip = IpAddress::Parse(peer.neighbor_address);

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
+#include "api/network/v1alpha2/advertise.h"
 #include "api/network/v1alpha2/bgp.h"
 #include "api/network/v1alpha2/eip.h"
 
@@ -17,6 +19,8 @@ struct FieldError {
   bool operator==(const FieldError&) const = default;
 };
 
+// The names of its fields follow `prefix`, such as "spec.advertise.".
+std::vector<FieldError> Validate(const Advertise& advertise, absl::string_view prefix);
 std::vector<FieldError> Validate(const Eip& eip);
 std::vector<FieldError> Validate(const BgpConf& conf);
 std::vector<FieldError> Validate(const BgpPeer& peer);
