@@ -110,6 +110,8 @@ NOT_AN_ADDRESS = ("is not an address (192.168.0.100), a block (192.168.0.0/24) o
 UNUSABLE = ("holds unspecified, loopback, multicast, broadcast or IPv6 link-local addresses,"
             " which no Service can have")
 NO_INTERFACE_NAME = "is not the name of an interface (up to 15 characters) or can_reach:IP"
+NO_COMMUNITY = ("is not a community (65000:100, large:65000:1:2, rt:65000:100, 0x0002fde800000064) or the name"
+                " of one")
 PROTOCOLS = 'supported values: "bgp", "layer2", "vip"'
 ASN = "in body should be {} than or equal to {}"
 
@@ -182,6 +184,26 @@ BAD = [
       for value in ("3s", -1, "65536")),
     ("BgpPeer", peer(afiSafis=[{"config": {"family": {"afi": "AFI_IP", "safi": "SAFI_UNICAST"}}}] * 2),
      "spec.afiSafis: Invalid value: an address family stands twice; each may stand once"),
+    *(("Eip", {"address": "10.0.0.1", "advertise": {"communities": ["no-export", text]}},
+       f'spec.advertise.communities[1]: Invalid value: "{text}": "{text}" {NO_COMMUNITY}')
+      for text in ("", "65536:1", "1:65536", "1", "1:2:3:4", "large:1:2", "large:1:2:4294967296", "rt:65000",
+                   "0x1", "No-Export", "a b", "-1:1")),
+    ("BgpPeer", peer(advertise={"communities": ["1:65536"]}),
+     f'spec.advertise.communities[0]: Invalid value: "1:65536": "1:65536" {NO_COMMUNITY}'),
+    ("Eip", {"address": "10.0.0.1", "advertise": {"communities": ["1:1"] * 65}},
+     "spec.advertise.communities: Too many: 65: must have at most 64 items"),
+    number("Eip", "spec.advertise.med", {"address": "10.0.0.1", "advertise": {"med": -1}}, -1, "greater", 0),
+    number("Eip", "spec.advertise.localPref", {"address": "10.0.0.1", "advertise": {"localPref": 4294967296}},
+           4294967296, "less", 4294967295),
+    number("BgpPeer", "spec.advertise.prepend", peer(advertise={"prepend": 65}), 65, "less", 64),
+    ("BgpConf", {"communityAliases": {"mine": "1:65536"}},
+     'spec.communityAliases[mine]: Invalid value: "1:65536": "1:65536" is not a community'),
+    ("BgpConf", {"communityAliases": {"mine": "yours"}},
+     'spec.communityAliases[mine]: Invalid value: "yours": "yours" is not a community'),
+    *(("BgpConf", {"communityAliases": {name: "1:1"}},
+       "spec.communityAliases: Invalid value: a name is not one of up to 63 lower-case letters, digits, '-', '_' and"
+       " '.', or is that of a community already")
+      for name in ("1:1", "Mine", "no-export")),
     ("BgpPeer", peer(nodeSelector={"matchExpressions": [{"key": "rack", "operator": "In"}]}),
      "spec.nodeSelector.matchExpressions[0].values: Invalid value: In needs at least one value"),
     ("BgpPeer", peer(nodeSelector={"matchExpressions": [{"key": "rack", "operator": "Exists", "values": ["a"]}]}),

@@ -1,4 +1,5 @@
 #include "api/base/ip.h"
+#include "api/codec/advertise.h"
 #include "api/codec/ignored.h"
 #include "api/codec/kinds.h"
 
@@ -80,13 +81,14 @@ void DecodePeerConf(const Field& conf, network::BgpPeer* peer, IgnoredFields* ig
   peer->admin_down = conf["adminDown"].Bool();
   ignored->Add(conf["peerGroup"], "");
   ignored->Add(conf["peerType"], 0);
-  ignored->Add(conf["removePrivateAs"], "NONE");
   ignored->Add(conf["routeFlapDamping"], false);
   ignored->Add(conf["sendCommunity"], 0);
   ignored->Add(conf["neighborInterface"], "");
   ignored->Add(conf["vrf"], "");
-  ignored->Add(conf["allowOwnAs"], 0);
-  ignored->Add(conf["replacePeerAs"], false);
+  const std::string remove = conf["removePrivateAs"].String();
+  peer->removes_private_as = !remove.empty() && remove != "NONE";
+  peer->replaces_peer_as = conf["replacePeerAs"].Bool();
+  conf["allowOwnAs"].Int<uint32_t>(0, kMaxAs);  // we accept no routes, so there are none to allow
 }
 
 void DecodeTimers(const Field& timers, network::BgpPeer* peer, IgnoredFields* ignored) {
@@ -121,6 +123,7 @@ Object DecodeBgpConf(kube::ObjectMeta meta, const Field& root) {
   conf.listen_addresses = spec["listenAddresses"].Strings();
   conf.graceful_restart = DecodeGracefulRestart(spec["gracefulRestart"], &ignored);
   conf.policy = spec["policy"].String();
+  conf.community_aliases = spec["communityAliases"].StringMap();
   ignored.Add(spec["families"], Value::List());
   ignored.Add(spec["useMultiplePaths"], false);
   conf.fields_ignored = ignored.Take();
@@ -157,6 +160,8 @@ Object DecodeBgpPeer(kube::ObjectMeta meta, const Field& root) {
   if (const Field selector = spec["nodeSelector"]; selector.given()) {
     peer.node_selector = DecodeLabelSelector(selector);
   }
+  peer.advertise = DecodeAdvertise(spec["advertise"]);
+  peer.link_bandwidth = spec["advertise"]["linkBandwidth"].Bool();
   ignored.Add(spec["usingPortForward"], false);
   peer.fields_ignored = ignored.Take();
   return peer;

@@ -1,3 +1,4 @@
+#include "api/codec/advertise.h"
 #include "api/codec/ignored.h"
 #include "api/codec/kinds.h"
 
@@ -17,6 +18,7 @@ Object DecodeEip(kube::ObjectMeta meta, const Field& root) {
   eip.priority = spec["priority"].Int<int64_t>(INT64_MIN, INT64_MAX);
   eip.namespaces = spec["namespaces"].Strings();
   eip.namespace_selector = spec["namespaceSelector"].StringMap();
+  eip.advertise = DecodeAdvertise(spec["advertise"]);
   IgnoredFields ignored;
   ignored.Add(spec["usingKnownIPs"], false);
   eip.fields_ignored = ignored.Take();

@@ -10,8 +10,10 @@
 #include <sstream>
 
 #include "absl/strings/match.h"
+#include "api/codec/advertise.h"
 #include "api/codec/parse.h"
 #include "api/codec/write.h"
+#include "api/network/v1alpha2/names.h"
 
 namespace openelb::codec {
 namespace {
@@ -160,13 +162,14 @@ TEST(Decode, NamesWhatItCannotHonour) {
   EXPECT_THAT(
       peer.fields_ignored,
       ElementsAre("spec.afiSafis[0].config.family", "spec.afiSafis[1].addPaths.config.receive",
-                  "spec.afiSafis[1].mpGracefulRestart.config.enabled", "spec.conf.allowOwnAs",
+                  "spec.afiSafis[1].mpGracefulRestart.config.enabled",
                   "spec.conf.neighborInterface", "spec.conf.peerGroup", "spec.conf.peerType",
-                  "spec.conf.removePrivateAs", "spec.conf.replacePeerAs",
                   "spec.conf.routeFlapDamping", "spec.conf.sendCommunity", "spec.conf.vrf",
                   "spec.gracefulRestart", "spec.timers.config.minimumAdvertisementInterval",
                   "spec.transport.mtuDiscovery", "spec.transport.remoteAddress",
                   "spec.transport.tcpMss", "spec.usingPortForward"));
+  EXPECT_TRUE(peer.removes_private_as);
+  EXPECT_TRUE(peer.replaces_peer_as);
   EXPECT_FALSE(peer.afi_safis[0].unicast);
   EXPECT_EQ(peer.afi_safis[0].text, "AFI_L2VPN/SAFI_EVPN");
   EXPECT_FALSE(peer.afi_safis[1].enabled);
@@ -179,6 +182,27 @@ TEST(Decode, NamesWhatItCannotHonour) {
   EXPECT_EQ(conf.listen_port, -1);
   EXPECT_THAT(conf.listen_addresses, ElementsAre("0.0.0.0", "::"));
   EXPECT_EQ(conf.policy, "export-policy");
+}
+
+TEST(Decode, Advertise) {
+  const auto objects = Load("ok-bgp-advertise.yaml");
+  ASSERT_EQ(objects.size(), 4u);
+  const auto& conf = std::get<network::BgpConf>(objects[0]);
+  EXPECT_THAT(conf.community_aliases,
+              ElementsAre(Pair("customer", "65000:100"), Pair("quiet", "no-advertise")));
+  const auto& peer = std::get<network::BgpPeer>(objects[1]);
+  EXPECT_EQ(peer.advertise, (network::Advertise{.communities = {"customer"}, .local_pref = 0}));
+  EXPECT_TRUE(peer.link_bandwidth);
+  const network::Advertise all{.communities = {"65000:1", "no-export", "large:65000:1:2",
+                                               "rt:65000:3", "0x0002fde800000064"},
+                               .med = 4294967295,
+                               .local_pref = 200,
+                               .prepend = 64};
+  EXPECT_EQ(std::get<network::Eip>(objects[2]).advertise, all);
+  const auto& service = std::get<kube::Service>(objects[3]);
+  const ParsedAdvertise parsed = ParseAdvertise(service.meta.annotations.at(network::kAdvertise));
+  EXPECT_THAT(parsed.errors, IsEmpty());
+  EXPECT_EQ(parsed.advertise, all);
 }
 
 TEST(Decode, HarmlessValuesOfDeadFieldsAreNotNamed) {
