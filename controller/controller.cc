@@ -370,7 +370,7 @@ void Controller::Allocate() {
     const auto of = [&, &addresses = addresses](network::Protocol wanted) {
       return protocol == wanted ? addresses : std::vector<IpAddress>{};
     };
-    planner_.SetAddresses(service, of(network::Protocol::kBgp));
+    planner_.SetAddresses(service, of(network::Protocol::kBgp), pool);
     planner_.SetLayer2(service, pool, of(network::Protocol::kLayer2));
     planner_.SetVip(service, pool, of(network::Protocol::kVip));
   }

@@ -77,7 +77,7 @@ int Plan(const PlanFlags& flags, const plan::VrrpOptions& vrrp) {
     for (const IpAddress& address : state->allocation->addresses)
       row.addresses.push_back(address.ToString());
     if (state->allocation->protocol == network::Protocol::kBgp) {
-      planner.SetAddresses(service, state->allocation->addresses);
+      planner.SetAddresses(service, state->allocation->addresses, row.pool);
     } else if (state->allocation->protocol == network::Protocol::kLayer2) {
       planner.SetLayer2(service, row.pool, state->allocation->addresses);
     } else {

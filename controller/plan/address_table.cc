@@ -70,6 +70,9 @@ AddressView AddressTable::Decide(const IpAddress& address, const Model& model,
     const auto service = model.services.find(key);
     if (service == model.services.end()) continue;
     view.services.push_back(key);
+    // Of Services that share the address, the first by name has its way with single values.
+    if (const auto asked = model.advertised.find(key); asked != model.advertised.end())
+      view.attributes = Merge(asked->second, view.attributes);
     const FamilyEndpoints& endpoints = service->second.endpoints[family];
     if (service->second.policy == kube::TrafficPolicy::kCluster) {
       everywhere |= endpoints.ready || endpoints.serving;
@@ -79,12 +82,18 @@ AddressView AddressTable::Decide(const IpAddress& address, const Model& model,
     std::set<std::string> nodes = Select(endpoints, EndpointState::kReady, model, usable);
     if (nodes.empty())
       nodes = Select(endpoints, EndpointState::kServingWhileTerminating, model, usable);
+    if (model.weighted) {
+      for (const auto& [name, count] : endpoints.ready_on) {
+        if (nodes.contains(name)) view.weights[name] += count;
+      }
+    }
     view.nodes.merge(nodes);
     for (const auto& [name, state] : endpoints.nodes) depends->insert(name);
   }
   if (everywhere && next_hops_[family] > 0) {
     view.kind = Kind::kCluster;
     view.nodes.clear();
+    view.weights.clear();
     depends->clear();
     return view;
   }

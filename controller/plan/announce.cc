@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/plan/path_attributes_codec.h"
 #include "api/plan/v1/plan.pb.h"
 
 namespace openelb::plan {
@@ -33,16 +34,18 @@ Decoded Decode(const PlanView& plan, absl::string_view node) {
   return out;
 }
 
-// The members in the order in which the speaker prefers them: from its place on, then around.
-std::vector<IpAddress> NextHops(const Decoded& plan, const std::string& group) {
-  std::vector<IpAddress> hops;
+// The members, with their weights, in the order in which the speaker prefers them: from its place
+// on, then around.
+std::vector<std::pair<IpAddress, uint32_t>> NextHops(const Decoded& plan,
+                                                     const std::string& group) {
+  std::vector<std::pair<IpAddress, uint32_t>> hops;
   const auto it = plan.groups.find(group);
   if (it == plan.groups.end()) return hops;
   const auto place = plan.places.find(group);
   size_t first = 0;
   for (const v1::Member& member : it->second.members()) {
     if (place != plan.places.end() && member.node() == place->second) first = hops.size();
-    hops.push_back(*IpAddress::Parse(member.address()));
+    hops.emplace_back(*IpAddress::Parse(member.address()), std::max(member.weight(), 1u));
   }
   std::rotate(hops.begin(), hops.begin() + static_cast<std::ptrdiff_t>(first), hops.end());
   return hops;
@@ -65,6 +68,10 @@ std::map<IpAddress, AnnouncedPeer> Announcements(const PlanView& plan, absl::str
     announced.scope = peer.scope();
     announced.down = peer.admin_down() ? "spec.conf.adminDown is true" : peer.held_down();
     if (!announced.down.empty()) continue;
+    const PathAttributes of_peer = ReadAttributes(peer.attributes()).value();
+    std::vector<ExportRule> rules;
+    for (const v1::ExportRule& rule : peer.export_rules())
+      rules.push_back(ReadExportRule(rule).value());
     for (const auto& [prefix, route] : decoded.routes) {
       const auto family = std::find_if(
           peer.families().begin(), peer.families().end(), [&](const v1::AddressFamily& f) {
@@ -74,11 +81,20 @@ std::map<IpAddress, AnnouncedPeer> Announcements(const PlanView& plan, absl::str
           std::find_if(route.targets().begin(), route.targets().end(),
                        [&](const v1::Target& t) { return t.scope() == peer.scope(); });
       if (family == peer.families().end() || target == route.targets().end()) continue;
-      std::vector<IpAddress> hops = NextHops(decoded, target->group());
+      auto hops = NextHops(decoded, target->group());
       if (hops.empty()) continue;
+      auto attributes =
+          Export(rules, prefix, Merge(of_peer, ReadAttributes(route.attributes()).value()));
+      if (!attributes.has_value()) continue;
       hops.resize(PathsFor(*family, add_path, hops.size()));
-      announced.routes.push_back(
-          {prefix, std::move(hops), {route.services().begin(), route.services().end()}});
+      AnnouncedRoute& out_route = announced.routes.emplace_back();
+      out_route.prefix = prefix;
+      out_route.attributes = *std::move(attributes);
+      out_route.services.assign(route.services().begin(), route.services().end());
+      for (const auto& [address, weight] : hops) {
+        out_route.next_hops.push_back(address);
+        if (peer.link_bandwidth()) out_route.weights.push_back(weight);
+      }
     }
   }
   return out;

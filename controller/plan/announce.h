@@ -8,6 +8,7 @@
 
 #include "absl/strings/string_view.h"
 #include "api/base/ip.h"
+#include "api/plan/path_attributes.h"
 #include "controller/plan/resource_set.h"
 
 namespace openelb::plan {
@@ -15,6 +16,8 @@ namespace openelb::plan {
 struct AnnouncedRoute {
   IpPrefix prefix;
   std::vector<IpAddress> next_hops;  // in the order they are announced
+  std::vector<uint32_t> weights;     // of these; empty: they are not told
+  PathAttributes attributes;         // of all its paths
   std::vector<std::string> services;
   bool operator==(const AnnouncedRoute&) const = default;
 };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "api/plan/path_attributes_codec.h"
 
 namespace openelb::plan {
 namespace {
@@ -32,6 +33,7 @@ v1::ResourceBody RouteTo(const IpAddress& address, const AddressView& view) {
   v1::Route* route = body.mutable_route();
   route->set_prefix(IpPrefix::Host(address).ToString());
   for (const std::string& service : view.services) route->add_services(service);
+  if (!view.attributes.empty()) WriteAttributes(view.attributes, route->mutable_attributes());
   return body;
 }
 
@@ -41,11 +43,21 @@ void AddTarget(const std::string& scope, std::string group, v1::ResourceBody* ro
   target->set_group(std::move(group));
 }
 
+uint32_t EndpointsOn(const std::string& node, const AddressView& view) {
+  const auto it = view.weights.find(node);
+  return it == view.weights.end() ? 1 : it->second;
+}
+
+// The share of a next hop that serves the address with so many endpoints.
+uint32_t WeightOf(const NodeView& node, uint32_t endpoints, const Model& model) {
+  return model.weighted ? node.weight * endpoints : 1;
+}
+
 // Whether the change can change a group.
 bool MattersToGroups(const std::optional<NodeView>& before, const NodeView* now) {
   return !before.has_value() || now == nullptr || before->health != now->health ||
          before->next_hops != now->next_hops || before->rack != now->rack ||
-         before->rack_label != now->rack_label;
+         before->rack_label != now->rack_label || before->weight != now->weight;
 }
 
 }  // namespace
@@ -83,6 +95,7 @@ struct GroupTable::Step {
         v1::Member* member = body.mutable_group()->add_members();
         member->set_node(view.node);
         member->set_address(view.address.ToString());
+        if (view.weight != 1) member->set_weight(view.weight);
       }
       sets->Put(audience_name, key, body);
       audience.groups[id] = *std::move(members);
@@ -166,7 +179,7 @@ void GroupTable::BuildSharedGroups(const std::string& name, Step* step) {
               (kind == Kind::kCluster || node.health != Health::kUnknown))
             continue;
           if (IsInScope(scope, node, family))
-            members.push_back({node_name, *node.next_hops[family]});
+            members.push_back({node_name, *node.next_hops[family], WeightOf(node, 1, model)});
         }
         step->Set(name, id, std::move(members));
       }
@@ -186,7 +199,8 @@ void GroupTable::BuildOwnGroups(const std::string& name, const IpAddress& addres
     for (const std::string& node_name : view.nodes) {
       const NodeView& node = model.nodes.at(node_name);
       if (node.rack == audience.rack && IsInScope(scope, node, address.family()))
-        members.push_back({node_name, *node.next_hops[address.family()]});
+        members.push_back({node_name, *node.next_hops[address.family()],
+                           WeightOf(node, EndpointsOn(node_name, view), model)});
     }
     const std::string id = OwnGroup(address, scope.name);
     if (members.empty()) {
@@ -209,8 +223,8 @@ void GroupTable::BuildOwnGroups(const std::string& name, const IpAddress& addres
 }
 
 GroupChanges GroupTable::Derive(const NodeChanges& nodes, const AddressChanges& addresses,
-                                const AudienceChanges& audiences, Model* model, SetStore* sets,
-                                Visits* visits) {
+                                const AudienceChanges& audiences, bool all, Model* model,
+                                SetStore* sets, Visits* visits) {
   Step step{model, sets, visits, {}};
   for (const auto& [name, audience] : audiences.gone) {
     sets->Drop(name);
@@ -233,7 +247,7 @@ GroupChanges GroupTable::Derive(const NodeChanges& nodes, const AddressChanges& 
   }
   visits->racks += racks.size();
   for (const auto& [rack, names] : model->audiences_of) {
-    if (uses_turned || racks.contains(rack)) rebuild.insert(names.begin(), names.end());
+    if (all || uses_turned || racks.contains(rack)) rebuild.insert(names.begin(), names.end());
   }
   for (const std::string& name : rebuild) BuildSharedGroups(name, &step);
 

@@ -29,8 +29,9 @@ bool IsInScope(const Scope& scope, const NodeView& node, Family family);
 
 class GroupTable {
  public:
+  // `all`: every group may have changed.
   GroupChanges Derive(const NodeChanges& nodes, const AddressChanges& addresses,
-                      const AudienceChanges& audiences, Model* model, SetStore* sets,
+                      const AudienceChanges& audiences, bool all, Model* model, SetStore* sets,
                       Visits* visits);
 
  private:

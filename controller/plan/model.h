@@ -16,6 +16,7 @@
 #include "api/base/ip.h"
 #include "api/kube/node.h"
 #include "api/kube/service.h"
+#include "api/plan/path_attributes.h"
 #include "controller/plan/vrrp_priority.h"
 
 namespace openelb::plan {
@@ -71,6 +72,8 @@ struct NodeView {
   std::set<IpAddress> taken_over;    // Layer 2 addresses that it answers for as a standby
   absl::Time taken_over_at;          // when it said so
   std::set<std::pair<std::string, RouterId>> heard;  // others' virtual routers, by interface
+  uint32_t weight = 1;                               // the operator's
+  std::string bad_weight;                            // what is written instead of one
 
   bool InRack() const {
     return placement != Placement::kNowhere && placement != Placement::kSeveral;
@@ -86,8 +89,9 @@ enum class EndpointState { kNotReady, kServingWhileTerminating, kReady };
 
 struct FamilyEndpoints {
   std::map<std::string, EndpointState> nodes;
-  bool ready = false;    // any, also one that is bound to no node
-  bool serving = false;  // any that serves while terminating
+  std::map<std::string, uint32_t> ready_on;  // how many ready ones, by node
+  bool ready = false;                        // any, also one that is bound to no node
+  bool serving = false;                      // any that serves while terminating
   bool operator==(const FamilyEndpoints&) const = default;
 };
 
@@ -112,8 +116,11 @@ struct AddressView {
   };
   Kind kind = Kind::kNone;
   std::set<std::string> nodes;
+  // Ready endpoints by node, with kOwn and while weights are told; absent: as good as one.
+  std::map<std::string, uint32_t> weights;
   bool last_resort = false;           // also possible with kOwn
   std::vector<std::string> services;  // "namespace/name", sorted; those that exist
+  PathAttributes attributes;          // of its route, by the wish of these Services and their Eips
   bool operator==(const AddressView&) const = default;
 };
 
@@ -166,6 +173,7 @@ struct Scope {
 struct MemberView {
   std::string node;
   IpAddress address;
+  uint32_t weight = 1;
   bool operator==(const MemberView&) const = default;
 };
 
@@ -184,7 +192,8 @@ struct PeerView {
   std::string name;   // of the BgpPeer
   std::string scope;  // Scope::name
   bool subnet_unknown = false;
-  std::string down;  // why the session stays down; empty: it may come up
+  bool internal = false;  // iBGP
+  std::string down;       // why the session stays down; empty: it may come up
   PerFamily<bool> families;
 };
 
@@ -194,13 +203,16 @@ struct SpeakerView {
 };
 
 struct Model {
+  bool weighted = false;  // some router is told weights; else all are 1
   std::map<std::string, NodeView> nodes;
   std::map<std::string, std::set<std::string>> racks;  // nodes by rack
   std::map<std::string, SpeakerView> speakers;         // by node
   std::map<std::string, Audience> audiences;
   std::map<std::string, std::set<std::string>> audiences_of;  // by rack
   std::map<std::string, ServiceView> services;                // those that exist
-  std::map<IpAddress, std::set<std::string>> services_of;     // who holds an address
+  // By Service, what it and its Eip ask of its routes; those that ask for nothing are left out.
+  std::map<std::string, PathAttributes> advertised;
+  std::map<IpAddress, std::set<std::string>> services_of;  // who holds an address
   std::map<IpAddress, AddressView> addresses;
   std::map<IpAddress, Layer2View> layer2;
   std::map<IpAddress, VipView> vips;

@@ -9,6 +9,8 @@
 namespace openelb::plan {
 namespace {
 
+constexpr size_t kShownText = 40;
+
 Health HealthOf(const kube::Node& node) {
   if (node.meta.labels.contains(network::kExcludeNodeLabel)) return Health::kExcludedByLabel;
   if (node.ready == kube::ConditionStatus::kFalse) return Health::kNotReady;
@@ -205,6 +207,14 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
   }
   std::sort(view.prefixes.begin(), view.prefixes.end());
   view.layer2_address = network::Find(node.meta.annotations, network::kLayer2Address).value_or("");
+  if (const auto text = node.meta.annotations.find(network::kWeight);
+      text != node.meta.annotations.end()) {
+    if (!absl::SimpleAtoi(text->second, &view.weight) || view.weight < 1 ||
+        view.weight > kMaxNodeWeight) {
+      view.weight = 1;
+      view.bad_weight = text->second.substr(0, kShownText);
+    }
+  }
   view.rack_label = network::Find(node.meta.labels, network::kRack).value_or("");
   const bool wanted = daemon_set == nullptr || daemon_set->Selects(node);
   if (options_.speakers_from == Options::Speakers::kDaemonSet) {

@@ -19,6 +19,8 @@ namespace openelb::plan {
 // Names of the nodes whose view changed, each with the view before (nullopt: new).
 using NodeChanges = std::map<std::string, std::optional<NodeView>>;
 
+inline constexpr uint32_t kMaxNodeWeight = 1000;
+
 class NodeTable {
  public:
   explicit NodeTable(Options options) : options_(std::move(options)) {}

@@ -6,7 +6,9 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "api/network/v1alpha2/names.h"
 #include "controller/plan/address_table.h"
+#include "controller/plan/advertise_table.h"
 #include "controller/plan/group_table.h"
 #include "controller/plan/layer2_table.h"
 #include "controller/plan/model.h"
@@ -64,6 +66,7 @@ class Planner::Impl {
   Model model;
   NodeTable nodes;
   ServiceTable services;
+  AdvertiseTable advertise;
   AddressTable addresses;
   SpeakerTable speakers;
   GroupTable groups;
@@ -95,30 +98,46 @@ const kube::EndpointSlice* Planner::FindSlice(const std::string& key) const {
   return impl_->services.FindSlice(key);
 }
 
-void Planner::Upsert(const kube::Service& service) { impl_->services.Upsert(service); }
+void Planner::Upsert(const kube::Service& service) {
+  impl_->services.Upsert(service);
+  impl_->advertise.Upsert(service);
+}
 void Planner::Upsert(const kube::DaemonSet& daemon_set) { impl_->nodes.Upsert(daemon_set); }
 void Planner::Upsert(const network::Eip& eip) {
   impl_->layer2.local()->Upsert(eip);
   impl_->vips.local()->Upsert(eip);
+  impl_->advertise.Upsert(eip);
 }
-void Planner::Upsert(const network::BgpConf& conf) { impl_->speakers.Upsert(conf); }
+void Planner::Upsert(const network::BgpConf& conf) {
+  impl_->speakers.Upsert(conf);
+  impl_->advertise.Upsert(conf);
+}
 void Planner::Upsert(const network::BgpPeer& peer) { impl_->speakers.Upsert(peer); }
 
 void Planner::Remove(const ObjectKey& key) {
   const std::string name = absl::StrCat(key.namespace_, "/", key.name);
   if (key.kind == kube::Node::kKind) impl_->nodes.RemoveNode(key.name);
   if (key.kind == kube::DaemonSet::kKind) impl_->nodes.RemoveDaemonSet(key.namespace_, key.name);
-  if (key.kind == kube::Service::kKind) impl_->services.RemoveService(name);
+  if (key.kind == kube::Service::kKind) {
+    impl_->services.RemoveService(name);
+    impl_->advertise.RemoveService(name);
+  }
   if (key.kind == kube::EndpointSlice::kKind) impl_->services.RemoveSlice(name);
   if (key.kind == network::Eip::kKind) {
     impl_->layer2.local()->RemoveEip(key.name);
     impl_->vips.local()->RemoveEip(key.name);
+    impl_->advertise.RemoveEip(key.name);
   }
-  if (key.kind == network::BgpConf::kKind) impl_->speakers.RemoveConf(key.name);
+  if (key.kind == network::BgpConf::kKind) {
+    impl_->speakers.RemoveConf(key.name);
+    impl_->advertise.RemoveConf(key.name);
+  }
   if (key.kind == network::BgpPeer::kKind) impl_->speakers.RemovePeer(key.name);
 }
 
-void Planner::SetAddresses(const std::string& service, std::vector<IpAddress> addresses) {
+void Planner::SetAddresses(const std::string& service, std::vector<IpAddress> addresses,
+                           const std::string& pool) {
+  impl_->advertise.SetPool(service, addresses.empty() ? "" : pool);
   impl_->addresses.SetAddresses(service, std::move(addresses), &impl_->model);
 }
 
@@ -183,28 +202,42 @@ PlanChange Planner::Step() {
   const std::set<std::string> touched = p.nodes.touched();
   const NodeChanges nodes = p.nodes.Derive(&p.model, &p.visits);
   const std::set<std::string> services = p.services.Derive(&p.model, &p.visits);
-  const AddressChanges addresses = p.addresses.Derive(nodes, services, &p.model, &p.visits);
+  const AdvertiseChanges advertised = p.advertise.Derive(&p.model);
+  const bool weights_turned = p.speakers.TellsWeights() != p.model.weighted;
+  p.model.weighted ^= weights_turned;
+  std::set<std::string> asked = services;
+  if (weights_turned) {
+    for (const auto& [service, view] : p.model.services) asked.insert(service);
+  }
+  asked.insert(advertised.services.begin(), advertised.services.end());
+  const AddressChanges addresses = p.addresses.Derive(nodes, asked, &p.model, &p.visits);
   const AudienceChanges audiences = p.speakers.Derive(nodes, &p.model, &p.sets, &p.visits);
   const GroupChanges groups =
-      p.groups.Derive(nodes, addresses, audiences, &p.model, &p.sets, &p.visits);
+      p.groups.Derive(nodes, addresses, audiences, weights_turned, &p.model, &p.sets, &p.visits);
   p.places.Derive(groups, audiences, p.model, &p.sets, &p.visits);
   const bool layer2 = p.layer2.Derive(nodes, services, &p.model, &p.sets, &p.visits);
   const bool vips = p.vips.Derive(nodes, services, &p.model, &p.sets, &p.visits);
 
   const size_t last_resorts = p.last_resorts;
+  bool shared = false;  // by Services that may ask for different things
   for (const auto& [address, before] : addresses) {
     const auto now = p.model.addresses.find(address);
+    shared |= before.services.size() > 1 ||
+              (now != p.model.addresses.end() && now->second.services.size() > 1);
     if (before.last_resort) --p.last_resorts;
     if (now != p.model.addresses.end() && now->second.last_resort) ++p.last_resorts;
   }
   PlanChange change;
   change.keys = p.sets.TakeChanges();
-  change.problems = audiences.problems || layer2 || vips || last_resorts != p.last_resorts ||
+  change.problems = audiences.problems || advertised.problems ||
+                    (shared && !p.model.advertised.empty()) || layer2 || vips ||
+                    last_resorts != p.last_resorts ||
                     (last_resorts > 0 && !(nodes.empty() && addresses.empty()));
   for (const auto& [name, before] : nodes) {
     const auto now = p.model.nodes.find(name);
     change.problems |= !before.has_value() || now == p.model.nodes.end() ||
-                       before->placement != now->second.placement;
+                       before->placement != now->second.placement ||
+                       before->bad_weight != now->second.bad_weight;
   }
   const auto compare = [&](const std::string& speaker) {
     std::vector<std::string> reads = p.Reads(speaker);
@@ -244,8 +277,17 @@ std::vector<Problem> Planner::Problems() const {
                       view.placement == Placement::kNowhere ? "no rack" : "several racks",
                       "; only its own speaker, if it has one, announces it")});
   }
+  for (const auto& [name, view] : impl_->model.nodes) {
+    if (view.bad_weight.empty()) continue;
+    problems.insert({{kube::Node::kKind, "", name},
+                     "BadWeight",
+                     absl::StrCat("annotation ", network::kWeight, ": \"", view.bad_weight,
+                                  "\" is not a number from 1 to ", kMaxNodeWeight,
+                                  "; the node's weight is 1")});
+  }
   if (impl_->last_resorts > 0) AddLastResorts(impl_->model, &problems);
   impl_->speakers.AddProblems(&problems);
+  impl_->advertise.AddProblems(impl_->model, &problems);
   impl_->layer2.AddProblems(impl_->model, &problems);
   impl_->vips.AddProblems(impl_->model, &problems);
   return {problems.begin(), problems.end()};

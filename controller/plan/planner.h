@@ -89,8 +89,9 @@ class Planner final : public PlanView {
   const kube::EndpointSlice* FindSlice(const std::string& key) const;
 
   // The addresses that BGP announces for the Service "namespace/name"; empty: none. Independent of
-  // the order in which the Service itself comes and goes.
-  void SetAddresses(const std::string& service, std::vector<IpAddress> addresses);
+  // the order in which the Service itself comes and goes. `pool`: the Eip that they are from.
+  void SetAddresses(const std::string& service, std::vector<IpAddress> addresses,
+                    const std::string& pool = "");
 
   // The same for addresses of the Layer 2 pool `pool`.
   void SetLayer2(const std::string& service, const std::string& pool,

@@ -14,6 +14,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "api/codec/advertise.h"
+#include "api/network/v1alpha2/community.h"
+#include "api/network/v1alpha2/names.h"
 #include "controller/plan/announce.h"
 #include "controller/plan/explain.h"
 #include "controller/plan/layer2_invariants.h"
@@ -47,13 +50,14 @@ constexpr const char* kSecret = "a cluster's secret";
 // What the cluster holds, and how to tell a Planner.
 struct World {
   std::map<ObjectKey, Object> objects;
-  std::map<std::string, std::vector<IpAddress>> addresses;
-  std::map<std::string, std::pair<std::string, std::vector<IpAddress>>> layer2;  // with the pool
+  std::map<std::string, std::pair<std::vector<IpAddress>, std::string>> addresses;  // with the pool
+  std::map<std::string, std::pair<std::string, std::vector<IpAddress>>> layer2;     // with the pool
 
   void Tell(Planner* planner) const {
     planner->SetWatchSecret(kSecret);
     for (const auto& [key, object] : objects) planner->Upsert(object);
-    for (const auto& [service, held] : addresses) planner->SetAddresses(service, held);
+    for (const auto& [service, held] : addresses)
+      planner->SetAddresses(service, held.first, held.second);
     for (const auto& [service, held] : layer2) planner->SetLayer2(service, held.first, held.second);
   }
 };
@@ -142,6 +146,27 @@ class History {
     return layer2_.Check(planner_, interfaces);
   }
 
+  // Which route of whom does not carry what is asked for; empty: none.
+  std::string CheckAttributes() const {
+    for (const auto& [node, speaker] : planner_.model().speakers) {
+      for (const auto& [address, peer] : Announcements(planner_, node, /*add_path=*/true)) {
+        for (const AnnouncedRoute& route : peer.routes) {
+          const auto [communities, med] = Wanted(peer.peer, route.services);
+          std::set<std::string> carried;
+          for (const uint32_t value : route.attributes.communities)
+            carried.insert(FormatCommunity(network::StandardCommunity{value}));
+          for (const uint64_t value : route.attributes.extended_communities)
+            carried.insert(FormatCommunity(network::ExtendedCommunity{value}));
+          for (const LargeCommunity& parts : route.attributes.large_communities)
+            carried.insert(FormatCommunity(network::LargeCommunity{parts}));
+          if (carried != communities || route.attributes.med != med)
+            return absl::StrCat(route.prefix.ToString(), " of ", node, " to ", peer.peer);
+        }
+      }
+    }
+    return "";
+  }
+
   // How often each of kKinds was planned.
   int seen(const std::string& kind) { return seen_[kind]; }
 
@@ -185,6 +210,44 @@ class History {
 
  private:
   using Bytes = std::map<std::string, std::string>;
+
+  template <typename T>
+  const T* Find(const std::string& name_space, const std::string& name) const {
+    const auto it = world_.objects.find({T::kKind, name_space, name});
+    return it == world_.objects.end() ? nullptr : &std::get<T>(it->second);
+  }
+
+  // Communities and MED of a route of these Services to a peer, from the objects alone.
+  std::pair<std::set<std::string>, std::optional<uint32_t>> Wanted(
+      const std::string& peer, const std::vector<std::string>& services) const {
+    const auto* conf = Find<network::BgpConf>("", network::kBgpConfName);
+    std::set<std::string> communities;
+    const auto add = [&](const network::Advertise& advertise) {
+      for (const std::string& text : advertise.communities) {
+        const auto alias = conf->community_aliases.find(text);
+        const auto community =
+            network::ParseCommunity(alias == conf->community_aliases.end() ? text : alias->second);
+        if (community.has_value()) communities.insert(FormatCommunity(*community));
+      }
+    };
+    std::optional<uint32_t> med;
+    for (const std::string& key : services) {
+      const auto* service = Find<kube::Service>("default", ServiceKeyOf(key).name);
+      const auto text = service->meta.annotations.find(network::kAdvertise);
+      network::Advertise own;
+      if (text != service->meta.annotations.end())
+        own = codec::ParseAdvertise(text->second).advertise;
+      network::Advertise pool;
+      if (const auto* eip = Find<network::Eip>("", world_.addresses.at(key).second))
+        pool = eip->advertise;
+      add(own);
+      add(pool);
+      if (!med) med = own.med ? own.med : pool.med;
+    }
+    const network::Advertise& of_peer = Find<network::BgpPeer>("", peer)->advertise;
+    add(of_peer);
+    return {communities, med ? med : of_peer.med};
+  }
 
   // Whether the next hops that explanations include are those that speakers announce.
   std::string CompareReasons() const {
@@ -243,6 +306,7 @@ class History {
     if (Chance(0.3))
       node.meta.annotations["openelb.kubesphere.io/prefixes"] =
           absl::StrCat("10.0.", subnet, ".", i + 10, "/24,fd00:", subnet, "::1/64");
+    if (Chance(0.2)) node.meta.annotations[network::kWeight] = absl::StrCat(Pick(4));
     if (Chance(0.25)) node.ready = kube::ConditionStatus::kUnknown;
     if (Chance(0.1)) node.ready = kube::ConditionStatus::kFalse;
     if (Chance(0.05)) node.network_unavailable = kube::ConditionStatus::kTrue;
@@ -263,9 +327,25 @@ class History {
     return slice;
   }
 
+  network::Advertise RandomAdvertise() {
+    network::Advertise advertise;
+    if (Chance(0.5)) advertise.communities.push_back(absl::StrCat("65000:", Pick(3)));
+    if (Chance(0.3)) advertise.communities.push_back(Chance(0.5) ? "ours" : "rt:65000:1");
+    if (Chance(0.3)) advertise.med = Pick(3);
+    if (Chance(0.2)) advertise.local_pref = Pick(3);
+    if (Chance(0.2)) advertise.prepend = Pick(3);
+    return advertise;
+  }
+
   kube::Service RandomService() {
-    return MakeService(AnyService(),
-                       Chance(0.6) ? kube::TrafficPolicy::kLocal : kube::TrafficPolicy::kCluster);
+    kube::Service service = MakeService(
+        AnyService(), Chance(0.6) ? kube::TrafficPolicy::kLocal : kube::TrafficPolicy::kCluster);
+    if (Chance(0.4)) {
+      service.meta.annotations[network::kAdvertise] =
+          Chance(0.1) ? "{med: no}"
+                      : absl::StrCat("{communities: [1:", Pick(3), ", ours], med: ", Pick(3), "}");
+    }
+    return service;
   }
 
   network::BgpPeer RandomPeer() {
@@ -279,6 +359,8 @@ class History {
     if (Chance(0.3))
       peer.afi_safis.push_back({.family = Family::kV6, .text = "", .send_max = kNodes});
     if (Chance(0.1)) peer.hold_time_s = Pick(5);
+    if (Chance(0.4)) peer.advertise = RandomAdvertise();
+    peer.link_bandwidth = Chance(0.2);
     if (Chance(0.1)) peer.meta.labels["openelb.kubesphere.io/cni"] = "calico";
     return peer;
   }
@@ -288,6 +370,7 @@ class History {
     if (Chance(0.3)) conf.as_per_rack = {{"r0", 65000}, {"r1", 65100}};
     if (Chance(0.4)) conf.router_id = Chance(0.5) ? "10.0.0.10" : "9.9.9.9";
     if (Chance(0.1)) conf.policy = "export";
+    if (Chance(0.4)) conf.community_aliases["ours"] = Chance(0.5) ? "65000:9" : "large:1:2:3";
     if (Chance(0.1)) conf.meta.name = "other";
     return conf;
   }
@@ -305,6 +388,7 @@ class History {
     network::Eip eip;
     eip.meta.name = AnyPool();
     eip.interface = kInterfaces[Pick(5)];
+    if (Chance(0.6)) eip.advertise = RandomAdvertise();
     return eip;
   }
 
@@ -328,8 +412,9 @@ class History {
     std::vector<IpAddress> held;
     if (Chance(0.8)) held.push_back(Ip(absl::StrCat("172.22.0.", Pick(4))));
     if (Chance(0.3)) held.push_back(Ip(absl::StrCat("fd22::", Pick(3))));
-    world_.addresses[service] = held;
-    Tell([service, held](Planner* planner) { planner->SetAddresses(service, held); });
+    const std::string pool = AnyPool();
+    world_.addresses[service] = {held, pool};
+    Tell([=](Planner* planner) { planner->SetAddresses(service, held, pool); });
   }
 
   void SetLayer2() {
@@ -425,6 +510,8 @@ TEST(PlannerPropertyTest, IncrementalEqualsFull) {
     const std::string wrong = history.CheckLayer2();
     ASSERT_EQ(wrong, "") << "at step " << step << ", seed " << seed;
     if (!compare) continue;
+    const std::string unasked = history.CheckAttributes();
+    ASSERT_EQ(unasked, "") << "at step " << step << ", seed " << seed;
     const std::string differs = history.Compare();
     ASSERT_EQ(differs, "") << "at step " << step << ", seed " << seed;
   }

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "api/codec/write.h"
+#include "api/network/v1alpha2/community.h"
 #include "controller/plan/announce.h"
 #include "controller/plan/explain.h"
 #include "controller/plan/model.h"
@@ -57,10 +58,50 @@ std::vector<Reason> Reasons(const RenderInput& input) {
   return reasons;
 }
 
+std::vector<std::string> CommunityTexts(const PathAttributes& attributes) {
+  std::vector<std::string> texts;
+  for (const uint32_t value : attributes.communities)
+    texts.push_back(FormatCommunity(network::StandardCommunity{value}));
+  for (const uint64_t value : attributes.extended_communities)
+    texts.push_back(FormatCommunity(network::ExtendedCommunity{value}));
+  for (const LargeCommunity& parts : attributes.large_communities)
+    texts.push_back(FormatCommunity(network::LargeCommunity{parts}));
+  return texts;
+}
+
+// What the route says beyond its next hops, in the words of spec.advertise.
+Value AttributesValue(const PathAttributes& attributes) {
+  Value::Map map;
+  if (std::vector<std::string> texts = CommunityTexts(attributes); !texts.empty())
+    map["communities"] = Texts(std::move(texts), /*sort=*/false);
+  if (attributes.med) map["med"] = *attributes.med;
+  if (attributes.local_pref) map["localPref"] = *attributes.local_pref;
+  if (attributes.prepend) map["prepend"] = *attributes.prepend;
+  return map;
+}
+
+// The same in one line.
+std::string AttributesText(const AnnouncedRoute& route) {
+  std::vector<std::string> texts = CommunityTexts(route.attributes);
+  const auto add = [&](absl::string_view name, const std::optional<uint32_t>& value) {
+    if (value) texts.push_back(absl::StrCat(name, "=", *value));
+  };
+  add("med", route.attributes.med);
+  add("localPref", route.attributes.local_pref);
+  add("prepend", route.attributes.prepend);
+  if (!route.weights.empty())
+    texts.push_back(absl::StrCat("weights=", absl::StrJoin(route.weights, ",")));
+  return absl::StrJoin(texts, " ");
+}
+
 Value RouteValue(const AnnouncedRoute& route) {
-  return Value::Map{{"prefix", route.prefix.ToString()},
-                    {"nextHops", Texts(Texts(route.next_hops), /*sort=*/false)},
-                    {"service", Texts(route.services, /*sort=*/true)}};
+  Value::Map map{{"prefix", route.prefix.ToString()},
+                 {"nextHops", Texts(Texts(route.next_hops), /*sort=*/false)},
+                 {"service", Texts(route.services, /*sort=*/true)}};
+  if (!route.attributes.empty()) map["attributes"] = AttributesValue(route.attributes);
+  if (!route.weights.empty())
+    map["weights"] = Value::List(route.weights.begin(), route.weights.end());
+  return map;
 }
 
 Value PeersValue(const RenderInput& input, const std::string& speaker) {
@@ -203,6 +244,7 @@ std::string RenderTable(const RenderInput& input) {
   }
   std::vector<std::vector<std::string>> speakers = {
       {"SPEAKER", "RACK", "PEER", "ROUTER", "PREFIX", "NEXT HOPS"}};
+  const size_t columns = speakers.front().size();
   for (const std::string& name : Speakers(input)) {
     const std::string rack = OrDash(ShownRack(input.planner.model().nodes.at(name)));
     const auto peers = Announcements(input.planner, name, input.add_path);
@@ -214,10 +256,14 @@ std::string RenderTable(const RenderInput& input) {
       }
       for (const AnnouncedRoute& route : peer.routes) {
         speakers.push_back({name, rack, peer.peer, address.ToString(), route.prefix.ToString(),
-                            absl::StrJoin(Texts(route.next_hops), " ")});
+                            absl::StrJoin(Texts(route.next_hops), " "), AttributesText(route)});
       }
     }
   }
+  const bool any_attributes = std::any_of(speakers.begin(), speakers.end(), [&](const auto& row) {
+    return row.size() > columns && !row.back().empty();
+  });
+  if (any_attributes) speakers.front().push_back("ATTRIBUTES");
   std::vector<std::vector<std::string>> reasons = {
       {"ADDRESS", "RACK", "NODE", "NEXT HOP", "RULE", "WHY"}};
   for (const Reason& reason : Reasons(input)) {

@@ -109,6 +109,36 @@ TEST_F(RenderTest, Json) {
 )");
 }
 
+TEST_F(RenderTest, AttributesAndWeights) {
+  network::BgpPeer peer = MakePeer("leaf1", "192.168.0.2", 50001);
+  peer.advertise = {.communities = {"no-export", "rt:65000:1"}, .med = 5, .prepend = 2};
+  peer.link_bandwidth = true;
+  planner_.Upsert(peer);
+  planner_.Step();
+  RenderInput input = Input();
+  input.node = "master1";
+  EXPECT_THAT(RenderJson(input), HasSubstr(R"(
+              "attributes": {
+                "communities": [
+                  "no-export",
+                  "rt:65000:1"
+                ],
+                "med": 5,
+                "prepend": 2
+              },
+)"));
+  EXPECT_THAT(RenderJson(input), HasSubstr(R"(
+              "weights": [
+                1,
+                1
+              ]
+)"));
+  const std::string table = RenderTable(input);
+  EXPECT_THAT(table, HasSubstr("NEXT HOPS                ATTRIBUTES\n"));
+  EXPECT_THAT(table, HasSubstr("192.168.0.3 192.168.0.4  no-export rt:65000:1 med=5 prepend=2 "
+                               "weights=1,1\n"));
+}
+
 TEST_F(RenderTest, WithoutAddPathOneNextHop) {
   RenderInput input = Input();
   input.add_path = false;

@@ -29,6 +29,7 @@ void Add(const kube::Endpoint& endpoint, FamilyEndpoints* out) {
   if (endpoint.node_name.empty()) return;
   EndpointState& best = out->nodes[endpoint.node_name];
   best = std::max(best, state);
+  if (state == EndpointState::kReady) ++out->ready_on[endpoint.node_name];
 }
 
 }  // namespace

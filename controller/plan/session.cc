@@ -6,7 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "api/plan/path_attributes_codec.h"
 #include "api/plan/resource.h"
+#include "controller/plan/advertise_table.h"
 
 namespace openelb::plan {
 namespace {
@@ -138,6 +140,29 @@ void PlanTimers(const network::BgpPeer& peer, Report* report, v1::BgpPeer* out) 
   }
 }
 
+// What every route to the peer carries, and what of it can have no effect.
+void PlanAttributes(const network::BgpConf& conf, const network::BgpPeer& peer, bool internal,
+                    Report* report, v1::BgpPeer* out) {
+  std::vector<std::string> unknown;
+  const PathAttributes attributes = Resolve(peer.advertise, conf.community_aliases, &unknown);
+  if (!unknown.empty()) report->Say("UnknownCommunity", UnknownCommunities(unknown));
+  if (!attributes.empty()) WriteAttributes(attributes, out->mutable_attributes());
+  out->set_link_bandwidth(peer.link_bandwidth);
+  const auto no_effect = [&](bool asked, absl::string_view field, absl::string_view why) {
+    if (asked) report->Say("NoEffect", absl::StrCat(field, " has no effect: ", why));
+  };
+  if (internal) {
+    constexpr absl::string_view kWhy =
+        "the router is of the speakers' own AS (iBGP), where no AS is added to the path";
+    no_effect(attributes.prepend.value_or(0) > 0, "spec.advertise.prepend", kWhy);
+    no_effect(peer.removes_private_as, "spec.conf.removePrivateAs", kWhy);
+    no_effect(peer.replaces_peer_as, "spec.conf.replacePeerAs", kWhy);
+  } else {
+    no_effect(attributes.local_pref.has_value(), "spec.advertise.localPref",
+              "the router is of another AS (eBGP), and only those of the speakers' own are told");
+  }
+}
+
 // Why the session must stay down; empty: it may come up.
 std::string HeldDown(const network::BgpConf& conf, const network::BgpPeer& peer,
                      const v1::BgpPeer& planned) {
@@ -261,11 +286,13 @@ SessionPlan PlanSessions(const SessionInput& input) {
     if (peer.auth_password.size() <= kMaxPassword) out.set_md5_password(peer.auth_password);
     out.set_admin_down(peer.admin_down);
     PlanFamilies(peer, address->family(), &report, &out);
+    PlanAttributes(*input.conf, peer, ibgp, &report, &out);
     out.set_held_down(HeldDown(*input.conf, peer, out));
     if (!out.held_down().empty()) report.Say("HeldDown", out.held_down());
 
     PeerView& view = plan.view.peers[*address];
     view.name = name;
+    view.internal = ibgp;
     view.down = peer.admin_down ? "spec.conf.adminDown is true" : out.held_down();
     for (const v1::AddressFamily& family : out.families())
       view.families[static_cast<Family>(family.family())] = true;

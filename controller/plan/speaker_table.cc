@@ -141,6 +141,8 @@ void SpeakerTable::Replan(const std::string& name, Model* model, SetStore* sets,
 
   Session session;
   session.problems = std::move(plan.problems);
+  session.internal = std::any_of(plan.view.peers.begin(), plan.view.peers.end(),
+                                 [](const auto& peer) { return peer.second.internal; });
   if (plan.instance.has_value()) {
     session.router_id = plan.instance->router_id();
     session.local_as = plan.instance->local_as();
@@ -170,6 +172,11 @@ void SpeakerTable::Forget(const std::string& name, Model* model, SetStore* sets,
   sessions_.erase(name);
   sets->Drop(NodeSet(name));
   changes->problems = true;
+}
+
+bool SpeakerTable::TellsWeights() const {
+  return std::any_of(peers_.begin(), peers_.end(),
+                     [](const auto& peer) { return peer.second.link_bandwidth; });
 }
 
 AudienceChanges SpeakerTable::Derive(const NodeChanges& nodes, Model* model, SetStore* sets,

@@ -39,6 +39,9 @@ class SpeakerTable {
   const std::string& router_id_holder() const { return router_id_holder_; }
   void LoadRouterIdHolder(const std::string& node) { router_id_holder_ = node; }
 
+  // Whether some router is told weights.
+  bool TellsWeights() const;
+
   AudienceChanges Derive(const NodeChanges& nodes, Model* model, SetStore* sets, Visits* visits);
   void AddProblems(std::set<Problem>* out) const;
 
@@ -46,6 +49,7 @@ class SpeakerTable {
   struct Session {
     std::string router_id;
     uint32_t local_as = 0;
+    bool internal = false;  // has a router of its own AS
     std::vector<Problem> problems;
     bool operator==(const Session&) const = default;
   };
