@@ -3,7 +3,7 @@
 import re
 
 from lab.net import run, wait_until
-from lab.router import Router, Session
+from lab.router import Path, Router, Session
 
 
 class Bird(Router):
@@ -30,6 +30,18 @@ class Bird(Router):
 
     def path_count(self, prefix):
         return len(self._table().get(prefix, []))
+
+    def paths(self, prefix):
+        found = []
+        for block in self.run(f"show route all for {prefix}").split("\tType: BGP")[1:]:
+            said = dict(re.findall(r"BGP\.(\w+): ?(.*)", block))
+            groups = re.findall(r"\(([^)]*)\)", " ".join(
+                said.get(kind, "") for kind in ("community", "ext_community", "large_community")))
+            number = {name: int(said[name]) if name in said else None for name in ("med", "local_pref")}
+            found.append(Path(next_hop=said["next_hop"].split()[0],
+                              as_path=tuple(map(int, said.get("as_path", "").split())), **number,
+                              communities=frozenset(":".join(re.split(r",\s*", group)) for group in groups)))
+        return sorted(found, key=lambda path: path.next_hop)
 
     def sessions(self):
         found = {}

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from lab.net import run, wait_until
+from lab.router import Path as BgpPath
 from lab.router import Router, Session
 
 
@@ -51,6 +52,18 @@ class Frr(Router):
 
     def path_count(self, prefix):
         return len(self._table().get(prefix, []))
+
+    def paths(self, prefix):
+        found = []
+        for path in json.loads(self.run(f"show bgp ipv4 unicast {prefix} json")).get("paths", []):
+            texts = [path.get(kind, {}).get("string", "")
+                     for kind in ("community", "extendedCommunity", "largeCommunity")]
+            found.append(BgpPath(next_hop=path["nexthops"][0]["ip"],
+                              as_path=tuple(int(number) for number in path["aspath"]["string"].split()
+                                            if number.isdigit()),
+                              med=path.get("metric"), local_pref=path.get("locPrf"),
+                              communities=frozenset(text.lower() for text in " ".join(texts).split())))
+        return sorted(found, key=lambda path: path.next_hop)
 
     def sessions(self):
         found = {}

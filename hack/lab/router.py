@@ -28,6 +28,16 @@ class Session:
     updates: int = 0  # UPDATEs or, with BIRD, announced and withdrawn prefixes received since start
 
 
+@dataclass(frozen=True)
+class Path:
+    """One path of a prefix, as the router shows it. Communities are written a:b, a:b:c and rt:a:b."""
+    next_hop: str
+    as_path: tuple = ()
+    med: int | None = None
+    local_pref: int | None = None
+    communities: frozenset = frozenset()  # of all three kinds
+
+
 @dataclass
 class RouterConfig:
     asn: int
@@ -64,6 +74,10 @@ class Router:
 
     def path_count(self, prefix):
         """How many paths the BGP table holds for `prefix`."""
+        raise NotImplementedError
+
+    def paths(self, prefix):
+        """What the BGP table says of each path of an IPv4 prefix, sorted by next hop."""
         raise NotImplementedError
 
     def sessions(self):
