@@ -118,7 +118,7 @@ class Scale:
     def owner(self):
         """The node that owns all, once the other one stands by."""
         def one():
-            owned = {node: self.owned(node) for node in NODES}
+            owned = {node: self.owned(node) or 0 for node in NODES}
             if not self.watched() or sorted(owned.values()) != [0, self.count]:
                 raise ValueError(f"{owned}, both watched: {self.watched()}")
             return max(owned, key=owned.get)
