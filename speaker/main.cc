@@ -1,4 +1,4 @@
-// openelb-speaker: flags in, the real seams around Speaker, one owner thread.
+// openelb-speaker: flags in, the real seams around Speaker, one owner thread and one for the LANs.
 
 #include <malloc.h>
 
@@ -27,11 +27,8 @@
 #include "api/base/random.h"
 #include "api/base/signals.h"
 #include "api/base/version.h"
-#include "speaker/bfd/watch_thread.h"
 #include "speaker/io/epoll_io.h"
-#include "speaker/io/epoll_packet.h"
-#include "speaker/io/epoll_udp.h"
-#include "speaker/io/epoll_vrrp.h"
+#include "speaker/lan/lan_thread.h"
 #include "speaker/link/endpoint.h"
 #include "speaker/link/grpc_client.h"
 #include "speaker/observe/metrics.h"
@@ -136,16 +133,6 @@ HttpHandlers MakeHandlers(const Post& post, const Speaker* speaker, Metrics* met
   return handlers;
 }
 
-// Null where the flag turns VIP mode off, which also takes off what an earlier process held, or
-// where it is not to be had.
-std::unique_ptr<io::EpollVrrp> OpenVrrp(const SpeakerFlags& flags, io::EpollIo* io, Logger* log) {
-  absl::StatusOr<std::unique_ptr<io::EpollVrrp>> vrrp = io::EpollVrrp::Create(io);
-  absl::Status status = vrrp.status();
-  if (status.ok() && !flags.enable_keepalived_vip) status = (*vrrp)->Hold({});
-  if (!status.ok()) log->Error("VIP mode", {{"error", status.message()}});
-  return vrrp.ok() && flags.enable_keepalived_vip ? *std::move(vrrp) : nullptr;
-}
-
 int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const FlagSet& flag_set) {
   const SystemClock clock;
   SystemRandom random;
@@ -165,33 +152,25 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
     log.Error("cannot start", {{"error", io.status().ToString()}});
     return 1;
   }
-  std::optional<io::EpollPacket> packets;
-  std::optional<io::EpollUdp> claims;
-  if (flags.enable_layer2) {
-    packets.emplace(io->get());
-    claims.emplace(io->get());
-  }
-  const std::unique_ptr<io::EpollVrrp> vrrp = OpenVrrp(flags, io->get(), &log);
-  std::optional<io::EpollPacket> vip_packets;
-  if (vrrp != nullptr) vip_packets.emplace(io->get());
   Metrics metrics(SpeakerMetricTable());
   SpeakerMetrics exporter(Version(), &metrics);
   const Post post = [io = io->get()](std::function<void()> task) { io->Post(std::move(task)); };
   const auto open_link = [&](link::PlanLink::Handler* handler) {
     return std::make_unique<link::GrpcClient>(MakeGrpcOptions(flags), handler, post);
   };
-  std::optional<io::EpollUdp> bfd;
-  const auto open_watch = [&](bfd::Observer* observer) -> std::unique_ptr<bfd::Watch> {
-    auto watch = bfd::WatchThread::Start(&clock, &random, &log, post, observer);
-    if (watch.ok()) return std::move(*watch);
-    log.Error("BFD has no thread of its own", {{"error", watch.status().message()}});
-    return std::make_unique<bfd::LocalWatch>(&bfd.emplace(io->get()), &clock, &random, &log,
-                                             observer);
-  };
-  Speaker speaker({.link = MakeLinkOptions(flags, &random),
-                   .plan_max_age = flags.plan_max_age,
-                   .layer2 = {.probe_before_claim = flags.layer2_probe,
-                              .timing = {.announce_every = AnnounceEvery(flags)}}},
+  const lan::LanOptions lan_options = {
+      .layer2 = flags.enable_layer2,
+      .vip = flags.enable_keepalived_vip,
+      .owner = {.node = flags.node_name,
+                .probe_before_claim = flags.layer2_probe,
+                .timing = {.announce_every = AnnounceEvery(flags)}}};
+  absl::StatusOr<std::unique_ptr<lan::LanThread>> lan =
+      lan::LanThread::Start(lan_options, &clock, &random, sink, post);
+  if (!lan.ok()) {
+    log.Error("cannot start", {{"error", lan.status().ToString()}});
+    return 1;
+  }
+  Speaker speaker({.link = MakeLinkOptions(flags, &random), .plan_max_age = flags.plan_max_age},
                   {.clock = &clock,
                    .random = &random,
                    .disk = disk.get(),
@@ -199,11 +178,7 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
                    .open_link = open_link,
                    .log = &log,
                    .observer = &exporter,
-                   .packets = packets ? &*packets : nullptr,
-                   .claims = claims ? &*claims : nullptr,
-                   .open_watch = open_watch,
-                   .vrrp = vrrp.get(),
-                   .vip_packets = vip_packets ? &*vip_packets : nullptr});
+                   .lan = lan->get()});
 
   std::unique_ptr<HttpServer> server;
   if (flags.common.metrics_addr.has_value()) {

@@ -48,8 +48,8 @@ void AddProblems(const std::map<IpAddress, std::string>& problems, plan::v1::Obs
   }
 }
 
-void AddRouters(const vrrp::Instance& routers, plan::v1::Observed* observed) {
-  for (const vrrp::RouterView& view : routers.Routers()) {
+void AddRouters(const std::vector<vrrp::RouterView>& routers, plan::v1::Observed* observed) {
+  for (const vrrp::RouterView& view : routers) {
     plan::v1::VrrpObserved* router = observed->add_vrrp();
     router->set_interface(view.key.interface);
     router->set_family(static_cast<uint32_t>(view.key.family));
@@ -74,22 +74,13 @@ Speaker::Speaker(SpeakerOptions options, Seams seams)
       link_(transport_.get(), &store_, seams_.random, seams_.log, options_.link),
       bgp_(seams_.io, seams_.clock, seams_.random, seams_.log, this) {
   seams_.io->SetHandler(this);
-  if (seams_.packets != nullptr) {
-    layer2::OwnerOptions owner = options_.layer2;
-    owner.node = options_.link.node;
-    layer2_.emplace(std::move(owner), layer2::Owner::Seams{.packets = seams_.packets,
-                                                           .udp = seams_.claims,
-                                                           .open_watch = seams_.open_watch,
-                                                           .clock = seams_.clock,
-                                                           .random = seams_.random,
-                                                           .log = seams_.log});
-  }
-  if (seams_.vrrp != nullptr) {
-    vip_.emplace(seams_.vrrp, seams_.vip_packets, seams_.clock, seams_.random, seams_.log);
-  }
+  if (seams_.lan != nullptr) seams_.lan->SetObserver(this);
 }
 
-Speaker::~Speaker() { link_.Hangup(); }
+Speaker::~Speaker() {
+  link_.Hangup();
+  if (seams_.lan != nullptr) seams_.lan->SetObserver(nullptr);
+}
 
 void Speaker::Start() {
   const link::PlanFile::Loaded saved = plan_file_.Load(seams_.clock->Wall());
@@ -100,9 +91,9 @@ void Speaker::Start() {
     Announce({});
   }
   // Virtual routers ask before they take anything: a plan of any age will do, and none to listen.
-  if (vip_) vip_->Apply(store_.state());
+  if (seams_.lan != nullptr) seams_.lan->ApplyVip(store_.state());
   ReportFacts();
-  if (layer2_) ReportOwned();
+  ReportOwned();
   link_.Start(Now());
   ReportBy(Now() + options_.report_every);
 }
@@ -111,36 +102,21 @@ void Speaker::Turn() {
   link_.Tick(Now());
   if (waiting_) Announce({});
   bgp_.Tick();
-  if (layer2_) TickLayer2();
-  if (vip_) TickVip();
+  if (seams_.lan != nullptr) {
+    if (link_.confirmed() && announced_) seams_.lan->Confirm();
+    seams_.lan->Tick();
+  }
   plan_file_.Tick(Now(), seams_.clock->Wall(), link_.confirmed());
   if (report_at_ <= Now()) Report();
 }
 
 absl::Duration Speaker::NextWakeup() const {
   return std::min({link_.NextWakeup(), bgp_.NextWakeup(), plan_file_.NextWakeup(), report_at_,
-                   layer2_ ? layer2_->NextWakeup() : absl::InfiniteDuration(),
-                   vip_ ? vip_->NextWakeup() : absl::InfiniteDuration()});
-}
-
-void Speaker::TickLayer2() {
-  if (link_.confirmed() && announced_) layer2_->Confirm();
-  layer2_->Tick();
-  if (stopped_) return;
-  if (layer2_->TakeStateChanged()) {
-    ReportOwned();
-    ReportBy(Now());
-  }
-  if (layer2_->TakeFactsChanged()) ReportFacts();
+                   seams_.lan != nullptr ? seams_.lan->NextWakeup() : absl::InfiniteDuration()});
 }
 
 void Speaker::Linger() {
-  if (layer2_) layer2_->Tick();
-}
-
-void Speaker::TickVip() {
-  vip_->Tick();
-  if (vip_->TakeChanged()) ReportSoon();
+  if (seams_.lan != nullptr) seams_.lan->Tick();
 }
 
 void Speaker::Stop() {
@@ -149,8 +125,7 @@ void Speaker::Stop() {
   const bool leaves = plan.instance.has_value() && plan.instance->leave_on_stop;
   link_.Stop(leaves, Now());
   bgp_.Stop(leaves ? bgp::Instance::StopFor::kGood : bgp::Instance::StopFor::kRestart);
-  if (vip_) vip_->Stop();
-  if (layer2_) layer2_->Stop();
+  if (seams_.lan != nullptr) seams_.lan->Stop();
   plan_file_.Flush(Now(), seams_.clock->Wall());
 }
 
@@ -164,8 +139,10 @@ void Speaker::Announce(const link::PlanChanges& changes) {
   const link::PlanChanges first = announced_ ? link::PlanChanges() : Everything(plan);
   const link::PlanChanges& due = announced_ ? changes : first;
   bgp_.Apply(plan, due);
-  if (layer2_) layer2_->Apply(plan, due, link_.confirmed());
-  if (vip_ && (changes.vrrp || !announced_)) vip_->Apply(plan);
+  if (seams_.lan != nullptr) {
+    seams_.lan->ApplyLayer2(plan, due, link_.confirmed());
+    if (changes.vrrp || !announced_) seams_.lan->ApplyVip(plan);
+  }
   announced_ = plan.generation;
   ReportSoon();
 }
@@ -212,29 +189,34 @@ void Speaker::ReportFacts() {
     prefixes.push_back(absl::StrCat(address.interface, " ", address.ToString()));
   }
   plan::v1::Facts facts;
-  *facts.add_facts() = MakeFact(node, "prefixes", prefixes, now);
+  const auto add = [&](absl::string_view kind, const std::vector<std::string>& values) {
+    *facts.add_facts() = MakeFact(node, kind, values, now);
+  };
   std::vector<std::string> modes;
-  if (layer2_) modes.emplace_back("layer2");
-  if (vip_) modes.emplace_back("vip");
-  *facts.add_facts() = MakeFact(node, "modes", modes, now);
-  if (vip_) {
-    const std::vector<std::string> heard(vip_->heard().begin(), vip_->heard().end());
-    *facts.add_facts() = MakeFact(node, "vrrp-heard", heard, now);
+  if (layer2()) modes.emplace_back("layer2");
+  if (vip()) modes.emplace_back("vip");
+  add("prefixes", prefixes);
+  add("modes", modes);
+  if (vip()) {
+    const std::set<std::string>& heard = seams_.lan->state().heard;
+    add("vrrp-heard", {heard.begin(), heard.end()});
   }
-  if (layer2_) {
-    const std::set<std::string> silent = layer2_->no_carrier();
-    *facts.add_facts() = MakeFact(node, "no-carrier", {silent.begin(), silent.end()}, now);
+  if (layer2()) {
+    const std::set<std::string>& silent = seams_.lan->state().no_carrier;
+    add("no-carrier", {silent.begin(), silent.end()});
     std::vector<std::string> taken;
-    for (const IpAddress& address : layer2_->taken_over()) taken.push_back(address.ToString());
-    *facts.add_facts() = MakeFact(node, "taken-over", taken, now);
+    for (const IpAddress& address : seams_.lan->state().taken_over)
+      taken.push_back(address.ToString());
+    add("taken-over", taken);
   }
-  *facts.add_facts() = MakeFact(node, "speaker", {options_.link.version}, now);
+  add("speaker", {options_.link.version});
   link_.SendFacts(std::move(facts), Now());
 }
 
 void Speaker::ReportOwned() {
+  if (!layer2()) return;
   plan::v1::Layer2Owned owned;
-  for (const auto& [address, since] : layer2_->owned()) {
+  for (const auto& [address, since] : seams_.lan->state().owned) {
     plan::v1::OwnedAddress* entry = owned.add_addresses();
     entry->set_address(address.ToString());
     *entry->mutable_since() = MakeTimestamp(since);
@@ -243,12 +225,10 @@ void Speaker::ReportOwned() {
 }
 
 void Speaker::Report() {
-  if (vip_ && vip_->TakeHeardChanged()) ReportFacts();
   plan::v1::Observed observed = bgp_.Observed();
-  if (layer2_) AddProblems(layer2_->problems(), &observed);
-  if (vip_) {
-    AddProblems(vip_->problems(), &observed);
-    AddRouters(vip_->routers(), &observed);
+  if (seams_.lan != nullptr) {
+    AddProblems(seams_.lan->state().problems, &observed);
+    AddRouters(seams_.lan->state().routers, &observed);
   }
   const std::set<std::string> problems(observed.problems().begin(), observed.problems().end());
   for (const std::string& problem : problems) {
@@ -270,6 +250,19 @@ void Speaker::OnSessionChanged(const IpAddress&) { ReportBy(Now()); }
 void Speaker::OnWireAdvanced(const IpAddress&) { ReportSoon(); }
 
 void Speaker::ReportSoon() { ReportBy(std::max(Now(), reported_at_ + options_.wire_report_every)); }
+
+// ---- from the LANs ----
+
+void Speaker::OnLanChanged(const lan::LanState& before, const lan::LanState& now) {
+  if (stopped_) return;
+  ReportSoon();
+  if (now.owned != before.owned) ReportOwned();
+  if (now.owned != before.owned || now.problems != before.problems) ReportBy(Now());
+  if (now.taken_over != before.taken_over || now.no_carrier != before.no_carrier ||
+      now.heard != before.heard) {
+    ReportFacts();
+  }
+}
 
 // ---- from the kernel ----
 

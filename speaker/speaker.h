@@ -25,14 +25,11 @@
 #include "api/base/random.h"
 #include "speaker/bgp/instance.h"
 #include "speaker/io/io.h"
-#include "speaker/io/packet_io.h"
-#include "speaker/io/udp.h"
-#include "speaker/layer2/owner.h"
+#include "speaker/lan/lan.h"
 #include "speaker/link/link.h"
 #include "speaker/link/plan_file.h"
 #include "speaker/link/plan_link.h"
 #include "speaker/link/plan_store.h"
-#include "speaker/vip/vip.h"
 
 namespace openelb {
 
@@ -52,10 +49,12 @@ struct SpeakerOptions {
   absl::Duration report_every = absl::Seconds(5);
   // How often at most what is on the wire is reported.
   absl::Duration wire_report_every = absl::Milliseconds(100);
-  layer2::OwnerOptions layer2{};  // but for the node's name, which is the link's
 };
 
-class Speaker final : public io::IoHandler, public link::PlanLink::Handler, private bgp::Observer {
+class Speaker final : public io::IoHandler,
+                      public link::PlanLink::Handler,
+                      private bgp::Observer,
+                      private lan::Observer {
  public:
   // All outlive the speaker. `observer` may be null.
   struct Seams {
@@ -67,13 +66,7 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
     std::function<std::unique_ptr<link::PlanLink>(link::PlanLink::Handler*)> open_link;
     Logger* log;
     SpeakerObserver* observer = nullptr;
-    // Null: Layer 2 addresses are left to other speakers. Else the next two are set as well.
-    io::PacketIo* packets = nullptr;
-    io::Udp* claims = nullptr;
-    std::function<std::unique_ptr<bfd::Watch>(bfd::Observer*)> open_watch{};
-    // Null: virtual routers are left to other speakers.
-    io::VrrpIo* vrrp = nullptr;
-    io::PacketIo* vip_packets = nullptr;  // goes with `vrrp`, and is not `packets`
+    lan::Lan* lan = nullptr;  // null: that is left to other speakers
   };
   Speaker(SpeakerOptions options, Seams seams);
   ~Speaker() override;
@@ -94,8 +87,7 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
   const link::Link& link() const { return link_; }
   const link::PlanFile& plan_file() const { return plan_file_; }
   const bgp::Instance& bgp() const { return bgp_; }
-  const std::optional<layer2::Owner>& layer2() const { return layer2_; }
-  const std::optional<vip::Vip>& vip() const { return vip_; }
+  const lan::Lan* lan() const { return seams_.lan; }
   // The saved plan is too old to be announced and no controller has confirmed it yet.
   bool waiting() const { return waiting_; }
 
@@ -116,11 +108,13 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
   // bgp::Observer
   void OnSessionChanged(const IpAddress& peer) override;
   void OnWireAdvanced(const IpAddress& peer) override;
+  // lan::Observer
+  void OnLanChanged(const lan::LanState& before, const lan::LanState& now) override;
 
   absl::Duration Now() const { return seams_.clock->Monotonic(); }
+  bool layer2() const { return seams_.lan != nullptr && seams_.lan->layer2(); }
+  bool vip() const { return seams_.lan != nullptr && seams_.lan->vip(); }
   void Announce(const link::PlanChanges& changes);
-  void TickLayer2();
-  void TickVip();
   void LogApplied(const link::PlanChanges& changes);
   void ReportFacts();
   void ReportOwned();
@@ -136,8 +130,6 @@ class Speaker final : public io::IoHandler, public link::PlanLink::Handler, priv
   std::unique_ptr<link::PlanLink> transport_;
   link::Link link_;
   bgp::Instance bgp_;
-  std::optional<layer2::Owner> layer2_;
-  std::optional<vip::Vip> vip_;
   bool waiting_ = false;
   bool stopped_ = false;
   std::optional<plan::Generation> announced_;  // of the plan last given to the protocol speakers

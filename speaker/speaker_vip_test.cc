@@ -14,6 +14,7 @@
 #include "speaker/io/sim_network.h"
 #include "speaker/io/sim_segment.h"
 #include "speaker/io/sim_vrrp.h"
+#include "speaker/lan/local_lan.h"
 #include "speaker/layer2/test_frames.h"
 #include "speaker/observe/metrics.h"
 #include "speaker/speaker.h"
@@ -52,6 +53,11 @@ class SpeakerVipTest : public testing::Test, public vrrp::Observer {
     io = network.Start("n1");
     vrrp = wire.Start("n1");
     packets = segment.Start("n1");
+    lan.emplace(layer2::OwnerOptions(), lan::LocalLan::Seams{.clock = &scheduler,
+                                                             .random = &random,
+                                                             .log = &log,
+                                                             .vrrp = vrrp.get(),
+                                                             .vip_packets = packets.get()});
     SpeakerOptions options;
     options.link.node = "n1";
     options.link.kernel_boot_id = "boot-1";
@@ -65,13 +71,13 @@ class SpeakerVipTest : public testing::Test, public vrrp::Observer {
                        .io = io.get(),
                        .open_link = [this](auto* handler) { return controller.Connect(handler); },
                        .log = &log,
-                       .vrrp = vrrp.get(),
-                       .vip_packets = packets.get()});
+                       .lan = &*lan});
     speaker->Start();
   }
   // As kill -9 ends it.
   void KillSpeaker() {
     speaker.reset();
+    lan.reset();
     packets.reset();
     vrrp.reset();
     io.reset();
@@ -148,6 +154,7 @@ class SpeakerVipTest : public testing::Test, public vrrp::Observer {
   std::unique_ptr<io::Io> io;
   std::unique_ptr<io::VrrpIo> vrrp;
   std::unique_ptr<io::PacketIo> packets;
+  std::optional<lan::LocalLan> lan;
   std::unique_ptr<Speaker> speaker;
 };
 
@@ -177,7 +184,7 @@ TEST_F(SpeakerVipTest, APlannedRouterHoldsItsAddressAndIsReported) {
   PutRouter("192.168.50.101");
   RunFor(absl::Seconds(1));
   EXPECT_THAT(wire.Held("n1"), ElementsAre(Ip("192.168.50.101")));
-  EXPECT_EQ(speaker->vip()->routers().counters().became_active, 1U);
+  EXPECT_EQ(lan->routers()->routers().counters().became_active, 1U);
   controller.Remove(kKey);
   RunFor(absl::Seconds(1));
   EXPECT_THAT(wire.Held("n1"), IsEmpty());

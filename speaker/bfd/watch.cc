@@ -12,35 +12,32 @@ bool IsRolled(const Authentication& authentication) {
 
 }  // namespace
 
-LocalWatch::LocalWatch(io::Udp* udp, const Clock* clock, Random* random, Logger* logger,
-                       Observer* observer)
+Watch::Watch(io::Udp* udp, const Clock* clock, Random* random, Logger* logger, Observer* observer)
     : clock_(clock), logger_(logger), instance_(udp, clock, random, logger, observer) {
   udp->SetHandler(&instance_);
 }
 
-void LocalWatch::Apply(const std::vector<PeerConfig>& peers) {
+void Watch::Apply(const std::vector<PeerConfig>& peers) {
   peers_ = peers;
   RollKeys();
   Configure();
 }
 
-void LocalWatch::Stop() {
+void Watch::Stop() {
   instance_.Stop();
   peers_.clear();
   rolls_.clear();
   next_roll_ = absl::InfiniteDuration();
 }
 
-void LocalWatch::Tick() {
+void Watch::Tick() {
   if (next_roll_ <= clock_->Monotonic()) Configure();
   instance_.Tick();
 }
 
-absl::Duration LocalWatch::NextWakeup() const {
-  return std::min(next_roll_, instance_.NextWakeup());
-}
+absl::Duration Watch::NextWakeup() const { return std::min(next_roll_, instance_.NextWakeup()); }
 
-void LocalWatch::RollKeys() {
+void Watch::RollKeys() {
   const absl::Duration now = clock_->Monotonic();
   std::set<SessionKey> down;
   for (const SessionView& session : instance_.Sessions()) {
@@ -60,7 +57,7 @@ void LocalWatch::RollKeys() {
   }
 }
 
-void LocalWatch::Configure() {
+void Watch::Configure() {
   const absl::Duration now = clock_->Monotonic();
   next_roll_ = absl::InfiniteDuration();
   std::vector<PeerConfig> peers = peers_;

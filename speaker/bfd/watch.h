@@ -1,10 +1,8 @@
 #pragma once
-// The BFD sessions of a node behind a seam: on the thread that owns everything else, for
-// simulations, or on a thread of their own (watch_thread.h), so that a large plan or a slow disk
-// never lets a neighbour take this node for dead.
+// The BFD sessions of a node as its plan has them: sessions that were refused are logged, and
+// secrets roll.
 
 #include <map>
-#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,40 +18,27 @@
 
 namespace openelb::bfd {
 
-// Owner thread only; the observer is called there as well.
-class Watch {
+// Owner thread only.
+class Watch final {
  public:
-  virtual ~Watch() = default;
+  // Becomes the handler of `udp`. All outlive it.
+  Watch(io::Udp* udp, const Clock* clock, Random* random, Logger* logger, Observer* observer);
+
   // These are the sessions from now on, as Instance::Apply says. One that cannot be is logged, once
   // while it stays the same. A session whose only key changes takes the new one as KeyRoll says,
   // without going down.
-  virtual void Apply(const std::vector<PeerConfig>& peers) = 0;
+  void Apply(const std::vector<PeerConfig>& peers);
   // The node's interfaces or their addresses changed.
-  virtual void OnInterfacesChanged() = 0;
+  void OnInterfacesChanged() { instance_.OnInterfacesChanged(); }
   // Tells every peer AdminDown and forgets all sessions. The packets have left when it returns.
-  virtual void Stop() = 0;
+  void Stop();
   // Does what is due at NextWakeup.
-  virtual void Tick() = 0;
+  void Tick();
   // In the clock's monotonic time; infinite: not before something happens.
-  virtual absl::Duration NextWakeup() const = 0;
-  // Sorted by key. They may be ahead of what the observer has been told.
-  virtual std::vector<SessionView> Sessions() const = 0;
-  virtual Counters counters() const = 0;
-};
-
-// On the owner thread.
-class LocalWatch final : public Watch {
- public:
-  // Becomes the handler of `udp`. All outlive it.
-  LocalWatch(io::Udp* udp, const Clock* clock, Random* random, Logger* logger, Observer* observer);
-
-  void Apply(const std::vector<PeerConfig>& peers) override;
-  void OnInterfacesChanged() override { instance_.OnInterfacesChanged(); }
-  void Stop() override;
-  void Tick() override;
-  absl::Duration NextWakeup() const override;
-  std::vector<SessionView> Sessions() const override { return instance_.Sessions(); }
-  Counters counters() const override { return instance_.counters(); }
+  absl::Duration NextWakeup() const;
+  // Sorted by key.
+  std::vector<SessionView> Sessions() const { return instance_.Sessions(); }
+  const Counters& counters() const { return instance_.counters(); }
 
  private:
   struct Roll {

@@ -62,7 +62,7 @@ class Node final : public Observer {
   std::unique_ptr<io::Udp> udp_;
 
  public:
-  std::optional<LocalWatch> watch;  // goes before what it uses
+  std::optional<Watch> watch;  // goes before what it uses
 };
 
 class WatchTest : public testing::Test {

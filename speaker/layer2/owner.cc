@@ -27,8 +27,8 @@ Owner::Owner(OwnerOptions options, Seams seams)
     : options_(std::move(options)),
       seams_(std::move(seams)),
       layer2_(seams_.packets, seams_.clock, seams_.random, this, options_.timing),
-      claims_(seams_.udp, seams_.clock, seams_.log, this),
-      watch_(seams_.open_watch(this)) {
+      claims_(seams_.claims, seams_.clock, seams_.log, this),
+      watch_(seams_.bfd, seams_.clock, seams_.random, seams_.log, this) {
   OnInterfacesChanged();
 }
 
@@ -42,8 +42,18 @@ void Owner::Apply(const link::PlanState& plan, const link::PlanChanges& changes,
   if (changes.bfd) ApplySessions(plan);
   for (const IpAddress& address : changes.layer2) {
     const auto planned = plan.layer2.find(address);
-    ApplyAddress(address, planned == plan.layer2.end() ? nullptr : &planned->second, start,
-                 confirmed);
+    Pending& pending = pending_[address];
+    pending.planned.reset();
+    if (planned != plan.layer2.end()) pending.planned = planned->second;
+    pending.start |= start;
+    pending.confirmed = confirmed;
+  }
+}
+
+void Owner::ApplyPending() {
+  for (int i = 0; i < kSlice && !pending_.empty(); ++i) {
+    const auto next = pending_.extract(pending_.begin());
+    ApplyAddress(next.key(), next.mapped());
   }
 }
 
@@ -56,12 +66,12 @@ void Owner::ApplySessions(const link::PlanState& plan) {
   }
   neighbors_.Apply(plan.bfd, Now());
   claims_.Apply(plan.bfd);
-  watch_->Apply(peers);
+  watch_.Apply(peers);
   refresh_at_ = neighbors_.AnyUnknown() ? Now() : absl::InfiniteDuration();
 }
 
-void Owner::ApplyAddress(const IpAddress& address, const link::Layer2Address* planned, bool start,
-                         bool confirmed) {
+void Owner::ApplyAddress(const IpAddress& address, const Pending& pending) {
+  const link::Layer2Address* planned = pending.planned ? &*pending.planned : nullptr;
   auto entry = held_.find(address);
   size_t rank = 0;
   if (planned != nullptr) {
@@ -92,8 +102,9 @@ void Owner::ApplyAddress(const IpAddress& address, const link::Layer2Address* pl
   standing.planned = *planned;
   standing.rank = rank;
   SetIndexed(entry, true);
-  if (start || !confirmed) standing.unsure |= added;
-  if (moved && rank == 0 && confirmed && !start) {
+  const bool news = pending.confirmed && !pending.start;
+  if (!news) standing.unsure |= added;
+  if (moved && rank == 0 && news) {
     standing.said.clear();
     standing.unsure = false;
     Take(entry);
@@ -119,11 +130,12 @@ void Owner::SetIndexed(Entry entry, bool indexed) {
 
 void Owner::Confirm() {
   if (std::exchange(confirmed_, true)) return;
-  for (auto entry = held_.begin(); entry != held_.end(); ++entry) Review(entry);
+  for (auto entry = held_.begin(); entry != held_.end(); ++entry) ReviewSoon(entry);
 }
 
 void Owner::Stop() {
   leaving_ = true;
+  pending_.clear();
   for (auto entry = held_.begin(); entry != held_.end(); ++entry) {
     if (entry->second.state == State::kOwned) {
       SayClaim(entry);
@@ -133,7 +145,7 @@ void Owner::Stop() {
     }
   }
   SendClaims();
-  watch_->Stop();
+  watch_.Stop();
 }
 
 // ---- one address ----
@@ -162,6 +174,10 @@ void Owner::Review(Entry entry) {
   }
 }
 
+void Owner::ReviewSoon(Entry entry) {
+  if (entry->second.state != State::kOwned) Schedule(entry, Now());
+}
+
 void Owner::Take(Entry entry) {
   auto& [address, held] = *entry;
   if (held.state == State::kOwned) return;
@@ -175,7 +191,7 @@ void Owner::Take(Entry entry) {
   Schedule(entry, absl::InfiniteDuration());
   held.owned_at = Now();
   owned_[address] = seams_.clock->Wall();
-  state_changed_ = true;
+  changed_ = true;
   if (held.standing.rank > 0) settled_at_ = std::min(settled_at_, Now() + kSettled);
   SetProblem(address, "");
   SayClaim(entry);
@@ -200,10 +216,10 @@ void Owner::LetGo(Entry entry) {
   layer2_.Stop(interface, address);
   if (held.state == State::kOwned) {
     owned_.erase(address);
-    state_changed_ = true;
+    changed_ = true;
     seams_.log->Info("address no longer owned",
                      {{"address", address.ToString()}, {"interface", interface}});
-    if (taken_over_.erase(address) > 0) facts_changed_ = true;
+    if (taken_over_.erase(address) > 0) changed_ = true;
   }
   SetProblem(address, "");
   rivals_.erase(address);

@@ -23,9 +23,7 @@
 // once their session is up, or as soon as one hears the other's announcement; the one with the
 // lesser right stops.
 
-#include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -58,20 +56,23 @@ class Owner final : private Layer2Observer, private bfd::Observer, private Claim
   // All outlive it.
   struct Seams {
     io::PacketIo* packets;
-    io::Udp* udp;  // for claims
-    std::function<std::unique_ptr<bfd::Watch>(bfd::Observer*)> open_watch;
+    io::Udp* claims;
+    io::Udp* bfd;
     const Clock* clock;
     Random* random;
     Logger* log;
   };
   // How long an address is answered for as a standby before the controller is told.
   static constexpr absl::Duration kSettled = absl::Seconds(1);
+  // So many addresses are looked at in one Tick, so that thousands that move at once keep nobody
+  // waiting.
+  static constexpr int kSlice = 256;
 
   Owner(OwnerOptions options, Seams seams);
   ~Owner() override;
 
-  // `changes` are those of `plan`. `confirmed`: a controller says so now; else the plan is one that
-  // was saved.
+  // `changes` are those of `plan`, which need hold no other addresses. `confirmed`: a controller
+  // says so now; else the plan is one that was saved. Addresses change within the next Ticks.
   void Apply(const link::PlanState& plan, const link::PlanChanges& changes, bool confirmed);
   // A controller vouches for the plan in force.
   void Confirm();
@@ -91,12 +92,10 @@ class Owner final : private Layer2Observer, private bfd::Observer, private Claim
   const std::map<IpAddress, std::string>& problems() const { return problems_; }
   // Interfaces with addresses over which no frames pass.
   std::set<std::string> no_carrier() const;
-  // Whether owned() or problems() have changed since this was last asked.
-  bool TakeStateChanged() { return std::exchange(state_changed_, false); }
-  // The same of taken_over() and no_carrier().
-  bool TakeFactsChanged() { return std::exchange(facts_changed_, false); }
+  // Whether any of these has changed since this was last asked.
+  bool TakeChanged() { return std::exchange(changed_, false); }
   const Layer2& wire() const { return layer2_; }
-  const bfd::Watch& watch() const { return *watch_; }
+  const bfd::Watch& watch() const { return watch_; }
   const Claims& claims() const { return claims_; }
 
  private:
@@ -107,6 +106,12 @@ class Owner final : private Layer2Observer, private bfd::Observer, private Claim
     absl::Duration due = absl::InfiniteDuration();            // of the next look at it
     absl::Duration ask_again_at = -absl::InfiniteDuration();  // not before
     absl::Duration owned_at;                                  // when it was taken
+  };
+  // What a plan says of an address that has not been looked at since; nullopt: nothing any more.
+  struct Pending {
+    std::optional<link::Layer2Address> planned;
+    bool start = false;      // the plan was the first one
+    bool confirmed = false;  // as for Apply
   };
   // Another station that answers for an address that we own or are to own.
   struct Rival {
@@ -125,12 +130,13 @@ class Owner final : private Layer2Observer, private bfd::Observer, private Claim
   void OnClaims(const link::BfdName& from, std::span<const Claim> claims) override;
 
   void ApplySessions(const link::PlanState& plan);
-  void ApplyAddress(const IpAddress& address, const link::Layer2Address* planned, bool start,
-                    bool confirmed);
+  void ApplyPending();
+  void ApplyAddress(const IpAddress& address, const Pending& pending);
   void OnNeighbor(const link::BfdName& name);
   void OnClaim(const link::BfdName& from, const Claim& claim);
   // Does what Judge says about an address that we do not answer for.
   void Review(Entry entry);
+  void ReviewSoon(Entry entry);  // within the next Ticks
   void Take(Entry entry);
   void Ask(Entry entry);
   // Ends owning or asking; what it is then is the caller's to say.
@@ -153,9 +159,10 @@ class Owner final : private Layer2Observer, private bfd::Observer, private Claim
   const Seams seams_;
   Layer2 layer2_;
   Claims claims_;
-  std::unique_ptr<bfd::Watch> watch_;
+  bfd::Watch watch_;
   Neighbors neighbors_;
-  std::map<link::BfdName, IpAddress> locals_;                 // our address in each session
+  std::map<link::BfdName, IpAddress> locals_;  // our address in each session
+  std::map<IpAddress, Pending> pending_;
   std::map<IpAddress, Held> held_;                            // those that rank us
   std::map<link::BfdName, std::set<IpAddress>> of_neighbor_;  // of held_, that name the session
   std::set<std::pair<absl::Duration, IpAddress>> due_;        // of held_
@@ -171,8 +178,7 @@ class Owner final : private Layer2Observer, private bfd::Observer, private Claim
   std::set<IpAddress> taken_over_;
   absl::Duration settled_at_ = absl::InfiniteDuration();  // when taken_over_ is to be looked at
   std::map<IpAddress, std::string> problems_;
-  bool state_changed_ = false;
-  bool facts_changed_ = false;
+  bool changed_ = false;
 };
 
 }  // namespace openelb::layer2

@@ -55,22 +55,17 @@ void BM_TakePlan(benchmark::State& state) {
     const auto packets = segment.Start("n1");
     const auto claims = udp.Start("n1");
     const auto bfd = udp.Start("n1");
-    auto owner = std::make_unique<Owner>(
-        OwnerOptions{.node = "n1"}, Owner::Seams{.packets = packets.get(),
-                                                 .udp = claims.get(),
-                                                 .open_watch =
-                                                     [&](bfd::Observer* observer) {
-                                                       return std::make_unique<bfd::LocalWatch>(
-                                                           bfd.get(), &scheduler, &random, &log,
-                                                           observer);
-                                                     },
-                                                 .clock = &scheduler,
-                                                 .random = &random,
-                                                 .log = &log});
+    auto owner =
+        std::make_unique<Owner>(OwnerOptions{.node = "n1"}, Owner::Seams{.packets = packets.get(),
+                                                                         .claims = claims.get(),
+                                                                         .bfd = bfd.get(),
+                                                                         .clock = &scheduler,
+                                                                         .random = &random,
+                                                                         .log = &log});
     owner->Apply({}, {}, /*confirmed=*/true);  // not its start
     state.ResumeTiming();
     owner->Apply(plan, changes, /*confirmed=*/true);
-    owner->Tick();
+    for (uint32_t taken = 0; taken < plan.layer2.size(); taken += Owner::kSlice) owner->Tick();
     state.PauseTiming();
     owned = owner->owned().size();
     owner.reset();

@@ -49,7 +49,7 @@ void Owner::OnNeighbor(const link::BfdName& name) {
       if (standing.planned.ranks[rank].bfd_peer == name.peer) standing.unsure = false;
     }
     if (Claimant(standing, neighbors_)) standing.unsure = false;
-    Review(entry);
+    ReviewSoon(entry);
   }
 }
 
@@ -63,8 +63,8 @@ void Owner::OnClaim(const link::BfdName& from, const Claim& claim) {
   Held& held = entry->second;
   held.standing.said[from.peer] = claim;
   if (held.state != State::kOwned) {
-    // It is known who has it, and will be known when that one is gone.
-    if (Claimant(held.standing, neighbors_)) held.standing.unsure = false;
+    // It is known who has it, and will be known when that one is gone; or who had it until now.
+    if (claim.rank == 0 || Claimant(held.standing, neighbors_)) held.standing.unsure = false;
     return Review(entry);
   }
   if (claim.rank == 0) return;
@@ -174,24 +174,24 @@ void Owner::NameRivals() {
 // A link that was gone is another place: somebody may have taken over meanwhile.
 void Owner::OnInterfacesChanged() {
   claims_.OnInterfacesChanged();
-  watch_->OnInterfacesChanged();
+  watch_.OnInterfacesChanged();
   std::map<std::string, bool> before = std::exchange(frames_pass_, {});
   for (const io::Interface& interface : layer2_.Interfaces()) {
     if (!interface.addresses.empty()) frames_pass_[interface.name] = FramesPassOver(interface);
   }
   if (frames_pass_ == before) return;
-  facts_changed_ = true;
+  changed_ = true;
   for (auto entry = held_.begin(); entry != held_.end(); ++entry) {
     Held& held = entry->second;
     const std::string& interface = held.standing.planned.interface;
     const auto was = before.find(interface);
     if (FramesPass(interface) == (was != before.end() && was->second)) continue;
-    if (held.state == State::kFailed) Schedule(entry, Now());
+    if (held.state == State::kFailed) ReviewSoon(entry);
     if (held.standing.planned.ranks.size() == 1) continue;
     held.standing.unsure = true;
     held.standing.said.clear();
     if (held.state == State::kOwned) LetGo(entry);
-    Review(entry);
+    ReviewSoon(entry);
   }
 }
 
@@ -211,16 +211,17 @@ std::set<std::string> Owner::no_carrier() const {
 // ---- time ----
 
 void Owner::Tick() {
-  watch_->Tick();
+  watch_.Tick();
   claims_.Tick();
   layer2_.Tick();
   if (refresh_at_ <= Now()) {
-    for (const link::BfdName& name : neighbors_.Refresh(watch_->Sessions(), Now())) {
+    for (const link::BfdName& name : neighbors_.Refresh(watch_.Sessions(), Now())) {
       OnNeighbor(name);
     }
     refresh_at_ = neighbors_.AnyUnknown() ? Now() + kRefresh : absl::InfiniteDuration();
   }
-  while (!due_.empty() && due_.begin()->first <= Now()) {
+  ApplyPending();
+  for (int i = 0; i < kSlice && !due_.empty() && due_.begin()->first <= Now(); ++i) {
     const auto entry = held_.find(due_.begin()->second);
     Schedule(entry, absl::InfiniteDuration());
     if (entry->second.state == State::kFailed) entry->second.state = State::kStandingBy;
@@ -233,10 +234,10 @@ void Owner::Tick() {
 
 absl::Duration Owner::NextWakeup() const {
   absl::Duration next = std::min(
-      {watch_->NextWakeup(), claims_.NextWakeup(), layer2_.NextWakeup(), refresh_at_, settled_at_});
+      {watch_.NextWakeup(), claims_.NextWakeup(), layer2_.NextWakeup(), refresh_at_, settled_at_});
   if (!due_.empty()) next = std::min(next, due_.begin()->first);
   for (const auto& [address, rival] : rivals_) next = std::min(next, rival.name_at);
-  if (!outbox_.empty()) next = Now();
+  if (!outbox_.empty() || !pending_.empty()) next = Now();
   return next;
 }
 
@@ -254,13 +255,13 @@ void Owner::UpdateTakenOver() {
   }
   if (taken == taken_over_) return;
   taken_over_ = std::move(taken);
-  facts_changed_ = true;
+  changed_ = true;
 }
 
 void Owner::SetProblem(const IpAddress& address, std::string sentence) {
   const auto it = problems_.find(address);
   if (it == problems_.end() ? sentence.empty() : it->second == sentence) return;
-  state_changed_ = true;
+  changed_ = true;
   if (sentence.empty()) {
     seams_.log->Info("address is well again", {{"address", address.ToString()}});
     problems_.erase(it);

@@ -59,6 +59,7 @@ TEST_F(OwnerTest, ASavedPlanIsAskedAboutFirst) {
   EXPECT_THAT(Owners(kAddress), IsEmpty());
   // The controller knows better.
   owner(1).Confirm();
+  RunFor(absl::ZeroDuration());
   EXPECT_THAT(Owners(kAddress), ElementsAre(1));
 }
 
@@ -67,10 +68,10 @@ TEST_F(OwnerTest, AnotherStationIsNamed) {
   for (const std::vector<int>& ranks : {std::vector<int>{1}, std::vector<int>{1, 2, 3}}) {
     Plan({{kAddress, {ranks}}});
     EXPECT_THAT(owner(1).problems(), IsEmpty());
-    owner(1).TakeStateChanged();
+    owner(1).TakeChanged();
     host().Have(kAddress);
     RunFor(absl::Minutes(5));
-    EXPECT_TRUE(owner(1).TakeStateChanged());
+    EXPECT_TRUE(owner(1).TakeChanged());
     EXPECT_THAT(owner(1).problems().at(kAddress), HasSubstr(Mac(9).ToString()));
     EXPECT_THAT(Owners(kAddress), ElementsAre(1));
     Plan({});
@@ -96,6 +97,41 @@ TEST_F(OwnerTest, NobodyElseTakesOverWhatTheControllerMoves) {
   Kill(1);
   RunFor(absl::Minutes(1));
   EXPECT_THAT(Owners(kAddress), IsEmpty());
+}
+
+// What moves thousands of addresses does so in slices, between which others are served.
+TEST_F(OwnerTest, ManyAddressesAreTakenInSlices) {
+  constexpr int kMany = 3 * Owner::kSlice;
+  link::PlanState plan;
+  link::PlanChanges changes;
+  const auto address = [](int i) {
+    return IpAddress::FromV4(0xc0a80100 + static_cast<uint32_t>(i));
+  };
+  for (int i = 0; i < kMany; ++i) {
+    link::Layer2Address& planned = plan.layer2[address(i)];
+    planned.interface = "eth0";
+    planned.turn = 1;
+    planned.ranks = {{.node = Name(2), .bfd_peer = AddressOf(2)},
+                     {.node = Name(1), .bfd_peer = {}}};
+    changes.layer2.insert(address(i));
+  }
+  plan.bfd[{"eth0", AddressOf(2)}] = {.local = AddressOf(1),
+                                      .node = Name(2),
+                                      .desired_min_tx = absl::Milliseconds(100),
+                                      .required_min_rx = absl::Milliseconds(100),
+                                      .detect_mult = 3,
+                                      .secret = "secret 12"};
+  changes.bfd = true;
+  owner(1).Apply(plan, changes, /*confirmed=*/true);
+  RunFor(absl::Seconds(1));
+  EXPECT_THAT(owner(1).owned(), IsEmpty());
+  // The owner in the plan, in as many Ticks as it takes.
+  for (auto& [each, planned] : plan.layer2) std::swap(planned.ranks[0], planned.ranks[1]);
+  owner(1).Apply(plan, changes, /*confirmed=*/true);
+  for (size_t ticks = 0; ticks <= 3; ++ticks) {
+    EXPECT_EQ(owner(1).owned().size(), ticks * Owner::kSlice);
+    owner(1).Tick();
+  }
 }
 
 }  // namespace

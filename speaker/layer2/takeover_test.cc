@@ -85,11 +85,11 @@ TEST_F(TakeoverTest, TheControllerIsToldAndFollows) {
   RunFor(absl::Milliseconds(500));
   EXPECT_THAT(owner(2).taken_over(), IsEmpty()) << "it may yet go back";
   RunFor(absl::Milliseconds(1000));
-  EXPECT_TRUE(owner(2).TakeFactsChanged());
+  EXPECT_TRUE(owner(2).TakeChanged());
   EXPECT_THAT(owner(2).taken_over(), ElementsAre(kAddress));
   const uint64_t announced = owner(2).wire().counters().announcements;
   Plan({{kAddress, {{2, 3}, 2}}});
-  EXPECT_TRUE(owner(2).TakeFactsChanged());
+  EXPECT_TRUE(owner(2).TakeChanged());
   EXPECT_THAT(owner(2).taken_over(), IsEmpty());
   EXPECT_EQ(owner(2).wire().counters().announcements, announced) << "nothing moved";
   EXPECT_THAT(Owners(kAddress), ElementsAre(2));
@@ -154,6 +154,16 @@ TEST_F(TakeoverTest, AnOrderlyStopHandsOver) {
   Kill(1);
   RunFor(absl::Seconds(10));
   EXPECT_THAT(Owners(kAddress), ElementsAre(2));
+}
+
+// Who has just had a link that flickered need not ask: the owner itself says that it had it.
+TEST_F(TakeoverTest, AnOrderlyStopHandsOverToAStandbyWhoseLinkFlickered) {
+  SetCarrier(2, false);
+  RunFor(absl::Milliseconds(50));
+  SetCarrier(2, true);
+  RunFor(absl::Milliseconds(50));
+  owner(1).Stop();
+  EXPECT_LE(Until(kAddress, {2}), absl::Milliseconds(10));
 }
 
 TEST_F(TakeoverTest, ANodeWhoseLinkReturnsStandsBy) {

@@ -43,17 +43,12 @@ class TestNodes {
     process.packets = segment_.Start(Name(i));
     process.bfd = udp_.Start(Name(i));
     process.claims = udp_.Start(Name(i));
-    process.owner = std::make_unique<Owner>(
-        options, Owner::Seams{.packets = process.packets.get(),
-                              .udp = process.claims.get(),
-                              .open_watch =
-                                  [this, &process](bfd::Observer* observer) {
-                                    return std::make_unique<bfd::LocalWatch>(
-                                        process.bfd.get(), &scheduler_, &random_, &log_, observer);
-                                  },
-                              .clock = &scheduler_,
-                              .random = &random_,
-                              .log = &log_});
+    process.owner = std::make_unique<Owner>(options, Owner::Seams{.packets = process.packets.get(),
+                                                                  .claims = process.claims.get(),
+                                                                  .bfd = process.bfd.get(),
+                                                                  .clock = &scheduler_,
+                                                                  .random = &random_,
+                                                                  .log = &log_});
     if (process.plan) Apply(i, *process.plan, /*confirmed=*/false);
   }
   void Kill(int i) {

@@ -253,11 +253,17 @@ void SpeakerMetrics::Export(const Speaker& speaker) {
   ExportLink(speaker.link().counters(), speaker.link().connected());
   ExportSessions(speaker.bgp().Observed());
   ExportBgp(speaker.bgp().counters());
-  if (speaker.vip()) ExportVip(*speaker.vip());
-  if (!speaker.layer2()) return;
-  ExportLayer2(*speaker.layer2());
-  ExportBfd(speaker.layer2()->watch());
-  ExportClaims(speaker.layer2()->claims().counters());
+  // One that does not answer leaves the last values.
+  if (speaker.lan() != nullptr)
+    speaker.lan()->Read([this](const lan::LocalLan& lan) { ExportLan(lan); });
+}
+
+void SpeakerMetrics::ExportLan(const lan::LocalLan& lan) {
+  if (lan.routers()) ExportVip(*lan.routers());
+  if (!lan.owner()) return;
+  ExportLayer2(*lan.owner());
+  ExportBfd(lan.owner()->watch().Sessions(), lan.owner()->watch().counters());
+  ExportClaims(lan.owner()->claims().counters());
 }
 
 void SpeakerMetrics::ExportLayer2(const layer2::Owner& owner) {
@@ -289,16 +295,16 @@ void SpeakerMetrics::ExportClaims(const layer2::ClaimCounters& counters) {
   }
 }
 
-void SpeakerMetrics::ExportBfd(const bfd::Watch& watch) {
-  std::map<bfd::State, int> sessions = {{bfd::State::kAdminDown, 0},
+void SpeakerMetrics::ExportBfd(const std::vector<bfd::SessionView>& sessions,
+                               const bfd::Counters& counters) {
+  std::map<bfd::State, int> by_state = {{bfd::State::kAdminDown, 0},
                                         {bfd::State::kDown, 0},
                                         {bfd::State::kInit, 0},
                                         {bfd::State::kUp, 0}};
-  for (const bfd::SessionView& session : watch.Sessions()) ++sessions[session.state];
-  for (const auto& [state, count] : sessions) {
+  for (const bfd::SessionView& session : sessions) ++by_state[session.state];
+  for (const auto& [state, count] : by_state) {
     metrics_->GaugeOf(kBfdSessions, {bfd::StateName(state)}).Set(count);
   }
-  const bfd::Counters counters = watch.counters();
   Advance(metrics_->CounterOf(kBfdPackets, {"sent"}), counters.sent);
   Advance(metrics_->CounterOf(kBfdPackets, {"received"}), counters.received);
   Advance(metrics_->CounterOf(kBfdSendErrors), counters.send_errors);

@@ -6,17 +6,19 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "api/base/metrics.h"
-#include "speaker/bfd/watch.h"
+#include "speaker/bfd/instance.h"
+#include "speaker/lan/local_lan.h"
 #include "speaker/layer2/claims.h"
 #include "speaker/speaker.h"
 
 namespace openelb {
 
-// Copies a speaker's counters into series. Owner thread only; what Metrics::Expose returns may be
-// read anywhere.
+// Copies a speaker's counters into series. Owner thread only, but for what ExportLan needs, which
+// belongs to where the LAN lives; what Metrics::Expose returns may be read anywhere.
 class SpeakerMetrics final : public SpeakerObserver {
  public:
   SpeakerMetrics(absl::string_view version, Metrics* metrics);
@@ -24,7 +26,7 @@ class SpeakerMetrics final : public SpeakerObserver {
   // Brings every series up to date.
   void Export(const Speaker& speaker);
   // Those of one part.
-  void ExportBfd(const bfd::Watch& watch);
+  void ExportBfd(const std::vector<bfd::SessionView>& sessions, const bfd::Counters& counters);
   void ExportClaims(const layer2::ClaimCounters& counters);
 
   void OnPlanApplied(absl::Duration took) override;
@@ -34,6 +36,7 @@ class SpeakerMetrics final : public SpeakerObserver {
   void ExportLink(const link::LinkCounters& counters, bool connected);
   void ExportSessions(const plan::v1::Observed& observed);
   void ExportBgp(const bgp::Counters& counters);
+  void ExportLan(const lan::LocalLan& lan);
   void ExportLayer2(const layer2::Owner& owner);
   void ExportVip(const vip::Vip& vip);
 
@@ -41,7 +44,7 @@ class SpeakerMetrics final : public SpeakerObserver {
   using PeerLabels = std::pair<std::string, std::string>;    // address and name
   std::set<PeerLabels> peers_;                               // with series of their own
   using RouterLabels = std::pair<std::string, std::string>;  // router and name
-  std::set<RouterLabels> routers_;
+  std::set<RouterLabels> routers_;                           // ExportLan's
 };
 
 // The table, for the README's test.

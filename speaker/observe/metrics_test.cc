@@ -8,20 +8,6 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-class FakeWatch final : public bfd::Watch {
- public:
-  void Apply(const std::vector<bfd::PeerConfig>&) override {}
-  void OnInterfacesChanged() override {}
-  void Stop() override {}
-  void Tick() override {}
-  absl::Duration NextWakeup() const override { return absl::InfiniteDuration(); }
-  std::vector<bfd::SessionView> Sessions() const override { return sessions; }
-  bfd::Counters counters() const override { return counted; }
-
-  std::vector<bfd::SessionView> sessions;
-  bfd::Counters counted;
-};
-
 class SpeakerMetricsTest : public testing::Test {
  protected:
   Metrics metrics{SpeakerMetricTable()};
@@ -29,16 +15,16 @@ class SpeakerMetricsTest : public testing::Test {
 };
 
 TEST_F(SpeakerMetricsTest, Bfd) {
-  FakeWatch watch;
-  watch.sessions.resize(3);
-  watch.sessions[0].state = bfd::State::kUp;
-  watch.sessions[1].state = bfd::State::kUp;
-  watch.counted.sent = 5;
-  watch.counted.received = 4;
-  watch.counted.send_errors = 3;
-  watch.counted.dropped[static_cast<size_t>(bfd::Drop::kTtl)] = 2;
-  watch.counted.transitions[{"Up", "handshake"}] = 2;
-  exporter.ExportBfd(watch);
+  std::vector<bfd::SessionView> sessions(3);
+  bfd::Counters counted;
+  sessions[0].state = bfd::State::kUp;
+  sessions[1].state = bfd::State::kUp;
+  counted.sent = 5;
+  counted.received = 4;
+  counted.send_errors = 3;
+  counted.dropped[static_cast<size_t>(bfd::Drop::kTtl)] = 2;
+  counted.transitions[{"Up", "handshake"}] = 2;
+  exporter.ExportBfd(sessions, counted);
   EXPECT_THAT(
       metrics.Expose(),
       AllOf(HasSubstr("\nopenelb_speaker_bfd_sessions{state=\"Up\"} 2\n"),
@@ -51,9 +37,9 @@ TEST_F(SpeakerMetricsTest, Bfd) {
             HasSubstr("\nopenelb_speaker_bfd_dropped_total{reason=\"version\"} 0\n"),
             HasSubstr("\nopenelb_speaker_bfd_session_transitions_total{reason=\"handshake\",state="
                       "\"Up\"} 2\n")));
-  watch.sessions.clear();
-  watch.counted.sent = 6;
-  exporter.ExportBfd(watch);
+  sessions.clear();
+  counted.sent = 6;
+  exporter.ExportBfd(sessions, counted);
   EXPECT_THAT(metrics.Expose(),
               AllOf(HasSubstr("\nopenelb_speaker_bfd_sessions{state=\"Up\"} 0\n"),
                     HasSubstr("\nopenelb_speaker_bfd_packets_total{direction=\"sent\"} 6\n")));

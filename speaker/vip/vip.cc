@@ -103,7 +103,7 @@ void Vip::OnHeardChanged() {
     now.insert(absl::StrCat(router.key.interface, " ", static_cast<int>(router.key.family), " ",
                             router.key.vrid));
   }
-  if (std::exchange(heard_, now) != now) heard_changed_ = changed_ = true;
+  if (std::exchange(heard_, now) != now) changed_ = true;
 }
 
 // ---- what neighbours are told ----

@@ -49,13 +49,12 @@ class Vip final : private vrrp::Observer, private layer2::Layer2Observer {
   void Tick();
   absl::Duration NextWakeup() const;
 
-  // Whether anything that the controller is told of routers has changed since this was last asked.
+  // Whether any of the following has changed since this was last asked.
   bool TakeChanged() { return std::exchange(changed_, false); }
   // What keeps addresses from being held here, or who else answers: one sentence each.
   const std::map<IpAddress, std::string>& problems() const { return problems_; }
   // Virtual routers of others: "INTERFACE FAMILY VRID".
   const std::set<std::string>& heard() const { return heard_; }
-  bool TakeHeardChanged() { return std::exchange(heard_changed_, false); }
 
   const vrrp::Instance& routers() const { return instance_; }
   const layer2::Layer2& wire() const { return wire_; }
@@ -96,7 +95,6 @@ class Vip final : private vrrp::Observer, private layer2::Layer2Observer {
   bool problems_due_ = false;
   bool changed_ = false;
   std::set<std::string> heard_;
-  bool heard_changed_ = false;
   vrrp::Instance instance_;  // last: it uses the rest from its first moment
 };
 

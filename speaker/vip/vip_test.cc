@@ -287,17 +287,17 @@ TEST_F(VipTest, RoutersOfOthersAreHeardWithoutOneOfOurs) {
   Vip& listener = Start(1, {});
   Run(absl::Seconds(1));
   EXPECT_THAT(listener.heard(), IsEmpty());
-  EXPECT_FALSE(listener.TakeHeardChanged());
+  EXPECT_FALSE(listener.TakeChanged());
   Start(2, Plan(100));
   Start(3, Plan(100, {kV6}));
   Run(absl::Seconds(2));
-  EXPECT_TRUE(listener.TakeHeardChanged());
+  EXPECT_TRUE(listener.TakeChanged());
   EXPECT_THAT(listener.heard(), ElementsAre("eth0 4 51", "eth0 6 51"));
   Run(absl::Seconds(2));
-  EXPECT_FALSE(listener.TakeHeardChanged()) << "said once";
+  EXPECT_FALSE(listener.TakeChanged()) << "said once";
   Kill(2);
   Run(absl::Minutes(6));
-  EXPECT_TRUE(listener.TakeHeardChanged());
+  EXPECT_TRUE(listener.TakeChanged());
   EXPECT_THAT(listener.heard(), ElementsAre("eth0 6 51"));
   // One of ours with the same addresses is no other's.
   listener.Apply(Plan(50, {kV6}));
