@@ -15,7 +15,7 @@ namespace {
 
 constexpr uint32_t kMagic = 0x4f454c43;  // "OELC"
 constexpr uint8_t kVersion = 1;
-constexpr size_t kHeader = 16;
+constexpr size_t kHeader = 40;
 constexpr size_t kClaimHeader = 10;
 
 using Code = std::array<uint8_t, SHA256_DIGEST_LENGTH>;
@@ -61,7 +61,8 @@ bool TakeClaim(Reader* reader, Claim* claim) {
 
 absl::string_view ClaimDropName(ClaimDrop drop) {
   static constexpr absl::string_view kNames[] = {
-      "ttl", "unknown_peer", "length", "magic", "version", "digest", "content", "replay",
+      "ttl",    "unknown_peer", "length", "magic",    "version",
+      "digest", "content",      "replay", "unproven",
   };
   static_assert(std::size(kNames) == kClaimDrops);
   return kNames[static_cast<size_t>(drop)];
@@ -83,14 +84,14 @@ void SignClaims(const ClaimWay& way, absl::string_view secret, Bytes* datagram) 
   PutBytes(datagram, ComputeCode(*datagram, way, secret));
 }
 
-Bytes EncodeClaims(uint64_t stamp, std::span<const Claim> claims, const ClaimWay& way,
+Bytes EncodeClaims(const ClaimStamp& stamp, std::span<const Claim> claims, const ClaimWay& way,
                    absl::string_view secret) {
   Bytes out;
   PutU32(&out, kMagic);
   PutU8(&out, kVersion);
   PutU8(&out, 0);
   PutU16(&out, static_cast<uint16_t>(claims.size()));
-  PutU64(&out, stamp);
+  for (uint64_t each : {stamp.life, stamp.number, stamp.question, stamp.answer}) PutU64(&out, each);
   for (const Claim& claim : claims) {
     PutU8(&out, static_cast<uint8_t>(claim.address.family()));
     PutU8(&out, claim.rank);
@@ -123,11 +124,14 @@ std::optional<ClaimDrop> DecodeClaims(std::span<const uint8_t> datagram, const C
   if (std::none_of(secrets.begin(), secrets.end(), signed_it)) return ClaimDrop::kDigest;
 
   ClaimMessage taken;
-  TakeU64(&reader, &taken.stamp);
+  ClaimStamp& stamp = taken.stamp;
+  for (uint64_t* each : {&stamp.life, &stamp.number, &stamp.question, &stamp.answer})
+    TakeU64(&reader, each);
+  if (stamp.life == 0 || stamp.number == 0 || stamp.question == 0) return ClaimDrop::kContent;
   for (; count > 0; --count) {
     if (!TakeClaim(&reader, &taken.claims.emplace_back())) return ClaimDrop::kContent;
   }
-  if (taken.claims.empty() || !reader.empty()) return ClaimDrop::kContent;
+  if (!reader.empty()) return ClaimDrop::kContent;
   *message = std::move(taken);
   return std::nullopt;
 }

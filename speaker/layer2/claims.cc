@@ -14,8 +14,14 @@ constexpr absl::Duration kRetry = absl::Seconds(1);
 
 }  // namespace
 
-Claims::Claims(io::Udp* udp, const Clock* clock, Logger* logger, ClaimsObserver* observer)
-    : udp_(udp), clock_(clock), logger_(logger), observer_(observer) {
+Claims::Claims(io::Udp* udp, const Clock* clock, Random* random, Logger* logger,
+               ClaimsObserver* observer)
+    : udp_(udp),
+      clock_(clock),
+      random_(random),
+      logger_(logger),
+      observer_(observer),
+      life_(RandomNumber()) {
   udp_->SetHandler(this);
 }
 
@@ -27,7 +33,11 @@ void Claims::Apply(const std::map<link::BfdName, link::BfdSession>& peers) {
   std::erase_if(peers_, [&](const auto& entry) { return !peers.contains(entry.first); });
   for (const auto& [name, session] : peers) {
     const bfd::Key key{.secret = session.secret};
-    auto [entry, is_new] = peers_.try_emplace(name, Peer{{}, bfd::KeyRoll(key, kAcceptOld)});
+    auto entry = peers_.find(name);
+    if (entry == peers_.end()) {
+      Peer peer{.local = {}, .secrets = bfd::KeyRoll(key, kAcceptOld), .question = RandomNumber()};
+      entry = peers_.emplace(name, std::move(peer)).first;
+    }
     entry->second.local = {name.interface, session.local};
     entry->second.secrets.Change(key, now());
   }
@@ -51,22 +61,23 @@ void Claims::Send(const link::BfdName& to, std::span<const Claim> claims) {
   if (peer == peers_.end()) return;
   while (!claims.empty()) {
     const size_t count = ClaimsThatFit(claims);
-    SendOne(to, peer->second, claims.first(count));
+    SendOne(to, peer->second, claims.first(count), peer->second.asked);
     claims = claims.subspan(count);
   }
 }
 
-void Claims::SendOne(const link::BfdName& to, const Peer& peer, std::span<const Claim> claims) {
+void Claims::SendOne(const link::BfdName& to, const Peer& peer, std::span<const Claim> claims,
+                     uint64_t answer) {
   std::optional<io::UdpId>& socket = sockets_[peer.local];
   if (!socket.has_value()) {
     ++counters_.send_errors;
     return;
   }
-  const int64_t time = std::max<int64_t>(0, absl::ToUnixNanos(clock_->Wall()));
-  stamp_ = std::max(stamp_ + 1, static_cast<uint64_t>(time));
+  const ClaimStamp stamp{
+      .life = life_, .number = ++number_, .question = peer.question, .answer = answer};
   const std::string secret = peer.secrets.Keys(now()).front().secret;
   const absl::Status sent = udp_->Send(
-      *socket, to.peer, kPort, EncodeClaims(stamp_, claims, {peer.local.second, to.peer}, secret));
+      *socket, to.peer, kPort, EncodeClaims(stamp, claims, {peer.local.second, to.peer}, secret));
   const std::string key = absl::StrCat("claims to ", to.peer.ToString(), " on ", to.interface);
   if (sent.ok()) {
     ++counters_.sent;
@@ -90,7 +101,8 @@ void Claims::OnDatagram(const io::Datagram& datagram) {
     return;
   }
   ++counters_.received;
-  observer_->OnClaims({datagram.interface, datagram.remote}, message.claims);
+  const link::BfdName from{datagram.interface, datagram.remote};
+  message.claims.empty() ? observer_->OnAsked(from) : observer_->OnClaims(from, message.claims);
 }
 
 std::optional<ClaimDrop> Claims::Accept(const io::Datagram& datagram, ClaimMessage* message) {
@@ -102,8 +114,26 @@ std::optional<ClaimDrop> Claims::Accept(const io::Datagram& datagram, ClaimMessa
   const ClaimWay way{datagram.remote, peer->second.local.second};
   const std::optional<ClaimDrop> drop = DecodeClaims(datagram.data, way, secrets, message);
   if (drop.has_value()) return drop;
-  if (message->stamp <= peer->second.heard) return ClaimDrop::kReplay;
-  peer->second.heard = message->stamp;
+  return CheckStamp(peer->first, message->stamp, &peer->second);
+}
+
+std::optional<ClaimDrop> Claims::CheckStamp(const link::BfdName& from, const ClaimStamp& stamp,
+                                            Peer* peer) {
+  if (stamp.life == peer->life) {
+    if (stamp.number <= peer->number) return ClaimDrop::kReplay;
+  } else if (stamp.answer == peer->question) {
+    peer->life = stamp.life;
+    peer->question = RandomNumber();
+  } else {
+    // What we answer may be the question of one long gone: that makes no difference to others.
+    if (peer->ask_at <= now()) {
+      peer->ask_at = now() + kAskEvery;
+      SendOne(from, *peer, {}, stamp.question);
+    }
+    return ClaimDrop::kUnproven;
+  }
+  peer->number = stamp.number;
+  peer->asked = stamp.question;
   return std::nullopt;
 }
 

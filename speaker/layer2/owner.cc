@@ -27,7 +27,7 @@ Owner::Owner(OwnerOptions options, Seams seams)
     : options_(std::move(options)),
       seams_(std::move(seams)),
       layer2_(seams_.packets, seams_.clock, seams_.random, this, options_.timing),
-      claims_(seams_.claims, seams_.clock, seams_.log, this),
+      claims_(seams_.claims, seams_.clock, seams_.random, seams_.log, this),
       watch_(seams_.bfd, seams_.clock, seams_.random, seams_.log, this) {
   OnInterfacesChanged();
 }

@@ -128,6 +128,7 @@ class Owner final : private Layer2Observer, private bfd::Observer, private Claim
   void OnSessionChanged(const bfd::SessionKey& key, const bfd::Transition& transition) override;
   // ClaimsObserver
   void OnClaims(const link::BfdName& from, std::span<const Claim> claims) override;
+  void OnAsked(const link::BfdName& from) override;
 
   void ApplySessions(const link::PlanState& plan);
   void ApplyPending();

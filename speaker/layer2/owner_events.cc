@@ -57,6 +57,15 @@ void Owner::OnClaims(const link::BfdName& from, std::span<const Claim> claims) {
   for (const Claim& claim : claims) OnClaim(from, claim);
 }
 
+void Owner::OnAsked(const link::BfdName& from) {
+  const auto addresses = of_neighbor_.find(from);
+  if (addresses == of_neighbor_.end()) return;
+  for (const IpAddress& address : addresses->second) {
+    const auto entry = held_.find(address);
+    if (entry->second.state == State::kOwned) SayClaim(entry, &from);
+  }
+}
+
 void Owner::OnClaim(const link::BfdName& from, const Claim& claim) {
   const auto entry = held_.find(claim.address);
   if (entry == held_.end() || entry->second.standing.planned.interface != from.interface) return;

@@ -34,6 +34,7 @@ TEST_F(TakeoverTest, TheNextRankTakesOver) {
   RunFor(absl::Seconds(1));
   Kill(1);
   EXPECT_LE(Until(kAddress, {2}), kDetected);
+  RunFor(absl::Milliseconds(5));
   EXPECT_THAT(host().LookUp(kAddress), Optional(Mac(2))) << "told unasked";
   RunFor(absl::Minutes(5));
   EXPECT_THAT(Owners(kAddress), ElementsAre(2));
