@@ -177,6 +177,7 @@ BAD = [
     number("BgpPeer", "spec.conf.peerAs", {"conf": {"peerAs": 0, "neighborAddress": "10.0.0.1"}}, 0, "greater", 1),
     number("BgpPeer", "spec.transport.remotePort", peer(transport={"remotePort": 65536}), 65536, "less", 65535),
     number("BgpPeer", "spec.ebgpMultihop.multihopTtl", peer(ebgpMultihop={"multihopTtl": 256}), 256, "less", 255),
+    number("BgpPeer", "spec.ttlSecurity.ttlMin", peer(ttlSecurity={"enabled": True, "ttlMin": 256}), 256, "less", 255),
     *(timer("holdTime", value, "is not 0 or a whole number of seconds from 3 to 65535")
       for value in (1, "2", 65536, "ninety", -3)),
     *(timer(name, value, "is not a whole number of seconds from 0 to 65535")

@@ -9,7 +9,7 @@ namespace {
 constexpr uint32_t kMaxAs = UINT32_MAX;
 constexpr uint32_t kMaxSeconds = 65535;  // a hold time has 16 bits on the wire (RFC 4271 4.2)
 
-// A graceful restart is described but not done yet: it is read, and named as ignored.
+// What only a router that keeps routes of others could do is read without effect.
 std::optional<network::GracefulRestart> DecodeGracefulRestart(const Field& field,
                                                               IgnoredFields* ignored) {
   if (!field.given()) return std::nullopt;
@@ -22,7 +22,7 @@ std::optional<network::GracefulRestart> DecodeGracefulRestart(const Field& field
   restart.long_lived_enabled = field["longlivedEnabled"].Bool();
   restart.stale_routes_time_s = field["staleRoutesTime"].Int<uint32_t>(0, UINT32_MAX);
   field.Skip({"peerRestartTime", "peerRestarting", "localRestarting", "mode"});
-  if (restart.enabled) ignored->Add(field, Value());
+  ignored->Add(field["longlivedEnabled"], false);
   return restart;
 }
 
@@ -64,9 +64,7 @@ network::AfiSafi DecodeAfiSafi(const Field& field, Family neighbor, IgnoredField
   }
   entry.add_path_receive = add_paths["receive"].Bool();
   ignored->Add(add_paths["receive"], false);
-  const Field graceful_restart = field["mpGracefulRestart"]["config"]["enabled"];
-  entry.graceful_restart = graceful_restart.Bool();
-  ignored->Add(graceful_restart, false);
+  entry.graceful_restart = field["mpGracefulRestart"]["config"]["enabled"].Bool();
   return entry;
 }
 
@@ -139,6 +137,9 @@ Object DecodeBgpPeer(kube::ObjectMeta meta, const Field& root) {
   const Field multihop = spec["ebgpMultihop"];
   peer.multihop = multihop["enabled"].Bool();
   peer.multihop_ttl = multihop["multihopTtl"].Int<uint32_t>(0, 255);
+  const Field ttl_security = spec["ttlSecurity"];
+  peer.ttl_security = ttl_security["enabled"].Bool();
+  peer.ttl_min = ttl_security["ttlMin"].Int<uint32_t>(0, 255);
   DecodeTimers(spec["timers"]["config"], &peer, &ignored);
   DecodeTransport(spec["transport"], &peer, &ignored);
   peer.graceful_restart = DecodeGracefulRestart(spec["gracefulRestart"], &ignored);

@@ -138,6 +138,8 @@ TEST(Decode, BgpPeerInFull) {
   EXPECT_EQ(peer.auth_password, "secret");
   EXPECT_TRUE(peer.multihop);
   EXPECT_EQ(peer.multihop_ttl, 2u);
+  EXPECT_TRUE(peer.ttl_security);
+  EXPECT_EQ(peer.ttl_min, 254u);
   EXPECT_EQ(peer.connect_retry_s, 5u);
   EXPECT_EQ(peer.hold_time_s, 9u);
   EXPECT_EQ(peer.keepalive_s, 3u);
@@ -162,22 +164,24 @@ TEST(Decode, NamesWhatItCannotHonour) {
   EXPECT_THAT(
       peer.fields_ignored,
       ElementsAre("spec.afiSafis[0].config.family", "spec.afiSafis[1].addPaths.config.receive",
-                  "spec.afiSafis[1].mpGracefulRestart.config.enabled",
                   "spec.conf.neighborInterface", "spec.conf.peerGroup", "spec.conf.peerType",
                   "spec.conf.routeFlapDamping", "spec.conf.sendCommunity", "spec.conf.vrf",
-                  "spec.gracefulRestart", "spec.timers.config.minimumAdvertisementInterval",
-                  "spec.transport.mtuDiscovery", "spec.transport.remoteAddress",
-                  "spec.transport.tcpMss", "spec.usingPortForward"));
+                  "spec.gracefulRestart.longlivedEnabled",
+                  "spec.timers.config.minimumAdvertisementInterval", "spec.transport.mtuDiscovery",
+                  "spec.transport.remoteAddress", "spec.transport.tcpMss",
+                  "spec.usingPortForward"));
   EXPECT_TRUE(peer.removes_private_as);
   EXPECT_TRUE(peer.replaces_peer_as);
   EXPECT_FALSE(peer.afi_safis[0].unicast);
   EXPECT_EQ(peer.afi_safis[0].text, "AFI_L2VPN/SAFI_EVPN");
   EXPECT_FALSE(peer.afi_safis[1].enabled);
   EXPECT_EQ(peer.graceful_restart->restart_time_s, 120u);
+  EXPECT_TRUE(peer.afi_safis[1].graceful_restart);
 
   const auto& conf = std::get<network::BgpConf>(objects[1]);
   EXPECT_THAT(conf.fields_ignored,
-              ElementsAre("spec.families", "spec.gracefulRestart", "spec.useMultiplePaths"));
+              ElementsAre("spec.families", "spec.gracefulRestart.longlivedEnabled",
+                          "spec.useMultiplePaths"));
   EXPECT_THAT(conf.as_per_rack, ElementsAre(Pair("leaf1", 65001u), Pair("leaf2", 0u)));
   EXPECT_EQ(conf.listen_port, -1);
   EXPECT_THAT(conf.listen_addresses, ElementsAre("0.0.0.0", "::"));

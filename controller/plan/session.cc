@@ -18,6 +18,8 @@ constexpr uint32_t kDefaultHoldTime = 90;
 constexpr uint32_t kDefaultConnectRetry = 120;
 constexpr uint32_t kBgpPort = 179;
 constexpr size_t kMaxPassword = 80;  // TCP_MD5SIG_MAXKEYLEN
+constexpr uint32_t kLongestRestart = 4095;
+constexpr uint32_t kLargestTtl = 255;
 
 // Collects what is wrong with one object.
 class Report {
@@ -163,6 +165,34 @@ void PlanAttributes(const network::BgpConf& conf, const network::BgpPeer& peer, 
   }
 }
 
+// What the peer is asked to do while the speaker restarts, as its BgpPeer says, or else the
+// BgpConf.
+void PlanGracefulRestart(const network::BgpConf& conf, const network::BgpPeer& peer, Report* report,
+                         v1::BgpPeer* out) {
+  const auto& asked =
+      peer.graceful_restart.has_value() ? peer.graceful_restart : conf.graceful_restart;
+  if (!asked.has_value() || !asked->enabled || asked->helper_only) return;
+  v1::GracefulRestart& restart = *out->mutable_graceful_restart();
+  restart.set_notification(asked->notification_enabled);
+  const uint32_t fallback = out->hold_time_s() == 0 ? kDefaultHoldTime : out->hold_time_s();
+  const uint32_t time = asked->restart_time_s == 0 ? fallback : asked->restart_time_s;
+  restart.set_restart_time_s(std::min(time, kLongestRestart));
+  if (asked->restart_time_s > kLongestRestart) {
+    report->Say("BadTimer", absl::StrCat("gracefulRestart.restartTime ", asked->restart_time_s,
+                                         " is not within 0..", kLongestRestart, " (RFC 4724 3); ",
+                                         kLongestRestart, " is used"));
+  }
+  // Where no family is named, all are meant.
+  PerFamily<bool> named;
+  for (const network::AfiSafi& entry : peer.afi_safis) {
+    if (entry.unicast && entry.graceful_restart) named[entry.family] = true;
+  }
+  const bool all = !named[Family::kV4] && !named[Family::kV6];
+  for (v1::AddressFamily& family : *out->mutable_families()) {
+    family.set_graceful_restart(all || named[static_cast<Family>(family.family())]);
+  }
+}
+
 // Why the session must stay down; empty: it may come up.
 std::string HeldDown(const network::BgpConf& conf, const network::BgpPeer& peer,
                      const v1::BgpPeer& planned) {
@@ -281,12 +311,17 @@ SessionPlan PlanSessions(const SessionInput& input) {
     const bool ibgp = local_as == peer.peer_as;
     const bool one_hop = !ibgp && !peer.multihop;
     out.set_ttl(one_hop                          ? 1
-                : ibgp || peer.multihop_ttl == 0 ? 255
-                                                 : std::min(peer.multihop_ttl, 255u));
+                : ibgp || peer.multihop_ttl == 0 ? kLargestTtl
+                                                 : std::min(peer.multihop_ttl, kLargestTtl));
+    if (peer.ttl_security) {
+      out.set_ttl(kLargestTtl);
+      out.set_min_ttl(peer.ttl_min == 0 ? kLargestTtl : std::min(peer.ttl_min, kLargestTtl));
+    }
     if (peer.auth_password.size() <= kMaxPassword) out.set_md5_password(peer.auth_password);
     out.set_admin_down(peer.admin_down);
     PlanFamilies(peer, address->family(), &report, &out);
     PlanAttributes(*input.conf, peer, ibgp, &report, &out);
+    PlanGracefulRestart(*input.conf, peer, &report, &out);
     out.set_held_down(HeldDown(*input.conf, peer, out));
     if (!out.held_down().empty()) report.Say("HeldDown", out.held_down());
 

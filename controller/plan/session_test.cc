@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "controller/plan/test_world.h"
 #include "gmock/gmock.h"
 
@@ -160,6 +161,13 @@ TEST(SessionTest, Peers) {
     return text;
   };
   const auto scope = [](const v1::BgpPeer& p) { return p.scope(); };
+  const auto ttls = [](const v1::BgpPeer& p) { return absl::StrCat(p.ttl(), ">", p.min_ttl()); };
+  const auto restart = [](const v1::BgpPeer& p) {
+    std::string text = p.graceful_restart().ShortDebugString();
+    for (const auto& f : p.families())
+      if (f.graceful_restart()) absl::StrAppend(&text, " ", f.family());
+    return text;
+  };
   const std::vector<PeerCase> cases = {
       {"iBGP", [](World* w) { w->peer.peer_as = 65000; }, ttl, "255", {}},
       {"eBGP by local AS", [](World* w) { w->peer.local_as = 65001; }, ttl, "255", {}},
@@ -171,6 +179,62 @@ TEST(SessionTest, Peers) {
        },
        ttl,
        "3",
+       {}},
+      {"TTL security", [](World* w) { w->peer.ttl_security = true; }, ttls, "255>255", {}},
+      {"TTL security over hops",
+       [](World* w) {
+         w->peer.ttl_security = w->peer.multihop = true;
+         w->peer.ttl_min = 253;
+         w->peer.multihop_ttl = 3;
+       },
+       ttls,
+       "255>253",
+       {}},
+      {"a least TTL alone", [](World* w) { w->peer.ttl_min = 253; }, ttls, "1>0", {}},
+      {"graceful restart",
+       [](World* w) { w->peer.graceful_restart = network::GracefulRestart{.enabled = true}; },
+       restart,
+       "restart_time_s: 90 4",
+       {}},
+      {"graceful restart of the BgpConf",
+       [](World* w) {
+         w->conf.graceful_restart = network::GracefulRestart{
+             .enabled = true, .restart_time_s = 30, .notification_enabled = true};
+       },
+       restart,
+       "restart_time_s: 30 notification: true 4",
+       {}},
+      {"graceful restart off in the BgpPeer",
+       [](World* w) {
+         w->conf.graceful_restart = network::GracefulRestart{.enabled = true};
+         w->peer.graceful_restart = network::GracefulRestart{};
+       },
+       restart,
+       "",
+       {}},
+      {"graceful restart of routers alone",
+       [](World* w) {
+         w->peer.graceful_restart = network::GracefulRestart{.enabled = true, .helper_only = true};
+       },
+       restart,
+       "",
+       {}},
+      {"graceful restart too long",
+       [](World* w) {
+         w->peer.graceful_restart =
+             network::GracefulRestart{.enabled = true, .restart_time_s = 5000};
+       },
+       restart,
+       "restart_time_s: 4095 4",
+       {"BadTimer"}},
+      {"graceful restart of one family",
+       [](World* w) {
+         w->peer.graceful_restart = network::GracefulRestart{.enabled = true};
+         w->peer.afi_safis = {{.family = Family::kV4},
+                              {.family = Family::kV6, .graceful_restart = true}};
+       },
+       restart,
+       "restart_time_s: 90 6",
        {}},
       {"no hold time", [](World* w) { w->peer.hold_time_s = 0; }, hold, "0", {}},
       {"short hold time", [](World* w) { w->peer.hold_time_s = 2; }, hold, "3", {"BadTimer"}},

@@ -75,6 +75,9 @@ struct BgpPeer {
   // spec.ebgpMultihop
   bool multihop = false;
   uint32_t multihop_ttl = 0;  // 0: 255
+  // spec.ttlSecurity (RFC 5082)
+  bool ttl_security = false;
+  uint32_t ttl_min = 0;  // 0: 255
   // spec.timers.config, seconds; nullopt: not given. A hold time of 0 turns keepalives off (RFC
   // 4271 4.2).
   std::optional<uint32_t> connect_retry_s;
