@@ -34,8 +34,34 @@ endif()
 
 find_program(OPENELB_CCACHE ccache)
 if(OPENELB_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${OPENELB_CCACHE})
+  # What ccache asks for before it keeps what was compiled with a precompiled header.
+  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros ${OPENELB_CCACHE})
 endif()
+
+# Parsing what nearly every source includes is half of the work at -O0, so the sanitizers' builds do it once. The
+# plain build does not: there each source has to include what it needs.
+if(OPENELB_SANITIZE)
+  add_compile_options(-pthread)  # some libraries ask for it, and a header compiled without does not fit with them
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    add_compile_options(-Xclang -fno-pch-timestamp)  # the same header compiled again is the same file
+  endif()
+  foreach(kind library test)
+    file(WRITE ${CMAKE_BINARY_DIR}/precompiled_${kind}.cc "")
+    add_library(precompiled_${kind} OBJECT ${CMAKE_BINARY_DIR}/precompiled_${kind}.cc)
+    target_link_libraries(precompiled_${kind} PRIVATE openelb_flags absl::status absl::statusor absl::strings absl::time)
+    target_precompile_headers(precompiled_${kind} PRIVATE <algorithm> <functional> <map> <memory> <optional> <set>
+      <string> <variant> <vector> <absl/status/statusor.h> <absl/strings/str_cat.h> <absl/strings/str_join.h>
+      <absl/strings/str_split.h> <absl/time/clock.h> <absl/time/time.h>)
+  endforeach()
+  target_link_libraries(precompiled_test PRIVATE GTest::gmock)
+  target_precompile_headers(precompiled_test PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+endif()
+
+function(openelb_precompile name kind)
+  if(OPENELB_SANITIZE)
+    target_precompile_headers(${name} REUSE_FROM precompiled_${kind})
+  endif()
+endfunction()
 
 # openelb_library(NAME HEADERS a.h ... [SOURCES a.cc ...] [DEPS public...] [PRIVATE_DEPS private...])
 # A header compiles alone: hack/lint sees to it that a source includes its own header first; headers that have no
@@ -44,6 +70,7 @@ function(openelb_library name)
   cmake_parse_arguments(arg "" "" "HEADERS;SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   if(arg_SOURCES)
     add_library(${name} STATIC ${arg_SOURCES})
+    openelb_precompile(${name} library)
     set(scope PUBLIC)
   else()
     add_library(${name} INTERFACE)
@@ -90,6 +117,7 @@ function(openelb_test name)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE openelb_flags GTest::gmock_main ${arg_DEPS})
+  openelb_precompile(${name} test)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
   add_dependencies(unit_tests ${name})
   if(arg_RANDOM AND OPENELB_SANITIZE)
