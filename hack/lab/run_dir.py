@@ -27,12 +27,14 @@ ROOT = Path(os.environ.get("OPENELB_LAB_DIR", "/run/openelb-lab"))
 
 
 def start_time(pid):
-    """The kernel's start time of a live process in clock ticks; None if there is none (or a zombie)."""
+    """The kernel's start time of a live process in clock ticks; None if there is none (or a zombie). One whose first
+    thread has ended lives as long as its other threads do: its sockets are still open."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+        ended = fields[0] in "ZX" and len(os.listdir(f"/proc/{pid}/task")) <= 1
     except OSError:
         return None
-    return None if fields[0] in "ZX" else int(fields[19])
+    return None if ended else int(fields[19])
 
 
 class Process:

@@ -1,13 +1,15 @@
 """The lab alone, with BIRD in the speakers' place: what the suites rely on."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 from lab.bird import Bird
 from lab.fabric import LEAVES, VIP, leaf_of
 from lab.net import RouteRecorder, wait_until
 from lab.router import Neighbor, RouterConfig
-from lab.run_dir import RunDir, remove_orphans
+from lab.run_dir import RunDir, remove_orphans, start_time
 from lab.topology import MultiRouter
 from lab.traffic import Traffic, ask
 
@@ -111,3 +113,14 @@ def test_down_works_from_another_object_after_a_crash():
     assert not process.alive()
     assert not first.exists()
     assert not os.path.exists(f"/run/netns/{first.namespace('a')}")
+
+
+def test_a_process_lives_as_long_as_any_thread_of_it():
+    """Until then its ports are taken."""
+    first_ends = ("import ctypes, sys, threading; threading.Thread(target=sys.stdin.read).start();"
+                  "ctypes.CDLL(None).pthread_exit(None)")
+    with subprocess.Popen([sys.executable, "-c", first_ends], stdin=subprocess.PIPE) as process:
+        wait_until(lambda: " Z " in open(f"/proc/{process.pid}/stat", encoding="ascii").read())
+        assert start_time(process.pid) is not None
+        process.stdin.close()
+        wait_until(lambda: start_time(process.pid) is None)
