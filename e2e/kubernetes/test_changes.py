@@ -19,7 +19,7 @@ RACK = "openelb.kubesphere.io/rack"
 EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers"
 WITHOUT_WORKER1 = DOCUMENTED | {"leaf1": {"192.168.0.3"}}
 OPEN = 0.2  # seconds that a connection is open at most, on a busy machine
-DRAIN = 2  # seconds that a Pod serves after its deletion: readiness and grace as they should be
+DRAIN = 4  # seconds that a Pod serves after its deletion: readiness and grace as they should be, on a busy machine
 MANY = 300
 FLAGS = (FAST_NODES, FAST_ENDPOINTS)
 

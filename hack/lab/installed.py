@@ -132,7 +132,7 @@ class InstalledLab(KubernetesLab):
         self.kubectl("label", "--overwrite", "nodes", "worker-p002", f"{brand}.kubesphere.io/rack=leaf2")
         for name in ("bgp-conf", "bgp-peers", "eip"):
             self.kubectl("apply", "-f", samples / f"{name}.yaml")
-        self.apply(backends("bgp-openelb"))
+        self.apply(backends("bgp-openelb", drain=4, grace=7))
         self.kubectl("apply", "-f", samples / "service.yaml")
         if policy != "Cluster":
             self.patch("service", "bgp-svc", {"spec": {"externalTrafficPolicy": policy}})
