@@ -188,6 +188,7 @@ void Router::Tick(absl::Duration now) {
     const absl::Duration next = send_at_ + config_.interval;
     Send(config_.priority);
     send_at_ = next > now ? next : now + config_.interval;
+    AnnounceIfContested(now);
   }
 }
 
@@ -230,6 +231,10 @@ void Router::ReceiveInActive(const Heard& heard, absl::Duration interval, absl::
   }
   const bool higher = heard.priority > config_.priority;
   if (higher || (heard.priority == config_.priority && heard.source > *primary_)) {
+    // A last word beyond the RFC: neighbours may still believe what we told them, and only who
+    // knows that there were two Actives tells them again. keepalived has it as an option,
+    // vrrp_higher_prio_send_advert. Backups lose nothing by it, the one that stays answers.
+    Send(config_.priority);
     FollowActive(heard, interval, now);
     BecomeBackup(higher ? Reason::kHigherPriority : Reason::kHigherAddress,
                  absl::StrCat(Describe(heard.source, heard.priority), " is Active"));
@@ -238,10 +243,13 @@ void Router::ReceiveInActive(const Heard& heard, absl::Duration interval, absl::
   // Two were Active: what the other has told neighbours is to be put right.
   ++counters_->rivals;
   if (config_.version == 3) SendAndWait(now);
-  if (now >= announce_again_at_) {
-    announce_again_at_ = now + kAnnounceAgain;
-    output_.announce = config_.addresses;
-  }
+  contested_ = true;
+  AnnounceIfContested(now);
+}
+
+void Router::AnnounceIfContested(absl::Duration now) {
+  if (!contested_ || now < announce_again_at_) return;
+  Announce(now);
 }
 
 void Router::FollowActive(const Heard& heard, absl::Duration interval, absl::Duration now) {
@@ -258,8 +266,7 @@ void Router::BecomeActive(absl::Duration now) {
       heard_.has_value() ? Describe(heard_->source, heard_->priority) : Describe(std::nullopt, 0);
   SendAndWait(now);
   ++counters_->became_active;
-  announce_again_at_ = now + kAnnounceAgain;
-  output_.announce = config_.addresses;
+  Announce(now);
   output_.held_changed = true;
   if (released_) {
     SetState(RouterState::kActive, Reason::kActiveReleased,
@@ -307,6 +314,12 @@ void Router::Send(uint8_t priority) {
     ++counters_->sent;
     if (priority == kPriorityRelease) ++counters_->releases_sent;
   }
+}
+
+void Router::Announce(absl::Duration now) {
+  contested_ = false;
+  announce_again_at_ = now + kAnnounceAgain;
+  output_.announce = config_.addresses;
 }
 
 void Router::SendAndWait(absl::Duration now) {

@@ -99,7 +99,7 @@ struct RouterOutput {
 
 class Router {
  public:
-  // A rival is answered with new announcements at most this often.
+  // Rivals are answered with new announcements at most this often, the last of them too.
   static constexpr absl::Duration kAnnounceAgain = absl::Seconds(1);
 
   // `config` is good. `counters` are shared by all routers of a speaker. Starts in INITIALIZE, with
@@ -150,6 +150,8 @@ class Router {
   void SetState(RouterState state, Reason reason, absl::string_view what);
   void Send(uint8_t priority);
   void SendAndWait(absl::Duration now);
+  void Announce(absl::Duration now);
+  void AnnounceIfContested(absl::Duration now);
   void Drop(absl::string_view reason) { ++counters_->dropped[std::string(reason)]; }
   // Of the Active as we know it: learned from it or, before that and in version 2, our own.
   absl::Duration ActiveInterval() const;
@@ -169,6 +171,7 @@ class Router {
   // ACTIVE.
   absl::Duration send_at_;
   absl::Duration announce_again_at_;
+  bool contested_ = false;  // a rival was heard since the last announcement
 
   RouterOutput output_;
 };

@@ -139,10 +139,10 @@ TEST(RouterTest, TakesEachTransitionOfSection64) {
       {"link down", active, false, cut, initialize, "link_down, hold 0", never},
       {"Adver_Timer", active, false, tick, active, "send 128", kInterval},
       {"priority 0", active, false, hear(kHigher, 0), active, "send 128", kInterval},
-      {"higher priority", active, false, hear(kLower, 129), backup, "higher_priority, hold 0",
-       kDown},
+      {"higher priority", active, false, hear(kLower, 129), backup,
+       "higher_priority, send 128, hold 0", kDown},
       {"same priority, higher address", active, false, hear(kHigher, 128), backup,
-       "higher_address, hold 0", kDown},
+       "higher_address, send 128, hold 0", kDown},
       {"same priority, lower address", active, false, hear(kLower, 128), active, "send 128",
        kInterval},
       {"lower priority", active, true, hear(kHigher, 127), active, "send 128", kInterval},
@@ -337,6 +337,14 @@ TEST(RouterTest, AnnouncesAgainAfterARivalButNotForEachOfItsPackets) {
   bench.Hear(kLower, 100);
   EXPECT_EQ(bench.Take(), "send 128");
   EXPECT_EQ(bench.counters.rivals, 2u);
+  for (int i = 1; i < 10; ++i) {
+    bench.Advance(kInterval);
+    EXPECT_EQ(bench.Take(), "send 128") << i;
+  }
+  bench.Advance(kInterval);
+  EXPECT_EQ(bench.Take(), "send 128, announce 1") << "the rival may have announced meanwhile";
+  bench.Advance(20 * kInterval);
+  EXPECT_EQ(bench.Take().find("announce"), std::string::npos) << "its silence is believed";
 }
 
 TEST(RouterTest, KeepsItsBeat) {

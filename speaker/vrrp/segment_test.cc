@@ -141,8 +141,27 @@ TEST_P(SegmentTest, APartitionHasAnActiveOnEachSideAndHealsToOne) {
   EXPECT_EQ(net.Holders(), "n2");
   EXPECT_LE(net.several, interval() + 2 * kDelay);
   EXPECT_EQ(net.nobody, absl::ZeroDuration());
-  const bool met = net.nodes["n2"]->instance.counters().rivals > 0;
-  EXPECT_EQ(!net.nodes["n2"]->announced.empty(), met);
+}
+
+// Whoever hears the other first, neighbours believe the one that stays: it has the last word.
+TEST_P(SegmentTest, NeighboursFollowWhoStaysAfterAPartition) {
+  for (int step = 0; step < 20; ++step) {
+    SCOPED_TRACE(step);
+    net.Start("n1", Config(100));
+    net.Start("n2", Config(250));
+    net.RunFor(10 * interval());
+    net.segment.Cut("n2", "n1");
+    net.RunFor(10 * interval() + interval() * step / 20);
+    ASSERT_EQ(net.Holders(), "n1 n2");
+    const absl::Duration healed = net.clock.Monotonic();
+    net.segment.Heal("n2", "n1");
+    net.RunFor(kLong + 10 * interval());
+    EXPECT_EQ(net.Holders(), "n2");
+    EXPECT_GE(net.nodes["n2"]->announced_at, healed);
+    EXPECT_GE(net.nodes["n2"]->announced_at, net.nodes["n1"]->announced_at);
+    for (auto& [name, node] : net.nodes) node->instance.Stop();
+    net.RunFor(interval());
+  }
 }
 
 TEST_P(SegmentTest, ASlowBackupDoesNotTakeItsOwnDelayForSilence) {

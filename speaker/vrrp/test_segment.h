@@ -20,7 +20,8 @@ namespace openelb::vrrp {
 class TestNode final : public Observer {
  public:
   TestNode(io::SimVrrpSegment* segment, const std::string& host, const Clock* clock)
-      : logger_(&sink_, clock),
+      : clock_(clock),
+        logger_(&sink_, clock),
         io_(segment->Start(host)),
         instance(io_.get(), clock, &logger_, this) {}
 
@@ -28,12 +29,14 @@ class TestNode final : public Observer {
   void OnHeardChanged() override { ++heard_changes; }
   void Announce(int, const std::vector<IpAddress>& addresses) override {
     announced.insert(announced.end(), addresses.begin(), addresses.end());
+    announced_at = clock_->Monotonic();
   }
   void Release(int, const std::vector<IpAddress>& addresses) override {
     released.insert(released.end(), addresses.begin(), addresses.end());
   }
 
  private:
+  const Clock* clock_;
   NullLogSink sink_;
   Logger logger_;
   std::unique_ptr<io::VrrpIo> io_;
@@ -42,6 +45,7 @@ class TestNode final : public Observer {
   Instance instance;
   std::vector<IpAddress> announced;
   std::vector<IpAddress> released;
+  absl::Duration announced_at;  // last
   int router_changes = 0;
   int heard_changes = 0;
 };
