@@ -29,7 +29,7 @@ void DeclareVrrpFlags(FlagSet* flags, VrrpFlags* options) {
   flags->Bool("vrrp-preempt", &options->preempt,
               "a node takes addresses over from one of lower priority, also when it has returned");
   flags->Bool("vrrp-unicast", &options->unicast,
-              "IPv4: nodes send to each other's addresses, for networks without multicast");
+              "nodes send to each other's addresses, for networks without multicast");
 }
 
 }  // namespace

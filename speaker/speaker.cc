@@ -200,6 +200,10 @@ void Speaker::ReportFacts() {
   if (vip()) {
     const std::set<std::string>& heard = seams_.lan->state().heard;
     add("vrrp-heard", {heard.begin(), heard.end()});
+    std::vector<std::string> sources;
+    for (const auto& [interface, source] : seams_.lan->state().vrrp_sources)
+      sources.push_back(absl::StrCat(interface, " ", source.ToString()));
+    add("vrrp-sources", sources);
   }
   if (layer2()) {
     const std::set<std::string>& silent = seams_.lan->state().no_carrier;
@@ -259,7 +263,7 @@ void Speaker::OnLanChanged(const lan::LanState& before, const lan::LanState& now
   if (now.owned != before.owned) ReportOwned();
   if (now.owned != before.owned || now.problems != before.problems) ReportBy(Now());
   if (now.taken_over != before.taken_over || now.no_carrier != before.no_carrier ||
-      now.heard != before.heard) {
+      now.heard != before.heard || now.vrrp_sources != before.vrrp_sources) {
     ReportFacts();
   }
 }

@@ -43,7 +43,9 @@ class SpeakerVipTest : public testing::Test, public vrrp::Observer {
           {"eth0", Ip(absl::StrCat("192.168.50.", i)), 24}};
       network.AddHost(name, addresses);
       segment.AddStation(name, Mac(static_cast<uint8_t>(i)), addresses);
-      wire.AddHost(name, addresses);
+      std::vector<InterfaceAddress> with_link_local = addresses;
+      with_link_local.push_back({"eth0", Ip(absl::StrCat("fe80::", i)), 64});
+      wire.AddHost(name, with_link_local);
     }
     neighbour_io = wire.Start("n2");
     neighbour = std::make_unique<vrrp::Instance>(neighbour_io.get(), &scheduler, &log, this);
@@ -107,6 +109,9 @@ class SpeakerVipTest : public testing::Test, public vrrp::Observer {
     router->set_interval_ms(100);
     router->add_addresses(address);
     router->set_name("vip-eip");
+    plan::v1::AnnouncedAddress* announced = router->add_services();
+    announced->set_address(address);
+    announced->add_services("default/web");
     controller.Put(kKey, body);
   }
   // A router on n2 of that VRID and address.
@@ -189,6 +194,33 @@ TEST_F(SpeakerVipTest, APlannedRouterHoldsItsAddressAndIsReported) {
   RunFor(absl::Seconds(1));
   EXPECT_THAT(wire.Held("n1"), IsEmpty());
   EXPECT_EQ(controller.observed->vrrp_size(), 0);
+}
+
+// What a controller asks for whose store forgot which address is whose.
+TEST_F(SpeakerVipTest, SaysWhoseAddressesItHolds) {
+  PutRouter("192.168.50.100");
+  StartSpeaker();
+  RunFor(absl::Seconds(2));
+  plan::v1::Plan ask;
+  ask.mutable_heartbeat();
+  ask.set_want_announced(true);
+  controller.Send(ask);
+  RunFor(absl::Seconds(1));
+  ASSERT_TRUE(controller.announced.has_value());
+  EXPECT_TRUE(controller.announced->last());
+  ASSERT_EQ(controller.announced->addresses_size(), 1);
+  EXPECT_EQ(controller.announced->addresses(0).address(), "192.168.50.100");
+  EXPECT_THAT(controller.announced->addresses(0).services(), ElementsAre("default/web"));
+}
+
+TEST_F(SpeakerVipTest, SaysFromWhereItSends) {
+  StartSpeaker();
+  RunFor(absl::Seconds(1));
+  EXPECT_THAT(Fact("vrrp-sources"), ElementsAre("eth0 192.168.50.1", "eth0 fe80::1"));
+  wire.SetCarrier("n1", false);
+  segment.SetInterface("n1", [](io::Interface* interface) { interface->carrier = false; });
+  RunFor(absl::Seconds(1));
+  EXPECT_THAT(Fact("vrrp-sources"), IsEmpty());
 }
 
 TEST_F(SpeakerVipTest, ProblemsAreThoseOfTheAddress) {

@@ -19,6 +19,8 @@ inline constexpr const char* kLayer2Mode = "layer2";
 inline constexpr const char* kVipMode = "vip";
 // VRRP routers of others, "INTERFACE FAMILY VRID" each; FAMILY is 4 or 6.
 inline constexpr const char* kVrrpHeardFact = "vrrp-heard";
+// From where its speaker sends VRRP packets, "INTERFACE ADDRESS" each; one of each family.
+inline constexpr const char* kVrrpSourcesFact = "vrrp-sources";
 // A speaker runs on the node; values: its version. No values: it has left for good.
 inline constexpr const char* kSpeakerFact = "speaker";
 // In the version's place: it has said goodbye and means to come back, if its DaemonSet lets it.

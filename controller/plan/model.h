@@ -72,8 +72,10 @@ struct NodeView {
   std::set<IpAddress> taken_over;    // Layer 2 addresses that it answers for as a standby
   absl::Time taken_over_at;          // when it said so
   std::set<std::pair<std::string, RouterId>> heard;  // others' virtual routers, by interface
-  uint32_t weight = 1;                               // the operator's
-  std::string bad_weight;                            // what is written instead of one
+  // From where its speaker sends VRRP, by interface: one address of a family.
+  std::set<std::pair<std::string, IpAddress>> vrrp_sources;
+  uint32_t weight = 1;     // the operator's
+  std::string bad_weight;  // what is written instead of one
 
   bool InRack() const {
     return placement != Placement::kNowhere && placement != Placement::kSeveral;

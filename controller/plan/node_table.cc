@@ -245,6 +245,13 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
       if (auto heard = ParseHeard(value)) view.heard.insert(*std::move(heard));
     }
   }
+  if (const Fact* fact = FactOf(node.meta.name, kVrrpSourcesFact)) {
+    for (const std::string& value : fact->values) {
+      const std::pair<std::string, std::string> parts = absl::StrSplit(value, ' ');
+      if (const auto source = IpAddress::Parse(parts.second); source.ok())
+        view.vrrp_sources.emplace(parts.first, *source);
+    }
+  }
   return view;
 }
 

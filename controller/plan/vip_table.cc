@@ -15,9 +15,14 @@ std::string Key(const std::string& interface, const RouterId& id) {
   return absl::StrCat("vrrp/", interface, "/", static_cast<int>(id.family), "/", id.vrid);
 }
 
-// The address from which the node's speaker sends there; nullopt: not known.
+// The address from which the node's speaker sends there; nullopt: not known. One that does not say
+// so sends from its lowest IPv4 address there.
 std::optional<IpAddress> SourceOf(const NodeView& node, const std::string& interface,
                                   Family family) {
+  for (const auto& [where, source] : node.vrrp_sources) {
+    if (where == interface && source.family() == family) return source;
+  }
+  if (family == Family::kV6) return std::nullopt;
   std::optional<IpAddress> lowest;
   for (const InterfaceAddress& link : node.prefixes) {
     if (link.interface != interface || link.address.family() != family) continue;
@@ -30,7 +35,7 @@ std::optional<IpAddress> SourceOf(const NodeView& node, const std::string& inter
 bool SameForVip(const NodeView& a, const NodeView& b) {
   return a.health == b.health && a.returning == b.returning && a.vip == b.vip &&
          a.stopped == b.stopped && a.leaving == b.leaving && a.prefixes == b.prefixes &&
-         a.no_carrier == b.no_carrier && a.rack == b.rack;
+         a.no_carrier == b.no_carrier && a.rack == b.rack && a.vrrp_sources == b.vrrp_sources;
 }
 
 }  // namespace
@@ -112,12 +117,16 @@ void VipTable::Write(const RouterId& id, const Model& model, SetStore* sets) {
   instance.set_preempt(options_.preempt);
   std::set<std::string> pools;
   for (const IpAddress& address : HeldBy(model, router)) {
+    const VipView& view = model.vips.at(address);
     instance.add_addresses(address.ToString());
-    pools.insert(model.vips.at(address).pool);
+    v1::AnnouncedAddress* announced = instance.add_services();
+    announced->set_address(address.ToString());
+    for (const std::string& service : view.services) announced->add_services(service);
+    pools.insert(view.pool);
   }
   instance.set_name(absl::StrJoin(pools, ","));
   std::map<std::string, std::string> sources;  // by node
-  if (options_.unicast && id.family == Family::kV4) {
+  if (options_.unicast) {
     for (const auto& [node, interface] : links) {
       if (const auto source = SourceOf(model.nodes.at(node), interface, id.family))
         sources[node] = source->ToString();

@@ -134,6 +134,9 @@ TEST_F(VipTableTest, EveryNodeThatTakesPartIsTold) {
   EXPECT_EQ(told.interval_ms(), 100);
   EXPECT_FALSE(told.preempt());
   EXPECT_EQ(told.name(), "pool");
+  ASSERT_THAT(told.services(), SizeIs(1));
+  EXPECT_EQ(told.services(0).address(), kVip);
+  EXPECT_THAT(told.services(0).services(), ElementsAre("default/web"));
   EXPECT_THAT(told.unicast_peers(), IsEmpty());
   EXPECT_THAT(Reasons(), IsEmpty());
   planner_->SetVip("default/web", "pool", {});
@@ -150,6 +153,13 @@ TEST_F(VipTableTest, OptionsReachEveryRouter) {
          .preempt = true,
          .unicast = true});
   Serve("six", "2001:db8::91");
+  const auto say_source = [this](int i, const std::vector<std::string>& sources) {
+    planner_->SetFact({Name(i), kVrrpSourcesFact, sources, absl::FromUnixSeconds(++now_)});
+  };
+  for (int i : {1, 3})
+    say_source(i, {absl::StrCat("eth0 fe80::", i), absl::StrCat("eth1 fe80::1:", i), "?"});
+  EXPECT_THAT(Told(2)[1].unicast_peers(), IsEmpty()) << "only the group reaches who does not say";
+  say_source(2, {"eth0 fe80::2", "eth0 192.168.0.22"});
   std::vector<v1::VrrpInstance> told = Told(2);
   ASSERT_THAT(told, SizeIs(2));
   EXPECT_EQ(told[0].version(), 2);
@@ -158,7 +168,8 @@ TEST_F(VipTableTest, OptionsReachEveryRouter) {
   EXPECT_THAT(told[0].unicast_peers(), ElementsAre("192.168.0.1", "192.168.0.3"));
   EXPECT_EQ(told[1].version(), 3) << "IPv6";
   EXPECT_EQ(told[1].interval_ms(), 250);
-  EXPECT_THAT(told[1].unicast_peers(), IsEmpty());
+  EXPECT_THAT(told[1].unicast_peers(), ElementsAre("fe80::1", "fe80::3"));
+  EXPECT_THAT(Told(1)[0].unicast_peers(), ElementsAre("192.168.0.22", "192.168.0.3"));
   for (const v1::VrrpInstance& router : told) EXPECT_TRUE(router.vrid() >= 7 && router.vrid() <= 9);
 }
 

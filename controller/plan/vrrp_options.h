@@ -12,7 +12,7 @@ struct VrrpOptions {
   // Version 3: 10 ms..40.95 s in steps of 10 ms; version 2 rounds up to whole seconds.
   absl::Duration interval = absl::Milliseconds(100);
   bool preempt = false;  // a node takes over from one of lower priority
-  bool unicast = false;  // IPv4: nodes speak with each other's addresses, not with the group
+  bool unicast = false;  // nodes speak with each other's addresses, not with the group
 };
 
 }  // namespace openelb::plan

@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -27,6 +28,7 @@ struct LanState {
   std::set<std::string> no_carrier;       // interfaces with addresses over which no frames pass
   std::vector<vrrp::RouterView> routers;
   std::set<std::string> heard;  // virtual routers of others: "INTERFACE FAMILY VRID"
+  std::set<std::pair<std::string, IpAddress>> vrrp_sources;  // by interface
   // What keeps addresses of both modes from being answered, or who else answers: one sentence each.
   std::map<IpAddress, std::string> problems;
 };

@@ -73,6 +73,7 @@ LanState LocalLan::Now() const {
   if (vip_) {
     now.routers = vip_->routers().Routers();
     now.heard = vip_->heard();
+    now.vrrp_sources = vip_->routers().Sources();
     now.problems.insert(vip_->problems().begin(), vip_->problems().end());
   }
   return now;

@@ -308,6 +308,14 @@ absl::StatusOr<DecodedResource> Decode(const VrrpKey& key, const pb::VrrpInstanc
   if (!peers.ok()) return peers.status();
   instance.unicast_peers = *std::move(peers);
   instance.name = body.name();
+  for (const pb::AnnouncedAddress& entry : body.services()) {
+    const auto address = IpAddress::Parse(entry.address());
+    const bool ours =
+        address.ok() && std::find(instance.addresses.begin(), instance.addresses.end(), *address) !=
+                            instance.addresses.end();
+    if (!ours) return Bad("services.address", entry.address(), "one of the addresses");
+    instance.services[*address].assign(entry.services().begin(), entry.services().end());
+  }
   return instance;
 }
 

@@ -254,6 +254,10 @@ TEST(DecodeTest, ErrorsNameFieldAndValue) {
       {"vrrp/eth0/4/7", kVrrp + "addresses: 'fd00::1' }", "addresses: \"fd00::1\""},
       {"vrrp/eth0/4/7", kVrrp + "addresses: '10.0.0.9' addresses: '10.0.0.9' }",
        "addresses: \"10.0.0.9\""},
+      {"vrrp/eth0/4/7", kVrrp + "addresses: '10.0.0.9' services { address: '10.0.0.8' } }",
+       "services.address: \"10.0.0.8\""},
+      {"vrrp/eth0/4/7", kVrrp + "addresses: '10.0.0.9' services { address: 'x' } }",
+       "services.address: \"x\""},
       {"vrrp/eth0/4/7", kVrrp + "addresses: '10.0.0.9' unicast_peers: '224.0.0.18' }",
        "unicast_peers: \"224.0.0.18\""},
   };

@@ -255,6 +255,9 @@ void Link::SendAnnounced(absl::Duration now) {
   };
   for (const auto& [prefix, route] : store_->state().routes) add(prefix.address(), route.services);
   for (const auto& [address, held] : store_->state().layer2) add(address, held.services);
+  for (const auto& [name, router] : store_->state().vrrp) {
+    for (const auto& [address, services] : router.services) add(address, services);
+  }
   report.mutable_announced()->set_last(true);
   Send(report, now);
 }

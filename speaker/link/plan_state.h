@@ -130,6 +130,7 @@ struct VrrpInstance {
   std::vector<IpAddress> addresses;      // never empty, each once
   std::vector<IpAddress> unicast_peers;  // empty: the multicast group
   std::string name;
+  std::map<IpAddress, std::vector<std::string>> services;  // "namespace/name", by address
   bool operator==(const VrrpInstance&) const = default;
 };
 

@@ -128,6 +128,10 @@ void FakeController::OnReport(const plan::v1::Report& report) {
   if (report.has_facts()) facts = report.facts();
   if (report.has_observed()) observed = report.observed();
   if (report.has_goodbye()) goodbye = report.goodbye();
+  if (report.has_announced()) {
+    if (!announced) announced.emplace();
+    announced->MergeFrom(report.announced());
+  }
 }
 
 void FakeController::Later(std::function<void()> event) {

@@ -45,7 +45,8 @@ class FakeController {
   std::optional<plan::v1::Facts> facts;
   std::optional<plan::v1::Observed> observed;
   std::optional<plan::v1::Goodbye> goodbye;
-  int snapshots = 0;  // sent
+  std::optional<plan::v1::Announced> announced;  // all pieces of all answers
+  int snapshots = 0;                             // sent
 
  private:
   class Link;

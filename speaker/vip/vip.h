@@ -73,6 +73,7 @@ class Vip final : private vrrp::Observer, private layer2::Layer2Observer {
 
   void OnRouterChanged(const vrrp::RouterKey& router) override;
   void OnHeardChanged() override;
+  void OnSourcesChanged() override { changed_ = true; }
   void Announce(int interface, const std::vector<IpAddress>& addresses) override;
   void Release(int interface, const std::vector<IpAddress>& addresses) override;
 

@@ -95,6 +95,7 @@ void Instance::OnInterfacesChanged() {
 }
 
 void Instance::UpdatePorts() {
+  const auto sources = Sources();
   std::map<std::string, io::Interface> interfaces;
   names_.clear();
   for (io::Interface& interface : io_->Interfaces()) {
@@ -130,6 +131,7 @@ void Instance::UpdatePorts() {
     ++it;
   }
   for (const auto& [key, port] : ports_) SetLink(key, port.primary);
+  sources_changed_ |= sources != Sources();
 }
 
 void Instance::SetLink(const PortKey& port, const std::optional<IpAddress>& primary) {
@@ -291,6 +293,7 @@ void Instance::Finish() {
   }
   for (const RouterKey& key : std::exchange(changed_, {})) observer_->OnRouterChanged(key);
   if (std::exchange(heard_changed_, false)) observer_->OnHeardChanged();
+  if (std::exchange(sources_changed_, false)) observer_->OnSourcesChanged();
 }
 
 void Instance::Hold() {
@@ -346,6 +349,14 @@ std::vector<HeardRouter> Instance::Heard() const {
   std::vector<HeardRouter> routers;
   for (const auto& [key, neighbour] : heard_) routers.push_back(neighbour.router);
   return routers;
+}
+
+std::set<std::pair<std::string, IpAddress>> Instance::Sources() const {
+  std::set<std::pair<std::string, IpAddress>> sources;
+  for (const auto& [key, port] : ports_) {
+    if (port.primary) sources.emplace(key.first, *port.primary);
+  }
+  return sources;
 }
 
 }  // namespace openelb::vrrp

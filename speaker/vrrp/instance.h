@@ -64,6 +64,8 @@ class Observer {
   virtual void OnRouterChanged(const RouterKey& router) { (void)router; }
   // Heard() changed by more than a priority.
   virtual void OnHeardChanged() {}
+  // Sources() changed.
+  virtual void OnSourcesChanged() {}
   // The addresses are on the interface (an index) now, or neighbours need to be told again: a burst
   // of gratuitous ARP or unsolicited neighbour advertisements, with its repeats.
   virtual void Announce(int interface, const std::vector<IpAddress>& addresses) = 0;
@@ -101,6 +103,8 @@ class Instance final : public io::VrrpHandler {
 
   std::vector<RouterView> Routers() const;
   std::vector<HeardRouter> Heard() const;
+  // Where packets come from, by interface: at most one address of each family.
+  std::set<std::pair<std::string, IpAddress>> Sources() const;
   const Counters& counters() const { return counters_; }
 
   void OnVrrpPacket(const io::VrrpPacket& packet) override;
@@ -160,6 +164,7 @@ class Instance final : public io::VrrpHandler {
   std::vector<Announcement> announcements_;
   std::set<RouterKey> changed_;
   bool heard_changed_ = false;
+  bool sources_changed_ = false;
 };
 
 }  // namespace openelb::vrrp

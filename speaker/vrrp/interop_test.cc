@@ -282,6 +282,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Variant{"V3", 3, absl::Milliseconds(500), Family::kV4, false},
                     Variant{"V3Ipv6", 3, absl::Milliseconds(500), Family::kV6, false},
                     Variant{"V3Ipv6Unicast", 3, absl::Milliseconds(500), Family::kV6, true},
+                    Variant{"V3Unicast", 3, absl::Milliseconds(500), Family::kV4, true},
                     Variant{"V2", 2, absl::Seconds(1), Family::kV4, false}),
     [](const auto& info) { return info.param.name; });
 
