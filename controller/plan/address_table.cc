@@ -11,6 +11,10 @@ bool IsNextHop(const NodeView& node, Family family) {
   return node.health == Health::kReady && node.next_hops[family].has_value();
 }
 
+bool IsIpv6Only(const NodeView& node) {
+  return IsNextHop(node, Family::kV6) && !node.next_hops.v4.has_value();
+}
+
 // The nodes with an endpoint in `state` that satisfy `wanted`.
 template <typename Wanted>
 std::set<std::string> Select(const FamilyEndpoints& endpoints, EndpointState state,
@@ -45,16 +49,20 @@ void AddressTable::SetAddresses(const std::string& service, std::vector<IpAddres
 }
 
 PerFamily<bool> AddressTable::Count(const NodeChanges& nodes, const Model& model) {
-  const PerFamily<size_t> before = next_hops_;
-  PerFamily<bool> turned;
-  for (const Family family : kFamilies) {
-    for (const auto& [name, old] : nodes) {
+  const PerFamily<bool> before = {HasNextHops(Family::kV4), HasNextHops(Family::kV6)};
+  for (const auto& [name, old] : nodes) {
+    const auto now = model.nodes.find(name);
+    const bool there = now != model.nodes.end();
+    for (const Family family : kFamilies) {
       if (old.has_value() && IsNextHop(*old, family)) --next_hops_[family];
-      const auto now = model.nodes.find(name);
-      if (now != model.nodes.end() && IsNextHop(now->second, family)) ++next_hops_[family];
+      if (there && IsNextHop(now->second, family)) ++next_hops_[family];
     }
-    turned[family] = (before[family] == 0) != (next_hops_[family] == 0);
+    if (old.has_value() && IsIpv6Only(*old)) --ipv6_only_;
+    if (there && IsIpv6Only(now->second)) ++ipv6_only_;
   }
+  ipv6_hops_ = model.ipv6_hops;
+  PerFamily<bool> turned;
+  for (const Family family : kFamilies) turned[family] = before[family] != HasNextHops(family);
   return turned;
 }
 
@@ -78,7 +86,9 @@ AddressView AddressTable::Decide(const IpAddress& address, const Model& model,
       everywhere |= endpoints.ready || endpoints.serving;
       continue;
     }
-    const auto usable = [&](const NodeView& node) { return IsNextHop(node, family); };
+    const auto usable = [&](const NodeView& node) {
+      return node.health == Health::kReady && CanBeNextHop(model, node, family);
+    };
     std::set<std::string> nodes = Select(endpoints, EndpointState::kReady, model, usable);
     if (nodes.empty())
       nodes = Select(endpoints, EndpointState::kServingWhileTerminating, model, usable);
@@ -90,7 +100,7 @@ AddressView AddressTable::Decide(const IpAddress& address, const Model& model,
     view.nodes.merge(nodes);
     for (const auto& [name, state] : endpoints.nodes) depends->insert(name);
   }
-  if (everywhere && next_hops_[family] > 0) {
+  if (everywhere && HasNextHops(family)) {
     view.kind = Kind::kCluster;
     view.nodes.clear();
     view.weights.clear();
@@ -109,7 +119,7 @@ AddressView AddressTable::Decide(const IpAddress& address, const Model& model,
     for (const auto& [name, state] : endpoints.nodes) depends->insert(name);
     std::set<std::string> nodes = Select(
         endpoints, EndpointState::kNotReady, model,
-        [&](const NodeView& node) { return IsSilent(node) && node.next_hops[family].has_value(); });
+        [&](const NodeView& node) { return IsSilent(node) && CanBeNextHop(model, node, family); });
     if (nodes.empty()) continue;
     view.last_resort = true;
     if (service.policy == kube::TrafficPolicy::kCluster) view.kind = Kind::kLastResort;

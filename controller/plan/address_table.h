@@ -25,6 +25,9 @@ class AddressTable {
                         Model* model, Visits* visits);
 
  private:
+  bool HasNextHops(Family family) const {
+    return next_hops_[family] > 0 || (family == Family::kV4 && ipv6_hops_ && ipv6_only_ > 0);
+  }
   // Whether a family gained its first next hop or lost its last one.
   PerFamily<bool> Count(const NodeChanges& nodes, const Model& model);
   AddressView Decide(const IpAddress& address, const Model& model, std::set<std::string>* depends);
@@ -32,6 +35,8 @@ class AddressTable {
 
   std::map<std::string, std::vector<IpAddress>> addresses_of_;  // by Service
   PerFamily<size_t> next_hops_;                                 // ready nodes with an address
+  size_t ipv6_only_ = 0;                                        // ready nodes without an IPv4 one
+  bool ipv6_hops_ = false;  // Model::ipv6_hops, as of the last step
   // Which nodes' changes can change a decision: those with endpoints of a Local Service, or of one
   // that has no next hop.
   std::map<IpAddress, std::set<std::string>> depends_on_;

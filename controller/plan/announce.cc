@@ -36,8 +36,9 @@ Decoded Decode(const PlanView& plan, absl::string_view node) {
 
 // The members, with their weights, in the order in which the speaker prefers them: from its place
 // on, then around.
-std::vector<std::pair<IpAddress, uint32_t>> NextHops(const Decoded& plan,
-                                                     const std::string& group) {
+// `ipv6`: of IPv4 routes, too.
+std::vector<std::pair<IpAddress, uint32_t>> NextHops(const Decoded& plan, const std::string& group,
+                                                     bool ipv6) {
   std::vector<std::pair<IpAddress, uint32_t>> hops;
   const auto it = plan.groups.find(group);
   if (it == plan.groups.end()) return hops;
@@ -45,7 +46,9 @@ std::vector<std::pair<IpAddress, uint32_t>> NextHops(const Decoded& plan,
   size_t first = 0;
   for (const v1::Member& member : it->second.members()) {
     if (place != plan.places.end() && member.node() == place->second) first = hops.size();
-    hops.emplace_back(*IpAddress::Parse(member.address()), std::max(member.weight(), 1u));
+    const bool other = ipv6 && !member.ipv6_address().empty();
+    hops.emplace_back(*IpAddress::Parse(other ? member.ipv6_address() : member.address()),
+                      std::max(member.weight(), 1u));
   }
   std::rotate(hops.begin(), hops.begin() + static_cast<std::ptrdiff_t>(first), hops.end());
   return hops;
@@ -81,7 +84,7 @@ std::map<IpAddress, AnnouncedPeer> Announcements(const PlanView& plan, absl::str
           std::find_if(route.targets().begin(), route.targets().end(),
                        [&](const v1::Target& t) { return t.scope() == peer.scope(); });
       if (family == peer.families().end() || target == route.targets().end()) continue;
-      auto hops = NextHops(decoded, target->group());
+      auto hops = NextHops(decoded, target->group(), IpAddress::Parse(peer.address())->is_v6());
       if (hops.empty()) continue;
       auto attributes =
           Export(rules, prefix, Merge(of_peer, ReadAttributes(route.attributes()).value()));

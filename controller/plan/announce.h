@@ -29,8 +29,8 @@ struct AnnouncedPeer {
   std::vector<AnnouncedRoute> routes;  // sorted by prefix; none while it stays down
 };
 
-// By neighbour. `add_path`: the neighbours take several paths where they are offered; else the
-// speaker announces the first one.
+// By neighbour, which takes IPv6 next hops of IPv4 routes where they are offered. `add_path`: so it
+// does with several paths; else the speaker announces the first one.
 std::map<IpAddress, AnnouncedPeer> Announcements(const PlanView& plan, absl::string_view node,
                                                  bool add_path);
 

@@ -98,10 +98,8 @@ class Explainer {
                  ? answer(Rule::kNotReady, "the node's Ready condition is Unknown")
                  : answer(Rule::kNoLocalEndpoint, NoLocalEndpointText(node_name));
     }
-    if (!node.next_hops[family_].has_value()) {
-      return answer(Rule::kNoAddressOfFamily,
-                    absl::StrCat("the node has no ", FamilyName(family_), " InternalIP"));
-    }
+    if (!CanBeNextHop(model_, node, family_))
+      return answer(Rule::kNoAddressOfFamily, NoAddressText());
     return ThroughExits(exits, node, std::move(reason));
   }
 
@@ -110,6 +108,10 @@ class Explainer {
     if (view_.services.empty()) return "no Service that exists holds the address";
     return absl::StrCat("no usable ", FamilyName(family_), " endpoint of ",
                         absl::StrJoin(view_.services, ", "));
+  }
+
+  std::string NoAddressText() const {
+    return absl::StrCat("the node has no ", FamilyName(family_), " InternalIP");
   }
 
   std::string NoLocalEndpointText(const std::string& node) const {
@@ -133,7 +135,7 @@ class Explainer {
     if (view_.kind == AddressView::Kind::kCluster || view_.kind == AddressView::Kind::kLastResort)
       return true;
     if (view_.nodes.contains(name)) return true;
-    if (node.next_hops[family_].has_value()) return false;
+    if (CanBeNextHop(model_, node, family_)) return false;
     return std::any_of(view_.services.begin(), view_.services.end(), [&](const std::string& key) {
       return model_.services.at(key).policy == kube::TrafficPolicy::kCluster ||
              BestState(name) != EndpointState::kNotReady;
@@ -157,33 +159,47 @@ class Explainer {
                                            : absl::StrJoin(exits.others, "; ");
       return reason;
     }
+    const std::optional<IpAddress>& own = node.next_hops[family_];
+    std::optional<IpAddress> ipv6;
     bool included = false;
     bool unknown = false;
     bool by_label = false;
     std::vector<std::string> away;
     for (const Exit& exit : exits.usable) {
+      const NodeHops hops = HopsInScope(*exit.scope, node, family_);
+      if (hops.ipv6.has_value()) ipv6 = hops.ipv6;
+      if (!own.has_value()) continue;
       const std::set<IpPrefix>& subnets = exit.scope->subnets[family_];
       const bool on_subnet =
-          subnets.empty() || std::any_of(subnets.begin(), subnets.end(), [&](const IpPrefix& s) {
-            return s.Contains(*node.next_hops[family_]);
-          });
+          subnets.empty() || std::any_of(subnets.begin(), subnets.end(),
+                                         [&](const IpPrefix& s) { return s.Contains(*own); });
       if (!on_subnet) {
         away.push_back(absl::StrCat("not on ", Text(subnets), ", which is shared with ",
                                     absl::StrJoin(exit.peers, ", ")));
       }
-      if (!IsInScope(*exit.scope, node, family_)) continue;
+      if (!hops.own.has_value()) continue;
       included = true;
       unknown |= exit.subnet_unknown;
       by_label |= !on_subnet;
     }
-    const std::string hop = absl::StrCat("next hop ", node.next_hops[family_]->ToString());
-    reason.detail = away.empty() ? hop : absl::StrCat(hop, " is ", absl::StrJoin(away, ", "));
-    if (!included)
-      reason.rule = Rule::kNotOnSubnet;
+    std::vector<std::string> parts;
+    if (own.has_value()) {
+      parts.push_back(absl::StrCat("next hop ", own->ToString(), away.empty() ? "" : " is ",
+                                   absl::StrJoin(away, ", ")));
+    }
+    if (ipv6.has_value()) {
+      parts.push_back(
+          absl::StrCat("next hop ", ipv6->ToString(), " for routers that take IPv6 ones"));
+    }
+    reason.detail = parts.empty() ? NoAddressText() : absl::StrJoin(parts, "; ");
+    if (!included && !ipv6.has_value())
+      reason.rule = own.has_value() ? Rule::kNotOnSubnet : Rule::kNoAddressOfFamily;
     else if (view_.last_resort)
       reason.rule = Rule::kLastResort;
     else if (IsTerminating(reason.node))
       reason.rule = Rule::kServingWhileTerminating;
+    else if (!included)
+      reason.rule = Rule::kIpv6NextHop;
     else if (unknown)
       reason.rule = Rule::kSubnetUnknown;
     else if (by_label)

@@ -106,6 +106,15 @@ TEST(ExplainTest, EveryRule) {
          p->Upsert(MakeService("web", kube::TrafficPolicy::kLocal));
          p->Upsert(MakeSlice("web", {"worker1"}));
        }},
+      {"ipv6-next-hop",
+       [](Planner* p, kube::Node& n) {
+         n.internal_ips = {*IpAddress::Parse("fd00::4")};
+         p->Upsert(n);
+         p->SetFact(MakePrefixes("master1", {"eth0 192.168.0.3/24", "eth0 fd00::3/64"}, 2));
+         network::BgpPeer peer = MakePeer("leaf1", "fd00::2", 50001, {{kRack, "leaf1"}});
+         peer.afi_safis = {{.family = Family::kV4, .text = ""}};
+         p->Upsert(peer);
+       }},
       {"no-rack", [](Planner* p, kube::Node&) { p->SetFact(MakePrefixes("master1", {}, 2)); }},
       {"other-rack",
        [](Planner* p, kube::Node& n) {

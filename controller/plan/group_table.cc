@@ -57,17 +57,39 @@ uint32_t WeightOf(const NodeView& node, uint32_t endpoints, const Model& model) 
 bool MattersToGroups(const std::optional<NodeView>& before, const NodeView* now) {
   return !before.has_value() || now == nullptr || before->health != now->health ||
          before->next_hops != now->next_hops || before->rack != now->rack ||
-         before->rack_label != now->rack_label || before->weight != now->weight;
+         before->rack_label != now->rack_label || before->weight != now->weight ||
+         before->prefixes != now->prefixes;
+}
+
+bool IsOn(const std::set<IpPrefix>& subnets, const IpAddress& address) {
+  return subnets.empty() || std::any_of(subnets.begin(), subnets.end(),
+                                        [&](const IpPrefix& s) { return s.Contains(address); });
+}
+
+// A node whose InternalIP is not on the subnet may still have an address there.
+std::optional<IpAddress> Ipv6Hop(const Scope& scope, const NodeView& node) {
+  const std::set<IpPrefix>& subnets = scope.subnets.v6;
+  const std::optional<IpAddress>& internal = node.next_hops.v6;
+  if (internal.has_value() && IsOn(subnets, *internal)) return internal;
+  for (const InterfaceAddress& address : node.prefixes) {
+    if (address.address.is_v6() && IsOn(subnets, address.address)) return address.address;
+  }
+  return node.rack_label.empty() ? std::nullopt : internal;
+}
+
+MemberView MemberOf(const std::string& node, const NodeHops& hops, uint32_t weight) {
+  return {node, hops.own.has_value() ? *hops.own : *hops.ipv6, weight, hops.ipv6};
 }
 
 }  // namespace
 
-bool IsInScope(const Scope& scope, const NodeView& node, Family family) {
-  const std::set<IpPrefix>& subnets = scope.subnets[family];
-  const IpAddress& address = *node.next_hops[family];
-  return subnets.empty() || !node.rack_label.empty() ||
-         std::any_of(subnets.begin(), subnets.end(),
-                     [&](const IpPrefix& subnet) { return subnet.Contains(address); });
+NodeHops HopsInScope(const Scope& scope, const NodeView& node, Family family) {
+  NodeHops hops;
+  const std::optional<IpAddress>& own = node.next_hops[family];
+  if (own.has_value() && (!node.rack_label.empty() || IsOn(scope.subnets[family], *own)))
+    hops.own = own;
+  if (family == Family::kV4 && scope.ipv6_hops) hops.ipv6 = Ipv6Hop(scope, node);
+  return hops;
 }
 
 struct GroupTable::Step {
@@ -96,6 +118,7 @@ struct GroupTable::Step {
         member->set_node(view.node);
         member->set_address(view.address.ToString());
         if (view.weight != 1) member->set_weight(view.weight);
+        if (view.ipv6_address.has_value()) member->set_ipv6_address(view.ipv6_address->ToString());
       }
       sets->Put(audience_name, key, body);
       audience.groups[id] = *std::move(members);
@@ -174,12 +197,11 @@ void GroupTable::BuildSharedGroups(const std::string& name, Step* step) {
         std::vector<MemberView> members;
         for (const std::string& node_name : rack->second) {
           const NodeView& node = model.nodes.at(node_name);
-          if (!node.next_hops[family].has_value()) continue;
           if (node.health != Health::kReady &&
               (kind == Kind::kCluster || node.health != Health::kUnknown))
             continue;
-          if (IsInScope(scope, node, family))
-            members.push_back({node_name, *node.next_hops[family], WeightOf(node, 1, model)});
+          if (const NodeHops hops = HopsInScope(scope, node, family); hops.any())
+            members.push_back(MemberOf(node_name, hops, WeightOf(node, 1, model)));
         }
         step->Set(name, id, std::move(members));
       }
@@ -198,9 +220,11 @@ void GroupTable::BuildOwnGroups(const std::string& name, const IpAddress& addres
     std::vector<MemberView> members;
     for (const std::string& node_name : view.nodes) {
       const NodeView& node = model.nodes.at(node_name);
-      if (node.rack == audience.rack && IsInScope(scope, node, address.family()))
-        members.push_back({node_name, *node.next_hops[address.family()],
-                           WeightOf(node, EndpointsOn(node_name, view), model)});
+      if (node.rack != audience.rack) continue;
+      if (const NodeHops hops = HopsInScope(scope, node, address.family()); hops.any()) {
+        members.push_back(
+            MemberOf(node_name, hops, WeightOf(node, EndpointsOn(node_name, view), model)));
+      }
     }
     const std::string id = OwnGroup(address, scope.name);
     if (members.empty()) {

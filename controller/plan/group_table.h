@@ -7,6 +7,7 @@
 // live in the sets of the audiences that have members, and name no empty group.
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,10 +23,14 @@ namespace openelb::plan {
 // Ids of the groups that were made, changed or removed, by audience.
 using GroupChanges = std::map<std::string, std::set<std::string>>;
 
-// Whether the peers of `scope` can use `node` (of the same rack) as next hop: it is on a subnet
-// they share with the speaker, or carries the rack's label. The node must have an address of
-// `family`.
-bool IsInScope(const Scope& scope, const NodeView& node, Family family);
+// What of a node (of the same rack) the peers of a scope can use as next hop: it is on a subnet
+// they share with the speaker, or the node carries the rack's label.
+struct NodeHops {
+  std::optional<IpAddress> own;   // of the routes' family
+  std::optional<IpAddress> ipv6;  // for IPv4 routes, where the scope has such
+  bool any() const { return own.has_value() || ipv6.has_value(); }
+};
+NodeHops HopsInScope(const Scope& scope, const NodeView& node, Family family);
 
 class GroupTable {
  public:

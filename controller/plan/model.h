@@ -168,6 +168,7 @@ struct RouterView {
 struct Scope {
   std::string name;  // in routes and peers: "all", "connected" or "connected/SUBNET..."
   PerFamily<std::set<IpPrefix>> subnets;
+  bool ipv6_hops = false;  // for IPv4 routes, too: a session over IPv6 carries them (RFC 8950)
   bool operator==(const Scope&) const = default;
 };
 
@@ -176,6 +177,9 @@ struct MemberView {
   std::string node;
   IpAddress address;
   uint32_t weight = 1;
+  // For routers that take IPv6 next hops of IPv4 routes. `address` is the same where there is no
+  // IPv4 one.
+  std::optional<IpAddress> ipv6_address{};
   bool operator==(const MemberView&) const = default;
 };
 
@@ -205,7 +209,8 @@ struct SpeakerView {
 };
 
 struct Model {
-  bool weighted = false;  // some router is told weights; else all are 1
+  bool weighted = false;   // some router is told weights; else all are 1
+  bool ipv6_hops = false;  // some scope has IPv6 next hops for IPv4 routes
   std::map<std::string, NodeView> nodes;
   std::map<std::string, std::set<std::string>> racks;  // nodes by rack
   std::map<std::string, SpeakerView> speakers;         // by node
@@ -220,5 +225,11 @@ struct Model {
   std::map<IpAddress, VipView> vips;
   std::map<RouterId, RouterView> routers;
 };
+
+// Whether some router may have the node as next hop of routes of a family.
+inline bool CanBeNextHop(const Model& model, const NodeView& node, Family family) {
+  return node.next_hops[family].has_value() ||
+         (family == Family::kV4 && model.ipv6_hops && node.next_hops.v6.has_value());
+}
 
 }  // namespace openelb::plan

@@ -34,9 +34,9 @@ void AddLastResorts(const Model& model, std::set<Problem>* out) {
   }
   for (const auto& [name, node] : model.nodes) {
     if (node.health != Health::kUnknown) continue;
-    const auto& next_hops = node.next_hops;
+    const NodeView& view = node;
     const bool in_all = std::any_of(kFamilies.begin(), kFamilies.end(), [&](Family family) {
-      return all[family] && next_hops[family].has_value();
+      return all[family] && CanBeNextHop(model, view, family);
     });
     if (!in_all && !used.contains(name)) continue;
     out->insert({{kube::Node::kKind, "", name},
@@ -205,8 +205,10 @@ PlanChange Planner::Step() {
   const AdvertiseChanges advertised = p.advertise.Derive(&p.model);
   const bool weights_turned = p.speakers.TellsWeights() != p.model.weighted;
   p.model.weighted ^= weights_turned;
+  const bool hops_turned = p.speakers.TellsIpv6Hops() != p.model.ipv6_hops;
+  p.model.ipv6_hops ^= hops_turned;
   std::set<std::string> asked = services;
-  if (weights_turned) {
+  if (weights_turned || hops_turned) {
     for (const auto& [service, view] : p.model.services) asked.insert(service);
   }
   asked.insert(advertised.services.begin(), advertised.services.end());

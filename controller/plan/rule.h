@@ -15,6 +15,7 @@ enum class Rule {
   kSubnetUnknown,
   kServingWhileTerminating,
   kLastResort,
+  kIpv6NextHop,
   // It is not. In the order they are asked: the first that applies is named.
   kNoRack,
   kOtherRack,
@@ -36,7 +37,7 @@ struct RuleText {
 };
 
 // Every rule, in the order of the enumeration.
-inline constexpr std::array<RuleText, 15> kRules = {{
+inline constexpr std::array<RuleText, 16> kRules = {{
     {Rule::kEligible, true, "eligible", "nothing speaks against the node"},
     {Rule::kRackLabel, true, "rack-label",
      "not on the subnet shared with the router, but the node carries the rack's label: the "
@@ -49,6 +50,9 @@ inline constexpr std::array<RuleText, 15> kRules = {{
     {Rule::kLastResort, true, "last-resort",
      "the address would have no next hop anywhere, so nodes whose Ready condition is Unknown count "
      "as ready, and their endpoints too"},
+    {Rule::kIpv6NextHop, true, "ipv6-next-hop",
+     "the router cannot use an IPv4 address of the node, but it speaks BGP over IPv6 and gets the "
+     "node's IPv6 address, if it takes IPv6 next hops of IPv4 routes (RFC 8950)"},
     {Rule::kNoRack, false, "no-rack",
      "racks are in use and the node is in none: it carries no rack label, and its address is "
      "on-link for the labelled nodes of no rack or of several"},

@@ -240,7 +240,10 @@ std::string SubnetsText(const Scope& scope) {
 // say which, so that speakers everywhere can share routes that mention it.
 void NameScopes(const std::map<IpAddress, Scope>& scopes, SessionPlan* plan) {
   std::map<std::string, Scope> distinct;  // by subnets
-  for (const auto& [address, scope] : scopes) distinct[SubnetsText(scope)] = scope;
+  for (const auto& [address, scope] : scopes) {
+    const auto [known, added] = distinct.try_emplace(SubnetsText(scope), scope);
+    known->second.ipv6_hops |= scope.ipv6_hops;
+  }
   const size_t connected = distinct.size() - distinct.count("");
   for (auto& [subnets, scope] : distinct) {
     scope.name = subnets.empty()  ? "all"
@@ -263,6 +266,15 @@ std::optional<IpAddress> WrittenRouterId(const network::BgpConf& conf) {
   const absl::StatusOr<IpAddress> id = IpAddress::Parse(conf.router_id);
   if (!id.ok() || !id->is_v4() || id->IsUnspecified()) return std::nullopt;
   return *id;
+}
+
+bool CarriesIpv4OverIpv6(const network::BgpPeer& peer) {
+  const absl::StatusOr<IpAddress> address = IpAddress::Parse(peer.neighbor_address);
+  return address.ok() && address->is_v6() &&
+         std::any_of(peer.afi_safis.begin(), peer.afi_safis.end(),
+                     [](const network::AfiSafi& entry) {
+                       return entry.unicast && entry.enabled && entry.family == Family::kV4;
+                     });
 }
 
 SessionPlan PlanSessions(const SessionInput& input) {
@@ -333,6 +345,7 @@ SessionPlan PlanSessions(const SessionInput& input) {
       view.families[static_cast<Family>(family.family())] = true;
     Scope& scope = scopes[*address];
     if (one_hop) scope = ConnectedScope(input.node, *address);
+    scope.ipv6_hops = CarriesIpv4OverIpv6(peer);
     view.subnet_unknown = one_hop && scope.subnets[address->family()].empty();
   }
   NameScopes(std::move(scopes), &plan);

@@ -34,6 +34,10 @@ struct SessionPlan {
   std::vector<Problem> problems;
 };
 
+// Whether its session runs over IPv6 and carries IPv4 routes, whose next hops may then be IPv6 (RFC
+// 8950).
+bool CarriesIpv4OverIpv6(const network::BgpPeer& peer);
+
 // Of several BgpPeers for one neighbour, the first by name wins.
 SessionPlan PlanSessions(const SessionInput& input);
 

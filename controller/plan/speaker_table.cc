@@ -18,7 +18,7 @@ bool IsForCni(const kube::ObjectMeta& meta) {
 std::string AudienceName(const std::string& rack, const std::vector<Scope>& scopes) {
   std::string name = absl::StrCat("rack/", rack);
   for (const Scope& scope : scopes) {
-    absl::StrAppend(&name, "/", scope.name);
+    absl::StrAppend(&name, "/", scope.name, scope.ipv6_hops ? " v4-via-v6" : "");
     for (const Family family : kFamilies) {
       for (const IpPrefix& subnet : scope.subnets[family])
         absl::StrAppend(&name, " ", subnet.ToString());
@@ -177,6 +177,11 @@ void SpeakerTable::Forget(const std::string& name, Model* model, SetStore* sets,
 bool SpeakerTable::TellsWeights() const {
   return std::any_of(peers_.begin(), peers_.end(),
                      [](const auto& peer) { return peer.second.link_bandwidth; });
+}
+
+bool SpeakerTable::TellsIpv6Hops() const {
+  return std::any_of(peers_.begin(), peers_.end(),
+                     [](const auto& peer) { return CarriesIpv4OverIpv6(peer.second); });
 }
 
 AudienceChanges SpeakerTable::Derive(const NodeChanges& nodes, Model* model, SetStore* sets,

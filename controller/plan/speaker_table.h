@@ -42,6 +42,9 @@ class SpeakerTable {
   // Whether some router is told weights.
   bool TellsWeights() const;
 
+  // Whether some router may have IPv6 next hops for IPv4 routes.
+  bool TellsIpv6Hops() const;
+
   AudienceChanges Derive(const NodeChanges& nodes, Model* model, SetStore* sets, Visits* visits);
   void AddProblems(std::set<Problem>* out) const;
 

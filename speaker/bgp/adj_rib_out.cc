@@ -5,8 +5,21 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace openelb::bgp {
+namespace {
+
+// The next hop that a session can be told of a member; none: the peer takes none of its addresses.
+std::optional<IpAddress> NextHopOf(const link::NextHop& member, Family family,
+                                   const FamilyUse& use) {
+  if (use.ipv6_next_hops && member.ipv6_address.has_value()) return member.ipv6_address;
+  if (member.address.family() == family) return member.address;
+  return std::nullopt;
+}
+
+}  // namespace
+
 AdjRibOut::Policy::Policy(const link::BgpPeer& peer)
     : scope(peer.scope),
       attributes(peer.attributes),
@@ -103,13 +116,20 @@ AdjRibOut::SetRef AdjRibOut::MakeSet(const std::string& group, Family family,
                                      const plan::PathAttributes& attributes) {
   const auto members = plan_->groups.find(group);
   if (members == plan_->groups.end()) return nullptr;
-  const bool add_path = negotiated_.use(family).add_path;
+  const FamilyUse& use = negotiated_.use(family);
   PathSet paths;
   std::vector<std::string> nodes;  // of `paths`
+  std::vector<std::string> ipv6_only;
   for (const link::NextHop& member : members->second) {
-    if (member.address.family() != family) continue;
+    const std::optional<IpAddress> next_hop = NextHopOf(member, family, use);
+    if (!next_hop.has_value()) {
+      if (family == Family::kV4 && member.ipv6_address.has_value()) {
+        ipv6_only.push_back(member.node);
+      }
+      continue;
+    }
     // Two members with one address are one path.
-    const auto same = [&](const PathRef& path) { return path->next_hop == member.address; };
+    const auto same = [&](const PathRef& path) { return path->next_hop == *next_hop; };
     if (std::any_of(paths.begin(), paths.end(), same)) continue;
     plan::PathAttributes merged = Merge(attributes, member.attributes);
     if (policy_.link_bandwidth) {
@@ -117,18 +137,22 @@ AdjRibOut::SetRef AdjRibOut::MakeSet(const std::string& group, Family family,
                      {.extended_communities = {LinkBandwidth(context_.local_as, member.weight)}});
     }
     const PathRef path = table_.Intern(
-        family, member.address,
-        EncodeAttributes(
-            context_, merged,
-            family == Family::kV4 ? std::optional<IpAddress>(member.address) : std::nullopt));
-    if (AnnounceRoom(*path, max_message_) < LongestNlri(family, add_path)) {
+        family, *next_hop,
+        EncodeAttributes(context_, merged, next_hop->is_v4() ? next_hop : std::nullopt));
+    if (AnnounceRoom(*path, max_message_) < LongestNlri(family, use.add_path)) {
       problems_[group] =
-          absl::StrCat("the attributes of next hop ", member.address.ToString(), " of group ",
-                       group, " do not fit a message of ", max_message_, " octets");
+          absl::StrCat("the attributes of next hop ", next_hop->ToString(), " of group ", group,
+                       " do not fit a message of ", max_message_, " octets");
       continue;
     }
     paths.push_back(path);
     nodes.push_back(member.node);
+  }
+  if (!ipv6_only.empty()) {
+    problems_.try_emplace(
+        group, absl::StrCat("of group ", group, " the nodes ", absl::StrJoin(ipv6_only, ", "),
+                            " are not announced as next hops: they have no IPv4 address, and the "
+                            "peer takes no IPv6 next hops of IPv4 routes (RFC 8950)"));
   }
   if (paths.empty()) {
     if (!members->second.empty() && !problems_.contains(group)) {
@@ -148,7 +172,7 @@ AdjRibOut::SetRef AdjRibOut::MakeSet(const std::string& group, Family family,
   }
   const uint32_t send_max = family == Family::kV4 ? policy_.send_max_v4 : policy_.send_max_v6;
   size_t most = paths.size();
-  if (!add_path) {
+  if (!use.add_path) {
     most = 1;
   } else if (send_max != 0) {
     most = std::min<size_t>(most, send_max);

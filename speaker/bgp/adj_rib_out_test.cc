@@ -95,7 +95,7 @@ class AdjRibOutTest : public ::testing::Test {
 
   void Start(bool add_path, uint32_t send_max = 0) {
     Negotiated negotiated;
-    negotiated.v4 = {true, add_path};
+    negotiated.v4 = {true, add_path, ipv6_next_hops_};
     negotiated.v6 = {true, add_path};
     policy_.send_max_v4 = policy_.send_max_v6 = send_max;
     format_ = {true, add_path, add_path};
@@ -142,6 +142,7 @@ class AdjRibOutTest : public ::testing::Test {
   link::PlanChanges changes_;
   RouteIndex index_;
   AdjRibOut::Policy policy_;
+  bool ipv6_next_hops_ = false;
   UpdateFormat format_;
   std::unique_ptr<AdjRibOut> rib_;
   Listener peer_;
@@ -322,6 +323,40 @@ TEST_F(AdjRibOutTest, KeepsFamiliesApart) {
   SetGroup("rack", {"10.0.0.3", "2001:db8::4"});
   EXPECT_THAT(Say(), ElementsAre("+2001:db8:1::2/128 via 2001:db8::4"));
   EXPECT_THAT(rib_->problems(), IsEmpty());
+}
+
+TEST_F(AdjRibOutTest, TellsIpv6NextHopsOfIpv4RoutesToThoseWhoTakeThem) {
+  // Node a has both, b has no IPv4 address, c no IPv6 one.
+  plan_.groups["rack"] = {
+      {.node = "a", .address = Ip("10.0.0.3"), .ipv6_address = Ip("2001:db8::3")},
+      {.node = "b", .address = Ip("2001:db8::4"), .ipv6_address = Ip("2001:db8::4")},
+      {.node = "c", .address = Ip("10.0.0.5")}};
+  changes_.groups.insert("rack");
+  AddRoute("2001:db8:1::1/128", "rack");
+  ipv6_next_hops_ = true;
+  Start(true);
+  EXPECT_THAT(Say(), UnorderedElementsAre(
+                         "+172.22.0.2/32 via 2001:db8::3", "+172.22.0.2/32 via 2001:db8::4",
+                         "+172.22.0.2/32 via 10.0.0.5", "+2001:db8:1::1/128 via 2001:db8::4"));
+  EXPECT_THAT(rib_->problems(), IsEmpty());
+  RemoveRoute("172.22.0.2/32");
+  EXPECT_THAT(
+      Say(), UnorderedElementsAre("-172.22.0.2/32 via 2001:db8::3",
+                                  "-172.22.0.2/32 via 2001:db8::4", "-172.22.0.2/32 via 10.0.0.5"));
+}
+
+TEST_F(AdjRibOutTest, SaysWhichNodesHaveOnlyIpv6NextHops) {
+  plan_.groups["rack"] = {
+      {.node = "a", .address = Ip("10.0.0.3"), .ipv6_address = Ip("2001:db8::3")},
+      {.node = "b", .address = Ip("2001:db8::4"), .ipv6_address = Ip("2001:db8::4")}};
+  changes_.groups.insert("rack");
+  Start(true);
+  EXPECT_THAT(Say(), ElementsAre("+172.22.0.2/32 via 10.0.0.3"));
+  EXPECT_THAT(rib_->problems(),
+              ElementsAre(testing::Pair(
+                  "rack",
+                  "of group rack the nodes b are not announced as next hops: they have no IPv4 "
+                  "address, and the peer takes no IPv6 next hops of IPv4 routes (RFC 8950)")));
 }
 
 TEST_F(AdjRibOutTest, ReportsAttributesThatDoNotFit) {

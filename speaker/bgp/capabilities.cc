@@ -9,6 +9,7 @@ namespace {
 
 constexpr uint8_t kMultiprotocol = 1;
 constexpr uint8_t kRefresh = 2;
+constexpr uint8_t kExtendedNextHop = 5;
 constexpr uint8_t kExtendedMessages = 6;
 constexpr uint8_t kGracefulRestart = 64;
 constexpr uint8_t kFourOctetAs = 65;
@@ -22,6 +23,7 @@ constexpr uint8_t kForwarding = 0x80;
 
 constexpr size_t kLongestValue = 255;
 constexpr size_t kEntry = 4;  // of ADD-PATH and graceful restart
+constexpr size_t kNextHopEntry = 6;
 
 MessageError OpenError(std::string reason) {
   return {{ErrorCode::kOpen, open_error::kUnspecific}, std::move(reason)};
@@ -66,6 +68,17 @@ std::optional<MessageError> DecodeAddPath(Reader value, Capabilities* out) {
   return std::nullopt;
 }
 
+std::optional<MessageError> DecodeNextHops(Reader value, Capabilities* out) {
+  if (value.remaining() % kNextHopEntry != 0) {
+    return BadLength("extended next hop encoding", value.remaining());
+  }
+  NextHopOffer offer;
+  while (value.U16(&offer.afi) && value.U16(&offer.safi) && value.U16(&offer.next_hop_afi)) {
+    out->next_hops.push_back(offer);
+  }
+  return std::nullopt;
+}
+
 std::optional<MessageError> DecodeRestart(Reader value, Capabilities* out) {
   const size_t length = value.remaining();
   uint16_t head = 0;
@@ -91,6 +104,8 @@ std::optional<MessageError> DecodeCapability(uint8_t code, const Reader& value, 
       return DecodeMultiprotocol(value, out);
     case kRefresh:
       return DecodeFlag("route refresh", value, &out->route_refresh);
+    case kExtendedNextHop:
+      return DecodeNextHops(value, out);
     case kExtendedMessages:
       return DecodeFlag("extended messages", value, &out->extended_messages);
     case kGracefulRestart:
@@ -153,6 +168,16 @@ Bytes EncodeCapabilities(const Capabilities& capabilities) {
         &out);
   }
   if (capabilities.route_refresh) Put(kRefresh, {}, &out);
+  Bytes next_hops;
+  for (const NextHopOffer& offer : capabilities.next_hops) {
+    PutU16(&next_hops, offer.afi);
+    PutU16(&next_hops, offer.safi);
+    PutU16(&next_hops, offer.next_hop_afi);
+    if (next_hops.size() + kNextHopEntry <= kLongestValue) continue;
+    Put(kExtendedNextHop, next_hops, &out);
+    next_hops.clear();
+  }
+  if (!next_hops.empty()) Put(kExtendedNextHop, next_hops, &out);
   if (capabilities.extended_messages) Put(kExtendedMessages, {}, &out);
   if (capabilities.restart.has_value()) {
     Put(kGracefulRestart, RestartValue(*capabilities.restart), &out);

@@ -1,7 +1,8 @@
 #pragma once
 // What OPEN messages offer: capabilities (RFC 5492), each decoded and encoded here: multiprotocol
-// (RFC 4760), route refresh (RFC 2918, enhanced RFC 7313), extended messages (RFC 8654), graceful
-// restart (RFC 4724, notifications RFC 8538), 4-octet AS (RFC 6793), ADD-PATH (RFC 7911).
+// (RFC 4760), route refresh (RFC 2918, enhanced RFC 7313), extended next hops (RFC 8950), extended
+// messages (RFC 8654), graceful restart (RFC 4724, notifications RFC 8538), 4-octet AS (RFC 6793),
+// ADD-PATH (RFC 7911).
 
 #include <cstdint>
 #include <optional>
@@ -26,6 +27,14 @@ struct AddPathOffer {
   bool operator==(const AddPathOffer&) const = default;
 };
 
+// RFC 8950 4: routes of one family may have next hops of another.
+struct NextHopOffer {
+  uint16_t afi = 0;
+  uint16_t safi = 0;  // two octets here, one everywhere else
+  uint16_t next_hop_afi = 0;
+  bool operator==(const NextHopOffer&) const = default;
+};
+
 // RFC 4724 3. Without families it only says that End-of-RIB markers are sent and understood.
 struct RestartOffer {
   struct FamilyOffer {
@@ -45,6 +54,7 @@ struct RestartOffer {
 // Those we do not know are skipped.
 struct Capabilities {
   std::vector<AfiSafi> multiprotocol{};
+  std::vector<NextHopOffer> next_hops{};
   std::vector<AddPathOffer> add_path{};
   std::optional<uint32_t> four_octet_as{};
   bool route_refresh = false;

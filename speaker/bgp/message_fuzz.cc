@@ -36,6 +36,7 @@ void Decode(const Message& message, const UpdateFormat& format) {
       OpenTerms terms;
       terms.local_as = 65000;
       terms.remote_as = open.as();
+      terms.ipv6_transport = true;
       terms.families = {{Family::kV4, true}, {Family::kV6, true}};
       Negotiated negotiated;
       (void)Negotiate(terms, open, &negotiated);

@@ -45,21 +45,26 @@ std::optional<MessageError> DecodeParameters(Reader reader, bool extended, OpenM
   return std::nullopt;
 }
 
+constexpr NextHopOffer kIpv4OverIpv6{kAfiIpv4, kSafiUnicast, kAfiIpv6};
+
 AfiSafi Unicast(Family family) { return {AfiOf(family), kSafiUnicast}; }
 
 // RFC 4760 8 and RFC 7911 4: a family is used when both ends offer it; a peer without the
 // multiprotocol capability speaks IPv4 unicast.
-FamilyUse Agree(const OpenTerms::FamilyTerm& ours, const OpenMessage& peer) {
-  const AfiSafi family = Unicast(ours.family);
+FamilyUse Agree(const OpenTerms& ours, const OpenTerms::FamilyTerm& term, const OpenMessage& peer) {
+  const AfiSafi family = Unicast(term.family);
   const auto& offered = peer.multiprotocol;
   FamilyUse use;
   use.negotiated = offered.empty()
-                       ? ours.family == Family::kV4
+                       ? term.family == Family::kV4
                        : std::find(offered.begin(), offered.end(), family) != offered.end();
-  use.add_path = use.negotiated && ours.add_path_send &&
+  use.add_path = use.negotiated && term.add_path_send &&
                  std::any_of(peer.add_path.begin(), peer.add_path.end(), [&](const auto& offer) {
                    return offer.family == family && (offer.mode & AddPathOffer::kReceive) != 0;
                  });
+  use.ipv6_next_hops = use.negotiated && ours.OffersIpv6NextHops(term.family) &&
+                       std::find(peer.next_hops.begin(), peer.next_hops.end(), kIpv4OverIpv6) !=
+                           peer.next_hops.end();
   return use;
 }
 
@@ -163,6 +168,7 @@ OpenTerms::OpenTerms(const link::BgpPeer& peer, uint32_t router_id)
       remote_as(peer.remote_as),
       router_id(router_id),
       hold_time(peer.hold_time_s),
+      ipv6_transport(peer.address.is_v6()),
       graceful_restart(peer.graceful_restart) {
   for (const link::PeerFamily& family : peer.families) {
     families.push_back({family.family, family.add_path_send, family.graceful_restart});
@@ -187,6 +193,7 @@ OpenMessage LocalOpen(const OpenTerms& terms, const RestartState& restart) {
   }
   for (const OpenTerms::FamilyTerm& term : terms.families) {
     open.multiprotocol.push_back(Unicast(term.family));
+    if (terms.OffersIpv6NextHops(term.family)) open.next_hops.push_back(kIpv4OverIpv6);
     if (terms.graceful_restart.has_value() && term.graceful_restart) {
       offer.families.push_back({Unicast(term.family), restart.forwarding});
     }
@@ -211,7 +218,7 @@ std::optional<MessageError> Negotiate(const OpenTerms& terms, const OpenMessage&
   negotiated->keeps_when_notified = negotiated->keeps_routes && peer.restart->notification &&
                                     terms.graceful_restart->notification;
   for (const OpenTerms::FamilyTerm& term : terms.families) {
-    (term.family == Family::kV4 ? negotiated->v4 : negotiated->v6) = Agree(term, peer);
+    (term.family == Family::kV4 ? negotiated->v4 : negotiated->v6) = Agree(terms, term, peer);
   }
   if (!negotiated->v4.negotiated && !negotiated->v6.negotiated) {
     // RFC 5492 5: the data lists the capabilities that are missed.

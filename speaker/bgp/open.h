@@ -52,10 +52,14 @@ struct OpenTerms {
     bool operator==(const FamilyTerm&) const = default;
   };
   std::vector<FamilyTerm> families;
+  bool ipv6_transport = false;  // of the connection
   std::optional<link::GracefulRestart> graceful_restart;
 
   OpenTerms() = default;
   OpenTerms(const link::BgpPeer& peer, uint32_t router_id);
+  // Whether routes of the family may have IPv6 next hops although they are IPv4 (RFC 8950): offered
+  // where the session itself needs no IPv4.
+  bool OffersIpv6NextHops(Family of) const { return ipv6_transport && of == Family::kV4; }
   bool ebgp() const { return local_as != remote_as; }
   bool operator==(const OpenTerms&) const = default;
 };
@@ -71,7 +75,8 @@ OpenMessage LocalOpen(const OpenTerms& terms, const RestartState& restart = {});
 // What a session uses of one address family.
 struct FamilyUse {
   bool negotiated = false;
-  bool add_path = false;  // several paths per prefix may be sent, each with its id
+  bool add_path = false;        // several paths per prefix may be sent, each with its id
+  bool ipv6_next_hops = false;  // for IPv4: the peer takes them (RFC 8950)
   bool operator==(const FamilyUse&) const = default;
 };
 

@@ -194,6 +194,30 @@ TEST(OpenTest, OffersGracefulRestart) {
   EXPECT_EQ(LocalOpen(terms).restart->restarted, false);
 }
 
+TEST(OpenTest, OffersIpv6NextHopsWhereTheSessionIsIpv6) {
+  link::BgpPeer peer;
+  peer.families = {{Family::kV4, false, 0}, {Family::kV6, false, 0}};
+  peer.address = IpAddress::FromV4(0x0a000001);
+  EXPECT_TRUE(LocalOpen(OpenTerms(peer, 1)).next_hops.empty());
+  peer.address = IpAddress::Parse("2001:db8::1").value();
+  EXPECT_EQ(ToHex(EncodeCapabilities({.next_hops = LocalOpen(OpenTerms(peer, 1)).next_hops})),
+            "0506000100010002");
+  peer.families = {{Family::kV6, false, 0}};
+  EXPECT_TRUE(LocalOpen(OpenTerms(peer, 1)).next_hops.empty());
+}
+
+TEST(OpenTest, SplitsOffersOfNextHopsOverCapabilities) {
+  for (size_t offers : {42u, 43u, 90u}) {
+    OpenMessage open = PeerOpen();
+    open.next_hops.assign(offers, {1, 1, 2});
+    Bytes out;
+    EncodeOpen(open, &out);
+    OpenMessage decoded;
+    ASSERT_FALSE(DecodeOpen(std::span(out).subspan(kHeaderLength), &decoded).has_value());
+    EXPECT_EQ(decoded, open) << offers;
+  }
+}
+
 TEST(OpenTest, RefusesMalformedOpens) {
   const struct {
     const char* name;
@@ -220,6 +244,8 @@ TEST(OpenTest, RefusesMalformedOpens) {
        "capability 4-octet AS"},
       {"long route refresh", "04 fde9 005a 0a000001 05 0203 020100", open_error::kUnspecific,
        "capability route refresh"},
+      {"odd extended next hop", "04 fde9 005a 0a000001 09 0207 0505 0001000100",
+       open_error::kUnspecific, "capability extended next hop encoding has a value of 5 octets"},
       {"odd ADD-PATH", "04 fde9 005a 0a000001 07 0205 4503 000101", open_error::kUnspecific,
        "capability ADD-PATH"},
       {"long extended messages", "04 fde9 005a 0a000001 05 0203 060100", open_error::kUnspecific,
@@ -286,6 +312,31 @@ TEST(NegotiateTest, UsesWhatBothOffer) {
   peer.restart->notification = false;
   ASSERT_FALSE(Negotiate(terms, peer, &more).has_value());
   EXPECT_TRUE(more.keeps_routes && !more.keeps_when_notified);
+}
+
+TEST(NegotiateTest, UsesIpv6NextHopsThatThePeerTakes) {
+  const struct {
+    const char* name;
+    bool ipv6_transport;
+    std::vector<NextHopOffer> offers;
+    bool used;
+  } kCases[] = {
+      {"offered over IPv6", true, {{1, 1, 2}}, true},
+      {"among others", true, {{1, 128, 2}, {1, 1, 2}}, true},
+      {"not offered", true, {}, false},
+      {"for other routes", true, {{1, 2, 2}, {2, 1, 1}}, false},
+      {"offered over IPv4", false, {{1, 1, 2}}, false},
+  };
+  for (const auto& c : kCases) {
+    OpenTerms terms = Terms();
+    terms.ipv6_transport = c.ipv6_transport;
+    OpenMessage peer = PeerOpen();
+    peer.next_hops = c.offers;
+    Negotiated negotiated;
+    ASSERT_FALSE(Negotiate(terms, peer, &negotiated).has_value());
+    EXPECT_EQ(negotiated.v4.ipv6_next_hops, c.used) << c.name;
+    EXPECT_FALSE(negotiated.v6.ipv6_next_hops) << c.name;
+  }
 }
 
 TEST(NegotiateTest, TakesTheSmallerHoldTimeAndTheCommonFamilies) {

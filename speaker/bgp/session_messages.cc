@@ -31,6 +31,13 @@ MessageError BadRefreshLength(const Message& message, bool mark) {
   return {{ErrorCode::kHeader, header_error::kBadLength, length}, reason};
 }
 
+// Which next hops IPv4 routes get where the session runs over IPv6; empty: that is no question.
+absl::string_view DescribeNextHops(const OpenTerms& terms, Family family, const FamilyUse& use) {
+  if (!use.negotiated || !terms.OffersIpv6NextHops(family)) return "";
+  return use.ipv6_next_hops ? " (IPv6 next hops)"
+                            : " (IPv4 next hops: the peer takes no IPv6 ones, RFC 8950)";
+}
+
 std::string DescribeSession(const Connection& connection) {
   std::string text = absl::StrCat("established with AS ", connection.peer.as(), ", identifier ",
                                   IpAddress::FromV4(connection.peer.identifier).ToString(),
@@ -41,7 +48,8 @@ std::string DescribeSession(const Connection& connection) {
                     !use.negotiated      ? " not offered by the peer"
                     : use.add_path       ? " with ADD-PATH"
                     : term.add_path_send ? " without ADD-PATH, which the peer does not receive"
-                                         : "");
+                                         : "",
+                    DescribeNextHops(connection.terms, term.family, use));
   }
   return text;
 }

@@ -25,6 +25,23 @@ TEST(SessionTest, ComesUpAndSaysSo) {
   EXPECT_EQ(bench.session->received().keepalive, 1u);
 }
 
+TEST(SessionTest, SaysWhichNextHopsThePeerTakes) {
+  for (bool taken : {false, true}) {
+    Bench bench;
+    bench.config.peer.address = IpAddress::Parse("2001:db8::1").value();
+    bench.plan.groups["g"].front().ipv6_address = IpAddress::Parse("2001:db8::3").value();
+    if (taken) bench.peer_offers.next_hops = {{1, 1, 2}};
+    bench.Make();
+    bench.Establish();
+    EXPECT_THAT(bench.our_open.next_hops, ElementsAre(NextHopOffer{1, 1, 2}));
+    EXPECT_THAT(bench.transitions.back().text,
+                testing::EndsWith(taken ? "IPv4 unicast with ADD-PATH (IPv6 next hops)"
+                                        : "IPv4 unicast with ADD-PATH (IPv4 next hops: the peer "
+                                          "takes no IPv6 ones, RFC 8950)"));
+    EXPECT_EQ(bench.session->rib()->paths(), 1u);
+  }
+}
+
 TEST(SessionTest, EnforcesTheHoldTimer) {
   Bench bench;
   bench.config.peer.hold_time_s = 9;

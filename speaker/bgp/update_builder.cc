@@ -39,7 +39,7 @@ size_t LongestNlri(Family family, bool add_path) {
 
 size_t AnnounceRoom(const Path& path, size_t max_message) {
   size_t taken = kEmptyUpdate + path.attributes.size();
-  if (path.family == Family::kV6) taken += kExtendedAttributeHeader + MpReachFixed(path.next_hop);
+  if (!path.classic()) taken += kExtendedAttributeHeader + MpReachFixed(path.next_hop);
   return RoomAfter(taken, max_message);
 }
 
@@ -52,7 +52,7 @@ size_t WithdrawRoom(Family family, size_t max_message) {
 void AppendAnnounce(const Path& path, std::span<const uint8_t> nlri, Bytes* out) {
   const size_t start = BeginMessage(MessageType::kUpdate, out);
   PutU16(out, 0);
-  if (path.family == Family::kV4) {
+  if (path.classic()) {
     PutU16(out, static_cast<uint16_t>(path.attributes.size()));
     PutBytes(out, path.attributes);
     PutBytes(out, nlri);

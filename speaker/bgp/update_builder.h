@@ -1,8 +1,9 @@
 #pragma once
 // UPDATE messages as we send them: many prefixes that share one path in each, up to the longest
 // message (RFC 4271 4.3 and 9.2; MP_REACH_NLRI and MP_UNREACH_NLRI RFC 4760; path ids in NLRI RFC
-// 7911 3). IPv4 unicast travels in the classic fields, IPv6 unicast in the MP attributes, which
-// come first (RFC 7606 5.1).
+// 7911 3). IPv4 unicast travels in the classic fields, IPv6 unicast, and IPv4 unicast with IPv6
+// next hops (RFC 8950), in the MP attributes, which come first (RFC 7606 5.1). Withdrawals name no
+// next hop: those of IPv4 are always classic.
 
 #include <cstdint>
 #include <optional>
@@ -18,7 +19,10 @@ struct Path {
   Family family = Family::kV4;  // of the prefixes
   uint32_t id = 0;              // RFC 7911 path identifier; not zero
   IpAddress next_hop;
-  Bytes attributes;  // EncodeAttributes, with NEXT_HOP when the prefixes are IPv4
+  Bytes attributes;  // EncodeAttributes, with NEXT_HOP when the routes are classic
+
+  // Neither prefixes nor next hop need MP_REACH_NLRI.
+  bool classic() const { return family == Family::kV4 && next_hop.is_v4(); }
 };
 
 // Appends one prefix; `path_id` where ADD-PATH is negotiated.

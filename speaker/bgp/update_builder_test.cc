@@ -136,6 +136,18 @@ TEST(UpdateBuilderTest, AnnouncesIpv6InMpReachFirst) {
                                   "40010100 400206 0201 0000fde8")));
 }
 
+TEST(UpdateBuilderTest, AnnouncesIpv4WithIpv6NextHopInMpReach) {
+  const Path path{Family::kV4, 7, Ip("2001:db8::3"), EncodeAttributes(kEbgp, {}, std::nullopt)};
+  Bytes nlri;
+  AppendNlri(Prefix("172.22.0.2/32"), 7, &nlri);
+  Bytes out;
+  AppendAnnounce(path, nlri, &out);
+  EXPECT_EQ(ToHex(out), ToHex(Hex("ffffffffffffffffffffffffffffffff 0045 02 0000 002e"
+                                  "800e1e 0001 01 10 20010db8000000000000000000000003 00"
+                                  "00000007 20 ac160002"
+                                  "40010100 400206 0201 0000fde8")));
+}
+
 TEST(UpdateBuilderTest, Withdraws) {
   Bytes nlri;
   AppendNlri(Prefix("172.22.0.2/32"), 9, &nlri);
@@ -152,14 +164,19 @@ TEST(UpdateBuilderTest, Withdraws) {
 }
 
 TEST(UpdateBuilderTest, RoomIsExact) {
-  for (Family family : {Family::kV4, Family::kV6}) {
-    const IpAddress next_hop = Ip(family == Family::kV4 ? "10.0.0.3" : "2001:db8::3");
-    const Path path{family, 1, next_hop,
-                    EncodeAttributes(
-                        kEbgp, {}, family == Family::kV4 ? std::optional(next_hop) : std::nullopt)};
+  const struct {
+    Family family;
+    const char* next_hop;
+  } kCases[] = {
+      {Family::kV4, "10.0.0.3"}, {Family::kV4, "2001:db8::3"}, {Family::kV6, "2001:db8::3"}};
+  for (const auto& [family, text] : kCases) {
+    const IpAddress next_hop = Ip(text);
+    const Path path{
+        family, 1, next_hop,
+        EncodeAttributes(kEbgp, {}, next_hop.is_v4() ? std::optional(next_hop) : std::nullopt)};
     Bytes out;
     AppendAnnounce(path, Bytes(AnnounceRoom(path, 4096), 0), &out);
-    EXPECT_EQ(out.size(), 4096u) << FamilyName(family);
+    EXPECT_EQ(out.size(), 4096u) << FamilyName(family) << " via " << text;
     out.clear();
     AppendWithdraw(family, Bytes(WithdrawRoom(family, 4096), 0), &out);
     EXPECT_EQ(out.size(), 4096u) << FamilyName(family);

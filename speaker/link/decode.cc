@@ -163,8 +163,17 @@ absl::StatusOr<DecodedResource> Decode(const GroupKey& key, const pb::NextHopGro
     }
     auto attributes = plan::ReadAttributes(member.attributes());
     if (!attributes.ok()) return attributes.status();
+    std::optional<IpAddress> ipv6_address;
+    if (!member.ipv6_address().empty()) {
+      const auto ipv6 = Unicast("members.ipv6_address", member.ipv6_address());
+      if (!ipv6.ok() || ipv6->is_v4()) {
+        return Bad("members.ipv6_address", member.ipv6_address(), "a unicast IPv6 address");
+      }
+      ipv6_address = *ipv6;
+    }
     members.push_back({.node = member.node(),
                        .address = *address,
+                       .ipv6_address = ipv6_address,
                        .weight = std::max(member.weight(), 1u),
                        .draining = member.draining(),
                        .attributes = *std::move(attributes)});

@@ -70,7 +70,8 @@ TEST(DecodeTest, GroupRouteAndPlace) {
       Decode("group/g",
              "group { id: 'g' members { node: 'n1' address: '10.0.0.1' attributes { communities: 7 "
              "med: 0 } }"
-             " members { node: 'n2' address: '10.0.0.2' weight: 5 draining: true } }");
+             " members { node: 'n2' address: '10.0.0.2' weight: 5 draining: true "
+             "ipv6_address: 'fd00::2' } }");
   ASSERT_TRUE(group.ok()) << group.status();
   const auto& members = std::get<Members>(*group);
   ASSERT_EQ(members.size(), 2u);
@@ -79,6 +80,8 @@ TEST(DecodeTest, GroupRouteAndPlace) {
   EXPECT_THAT(members[0].attributes.communities, ElementsAre(7u));
   EXPECT_EQ(members[1].attributes.med, std::nullopt);
   EXPECT_TRUE(members[1].draining);
+  EXPECT_EQ(members[0].ipv6_address, std::nullopt);
+  EXPECT_EQ(members[1].ipv6_address, IpAddress::Parse("fd00::2").value());
 
   const auto route = Decode("route/172.22.0.2/32",
                             "route { prefix: '172.22.0.2/32' targets { scope: 'a' group: 'g' } "
@@ -189,6 +192,9 @@ TEST(DecodeTest, ErrorsNameFieldAndValue) {
        "group { id: 'g' members { node: 'n' address: '10.0.0.1' } "
        "members { node: 'n' address: '10.0.0.1' } }",
        "members: \"n 10.0.0.1\""},
+      {"group/g",
+       "group { id: 'g' members { node: 'n' address: '10.0.0.1' ipv6_address: '10.0.0.2' } }",
+       "members.ipv6_address: \"10.0.0.2\""},
       {"group/g",
        "group { id: 'g' members { node: 'n' address: '10.0.0.1' attributes { prepend: 65 } } }",
        "attributes.prepend: 65"},

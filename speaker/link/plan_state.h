@@ -68,6 +68,9 @@ struct BgpPeer {
 struct NextHop {
   std::string node;
   IpAddress address;
+  // Its next hop for peers that take IPv6 ones for IPv4 routes (RFC 8950); none where `address`
+  // will do for all. An `address` that is IPv6 as well: it has no IPv4 one.
+  std::optional<IpAddress> ipv6_address;
   uint32_t weight = 1;
   bool draining = false;
   plan::PathAttributes attributes;
