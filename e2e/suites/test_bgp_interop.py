@@ -4,14 +4,19 @@ the matrix to e2e/interop.md."""
 import time
 from pathlib import Path
 
+import interop_ways
 import pytest
 from interop_peers import SPEAKER, routers
+from interop_ways import WAYS
+from lab import dual_stack
+from lab.dual_stack import v6_of
 from lab.lan import NODES, Lan
 from lab.net import RouteRecorder, run, wait_until
+from lab.router import Shown
 from watch import peer_status, says
 
-VIP = "172.22.0.2"
-PREFIX = f"{VIP}/32"
+VIP, VIP6 = "172.22.0.2", "fd00:172:22::2"
+PREFIX, PREFIX6 = f"{VIP}/32", f"{VIP6}/128"
 MATRIX = Path(__file__).resolve().parents[1] / "interop.md"
 PEERS = ("FRR", "BIRD", "GoBGP", "ExaBGP")
 PACKAGES = {"FRR": "frr", "BIRD": "bird2", "GoBGP": "gobgpd", "ExaBGP": "exabgp"}
@@ -157,16 +162,47 @@ def test_a_speaker_that_leaves_for_good_says_so(lab):
         lab.cluster.label("Node", "master1", "openelb-speaker", "true")
 
 
+@pytest.fixture(scope="module")
+def ways(shared_lab):
+    """Routers of their own, and an IPv6 Service beside the other one."""
+    lab = shared_lab
+    lab.ways = interop_ways.routers(lab)
+    dual_stack.enable(lab)
+    for node, address in NODES.items():
+        lab.cluster.edit("Node", node, lambda obj, address=address: obj["status"]["addresses"].append(
+            {"type": "InternalIP", "address": v6_of(address)}))
+    for router in lab.ways.values():
+        router.start()
+    lab.cluster.apply(*interop_ways.service(VIP6), *(peer for router in lab.ways.values()
+                                                     for peer in interop_ways.peers(router)))
+    return lab
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.token)
+@pytest.mark.parametrize("name", PEERS)
+def test_way(ways, name, way):
+    """Both families over each session; without ADD-PATH the speaker's own node is the one next hop."""
+    ipv6_next_hops = way.ipv6_next_hops or (name == "GoBGP" and way.ipv6)
+    hops = set(NODES.values()) if way.add_path else {NODES[way.node]}
+    expected = {PREFIX: {v6_of(hop) for hop in hops} if ipv6_next_hops else hops,
+                PREFIX6: {v6_of(hop) for hop in hops}}
+    router = ways.ways[name]
+    wait_until(lambda: router.routes(way) == expected or Shown(router.routes(way)), 20,
+               what=f"{name}: {expected} over {way.name}")
+    record(ways, router, way.name)
+
+
 def test_matrix(shared_lab):
     """Every line above was seen in this run."""
     rows = list(dict.fromkeys(what for what, _ in shared_lab.matrix))
-    if not set(OFFERED) <= set(rows):
+    if not set(OFFERED) | {way.name for way in WAYS} <= set(rows):
         pytest.fail("the matrix needs a run of the whole module")
     versions = [run("dpkg-query", "-W", "-f=${Version}", PACKAGES[name]) for name in PEERS]
     lines = ["# Interoperability", "",
-             "Written by `e2e/suites/test_bgp_interop.py`: each \"yes\" was seen in the router's own output, over IPv4",
-             "sessions of eBGP with all of it at once. \"(in use)\": the router has it and shows nothing of it; \"-\": it",
-             "cannot do it, or show it; empty: not asked.", "",
+             "Written by `e2e/suites/test_bgp_interop.py`: each \"yes\" was seen in the router's own output. Capabilities:",
+             "over IPv4 sessions of eBGP with all of it at once. Sessions: routes of both families, with all next hops where",
+             "ADD-PATH is used; \"IPv6 next hops\" are those of IPv4 routes (RFC 8950). \"(in use)\": the router has it and",
+             "shows nothing of it; \"-\": it cannot do it, or show it; empty: not asked.", "",
              f"| | {' | '.join(f'{name} {version}' for name, version in zip(PEERS, versions))} |",
              f"| --- |{' --- |' * len(PEERS)}"]
     lines += [f"| {what} | {' | '.join(shared_lab.matrix.get((what, name), '') for name in PEERS)} |" for what in rows]
