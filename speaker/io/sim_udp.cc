@@ -153,7 +153,8 @@ void SimUdp::Carry(const std::string& from, Datagram datagram, const IpAddress& 
   scheduler_->After(delay == delays_.end() ? kDelay : delay->second,
                     [this, way = Way(from, *to), datagram, data, port]() mutable {
                       datagram.data = {reinterpret_cast<const uint8_t*>(data.data()), data.size()};
-                      if (!cuts_.contains(way)) Deliver(way.second, datagram, port);
+                      if (!cuts_.contains(way) && !lost_ports_.contains(port))
+                        Deliver(way.second, datagram, port);
                     });
 }
 

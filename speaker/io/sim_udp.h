@@ -42,6 +42,8 @@ class SimUdp {
   // Loses all that goes from one host to another, also what is on its way.
   void CutOneWay(absl::string_view from, absl::string_view to);
   void Cut(absl::string_view a, absl::string_view b);
+  // Loses all that goes to a port from now on.
+  void LosePort(uint16_t port) { lost_ports_.insert(port); }
   void Heal(absl::string_view a, absl::string_view b);
   void SetTap(Tap tap) { tap_ = std::move(tap); }
   // Delivers a datagram to a host as if it came from its `remote`, with its `ttl`, to its `local`,
@@ -69,6 +71,7 @@ class SimUdp {
   std::map<Way, absl::Duration> delays_;
   std::map<Way, double> losses_;
   std::set<Way> cuts_;  // directed, unlike the others
+  std::set<uint16_t> lost_ports_;
 };
 
 }  // namespace openelb::io

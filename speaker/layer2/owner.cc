@@ -153,7 +153,8 @@ void Owner::Stop() {
 void Owner::Review(Entry entry) {
   Held& held = entry->second;
   if (held.state == State::kOwned || leaving_) return;
-  const Standing& standing = held.standing;
+  Standing& standing = held.standing;
+  if (IsWatched(standing, neighbors_)) standing.unsure = false;
   const Verdict verdict = Judge(standing, {.neighbors = neighbors_,
                                            .confirmed = confirmed_,
                                            .frames_pass = FramesPass(standing.planned.interface),

@@ -44,11 +44,6 @@ void Owner::OnNeighbor(const link::BfdName& name) {
       if (up) SayClaim(entry, &name);
       continue;
     }
-    // A better one that is there again is watched as before, and so is who has the address.
-    for (size_t rank = 0; up && rank < standing.rank; ++rank) {
-      if (standing.planned.ranks[rank].bfd_peer == name.peer) standing.unsure = false;
-    }
-    if (Claimant(standing, neighbors_)) standing.unsure = false;
     ReviewSoon(entry);
   }
 }
@@ -72,8 +67,7 @@ void Owner::OnClaim(const link::BfdName& from, const Claim& claim) {
   Held& held = entry->second;
   held.standing.said[from.peer] = claim;
   if (held.state != State::kOwned) {
-    // It is known who has it, and will be known when that one is gone; or who had it until now.
-    if (claim.rank == 0 || Claimant(held.standing, neighbors_)) held.standing.unsure = false;
+    if (claim.rank == 0) held.standing.unsure = false;  // it is known who had it until now
     return Review(entry);
   }
   if (claim.rank == 0) return;
@@ -125,7 +119,7 @@ void Owner::OnTaken(Entry entry, const MacAddress& mac) {
   auto& [address, held] = *entry;
   Standing& standing = held.standing;
   held.state = State::kStandingBy;
-  standing.unsure = true;
+  standing.unsure = !IsWatched(standing, neighbors_);
   standing.station = mac;
   const Verdict verdict = Judge(standing, {.neighbors = neighbors_,
                                            .confirmed = confirmed_,

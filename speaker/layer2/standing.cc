@@ -54,6 +54,16 @@ Verdict Judge(const Standing& standing, const Surroundings& around) {
   return {Action::kAsk};
 }
 
+bool IsWatched(const Standing& standing, const Neighbors& neighbors) {
+  const link::Layer2Address& planned = standing.planned;
+  for (size_t rank = 0; rank < standing.rank; ++rank) {
+    const std::optional<IpAddress>& peer = planned.ranks[rank].bfd_peer;
+    if (!peer || GaveUp(standing, *peer)) continue;
+    if (neighbors.Find({planned.interface, *peer}).liveness == Liveness::kUp) return true;
+  }
+  return Claimant(standing, neighbors).has_value();
+}
+
 std::optional<IpAddress> Claimant(const Standing& standing, const Neighbors& neighbors) {
   for (const auto& [peer, claim] : standing.said) {
     if (claim.rank == 0) continue;

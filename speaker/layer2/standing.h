@@ -58,6 +58,10 @@ struct Surroundings {
 // For an address that we do not answer for.
 Verdict Judge(const Standing& standing, const Surroundings& around);
 
+// Whether a better ranked node is there, or one that answers for the address: its end will be seen,
+// so that nobody need be asked then.
+bool IsWatched(const Standing& standing, const Neighbors& neighbors);
+
 // The neighbour that answers for the address as far as is known; nullopt: none.
 std::optional<IpAddress> Claimant(const Standing& standing, const Neighbors& neighbors);
 

@@ -74,6 +74,21 @@ TEST_F(TakeoverTest, WhoReturnsTakesNothingBack) {
   EXPECT_LE(Until(kAddress, {1}), kDetected);
 }
 
+// It asked while it took itself for the owner. Who has the address it then hears from the plan
+// alone, as where so many claims come at once that some are lost.
+TEST_F(TakeoverTest, WhoReturnedAsksNobodyAgainAboutWhomItWatches) {
+  Kill(1);
+  RunFor(absl::Seconds(1));
+  const Plans after = {{kAddress, {{2, 1, 3}, 2}}};
+  Plan(after, {2, 3});
+  udp().LosePort(Claims::kPort);
+  Start(1);
+  RunFor(kSessionUp);
+  Plan(after);
+  Kill(2);
+  EXPECT_LE(Until(kAddress, {1}), kDetected);
+}
+
 TEST_F(TakeoverTest, AQuickRestartLeavesOneOwner) {
   Kill(1);
   Start(1);
