@@ -140,6 +140,26 @@ def test_speakers_placed_by_label(lab):
     assert client.count().longest_outage() < OUTAGE_S, client.count()
 
 
+def test_speakers_placed_by_taint(lab):
+    """The page "Configure Multiple Replicas", by taint and toleration: a tainted node carries traffic only while the DaemonSet
+    tolerates that. (A taint alone ends no Pod, but the node hands over.)"""
+    before = owner(lab)
+    other = next(node for node in ON_LINK if node != before)
+    with traffic(lab, {before}) as client:
+        lab.kubectl("taint", "nodes", before, f"{PLACED}=true:NoSchedule")
+        assert moved(lab, before) == other
+        client.wait_flow({other})
+        lab.set_speaker_toleration(PLACED)
+        lab.wait_installed()
+        assert lab.speaker_nodes() == {before, other, "worker-p002"}
+    assert client.count().longest_outage() < OUTAGE_S, client.count()
+    lab.set_speaker_toleration(PLACED, False)
+    wait_until(lambda: lab.speaker_nodes() == {other, "worker-p002"}, 30, what="no speaker on the tainted node")
+    lab.wait_installed()
+    wait_until(lambda: owner(lab) == other, 10, what="the one node on the network with a speaker")
+    lab.kubectl("taint", "nodes", before, f"{PLACED}-")
+
+
 def test_controllers_gone(lab):
     """They change nothing, gone and back."""
     before = owner(lab)

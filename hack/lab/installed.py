@@ -120,6 +120,13 @@ class InstalledLab(KubernetesLab):
         self.kubectl("-n", NAMESPACE, "patch", "ds", SPEAKER, "-p", json.dumps(
             {"spec": {"template": {"spec": {"affinity": required if label else None}}}}))
 
+    def set_speaker_toleration(self, key, tolerated=True):
+        """Likewise, with a toleration of the taint KEY=true:NoSchedule; or without."""
+        pod = self.get("daemonset", SPEAKER, NAMESPACE)["spec"]["template"]["spec"]
+        kept = [entry for entry in pod["tolerations"] if entry["key"] != key]
+        added = [{"key": key, "operator": "Equal", "value": "true", "effect": "NoSchedule"}] if tolerated else []
+        self.patch("daemonset", SPEAKER, {"spec": {"template": {"spec": {"tolerations": kept + added}}}}, NAMESPACE)
+
     # -- the pages --
 
     def multi_router(self, brand="openelb", policy="Cluster"):
