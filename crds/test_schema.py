@@ -175,6 +175,14 @@ BAD = [
        f'spec.conf.neighborAddress: Invalid value: "{text}": "{text}" is not the IP address of a router')
       for text in ("", "0.0.0.0", "224.0.0.5", "ff02::1", "leaf1", "10.0.0.1/24")),
     number("BgpPeer", "spec.conf.peerAs", {"conf": {"peerAs": 0, "neighborAddress": "10.0.0.1"}}, 0, "greater", 1),
+    *(("BgpPeer", {"conf": {"peerAs": 1, "neighborAddress": text}},
+       f'spec.conf.neighborAddress: Invalid value: "{text}": "{text}": link-local addresses, and no others, come with an'
+       " interface, as in fe80::1%eth0")
+      for text in ("fe80::1", "fe80::1%", "fe80::1%eth0%eth1", "10.0.0.1%eth0", "fd00::1%eth0")),
+    *(("BgpPeer", peer(transport={"updateSource": text}),
+       f'spec.transport.updateSource: Invalid value: "{text}": "{text}" is neither an address that a node can have nor'
+       " the name of an interface (up to 15 characters)")
+      for text in ("0.0.0.0", "ff02::1", "fe80::1", "10.0.0.1/24", "a-name-too-long0")),
     number("BgpPeer", "spec.transport.remotePort", peer(transport={"remotePort": 65536}), 65536, "less", 65535),
     number("BgpPeer", "spec.ebgpMultihop.multihopTtl", peer(ebgpMultihop={"multihopTtl": 256}), 256, "less", 255),
     number("BgpPeer", "spec.ttlSecurity.ttlMin", peer(ttlSecurity={"enabled": True, "ttlMin": 256}), 256, "less", 255),

@@ -161,6 +161,18 @@ TEST(BadManifest, BgpPeer) {
       {Ours("BgpPeer", "spec: {conf: {peerAs: 1, neighborAddress: leaf1}}\n"),
        "f.yaml:4: BgpPeer/x: spec.conf.neighborAddress: \"leaf1\" is not the IP address of a "
        "router"},
+      {Ours("BgpPeer", "spec: {conf: {peerAs: 1, neighborAddress: \"fe80::1\"}}\n"),
+       "f.yaml:4: BgpPeer/x: spec.conf.neighborAddress: \"fe80::1\" is link-local; name its "
+       "interface, too, as in fe80::1%eth0"},
+      {Peer("  transport: {updateSource: a/b}\n"),
+       "f.yaml:6: BgpPeer/x: spec.transport.updateSource: \"a/b\" is neither an IP address nor the "
+       "name of an interface (up to 15 characters)"},
+      {Peer("  transport: {updateSource: \"fd00::1\"}\n"),
+       "f.yaml:6: BgpPeer/x: spec.transport.updateSource: \"fd00::1\" is IPv6, but neighborAddress "
+       "is IPv4"},
+      {Peer("  transport: {updateSource: \"fe80::1\"}\n"),
+       "f.yaml:6: BgpPeer/x: spec.transport.updateSource: \"fe80::1\" is link-local; name an "
+       "interface or another address"},
       {Ours("BgpPeer",
             "spec: {conf: {peerAs: 1, neighborAddress: 10.0.0.1, authPassword: 12345}}\n"),
        "f.yaml:4: BgpPeer/x: spec.conf.authPassword: not a string; put it in quotes"},

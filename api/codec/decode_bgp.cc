@@ -1,4 +1,5 @@
 #include "api/base/ip.h"
+#include "api/base/neighbor.h"
 #include "api/codec/advertise.h"
 #include "api/codec/ignored.h"
 #include "api/codec/kinds.h"
@@ -28,8 +29,8 @@ std::optional<network::GracefulRestart> DecodeGracefulRestart(const Field& field
 
 // The family of a neighbour's address; IPv4 when it cannot be read, which is reported elsewhere.
 Family FamilyOf(const std::string& neighbor_address) {
-  const auto ip = IpAddress::Parse(neighbor_address);
-  return ip.ok() ? ip->family() : Family::kV4;
+  const auto neighbor = ParseNeighbor(neighbor_address);
+  return neighbor.ok() ? neighbor->address.family() : Family::kV4;
 }
 
 const char* AfiName(Family family) { return family == Family::kV4 ? "AFI_IP" : "AFI_IP6"; }
@@ -100,6 +101,7 @@ void DecodeTimers(const Field& timers, network::BgpPeer* peer, IgnoredFields* ig
 void DecodeTransport(const Field& transport, network::BgpPeer* peer, IgnoredFields* ignored) {
   peer->passive = transport["passiveMode"].Bool();
   peer->remote_port = transport["remotePort"].Int<uint32_t>(0, 65535);
+  peer->update_source = transport["updateSource"].String();
   ignored->Add(transport["mtuDiscovery"], false);
   ignored->Add(transport["remoteAddress"], "");
   ignored->Add(transport["tcpMss"], 0);

@@ -145,6 +145,7 @@ TEST(Decode, BgpPeerInFull) {
   EXPECT_EQ(peer.keepalive_s, 3u);
   EXPECT_TRUE(peer.passive);
   EXPECT_EQ(peer.remote_port, 17900u);
+  EXPECT_EQ(peer.update_source, "lo");
   ASSERT_EQ(peer.afi_safis.size(), 2u);
   EXPECT_EQ(peer.afi_safis[0].send_max, 10u);
   EXPECT_EQ(peer.afi_safis[1].family, Family::kV6);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "api/base/neighbor.h"
 #include "api/plan/path_attributes_codec.h"
 #include "api/plan/resource.h"
 #include "controller/plan/advertise_table.h"
@@ -212,17 +213,21 @@ std::string HeldDown(const network::BgpConf& conf, const network::BgpPeer& peer,
   return "";
 }
 
-// The subnet that speaker and peer share, and those of the other family on the same interfaces.
-Scope ConnectedScope(const NodeView& node, const IpAddress& peer) {
+// The subnet that speaker and peer share, and those of the other family on the same interfaces. To
+// a link-local peer those are all of its interface.
+Scope ConnectedScope(const NodeView& node, const Neighbor& peer) {
   Scope scope;
+  const Family family = peer.address.family();
   std::set<std::string> interfaces;
   for (const InterfaceAddress& address : node.prefixes) {
-    if (!address.Prefix().Contains(peer)) continue;
+    const bool shared = peer.interface.empty() ? address.Prefix().Contains(peer.address)
+                                               : address.interface == peer.interface;
+    if (!shared) continue;
     interfaces.insert(address.interface);
-    scope.subnets[peer.family()].insert(address.Prefix());
+    if (address.address.family() == family) scope.subnets[family].insert(address.Prefix());
   }
   for (const InterfaceAddress& address : node.prefixes) {
-    if (address.address.family() != peer.family() && interfaces.contains(address.interface))
+    if (address.address.family() != family && interfaces.contains(address.interface))
       scope.subnets[address.address.family()].insert(address.Prefix());
   }
   return scope;
@@ -269,8 +274,8 @@ std::optional<IpAddress> WrittenRouterId(const network::BgpConf& conf) {
 }
 
 bool CarriesIpv4OverIpv6(const network::BgpPeer& peer) {
-  const absl::StatusOr<IpAddress> address = IpAddress::Parse(peer.neighbor_address);
-  return address.ok() && address->is_v6() &&
+  const absl::StatusOr<Neighbor> neighbor = ParseNeighbor(peer.neighbor_address);
+  return neighbor.ok() && neighbor->address.is_v6() &&
          std::any_of(peer.afi_safis.begin(), peer.afi_safis.end(),
                      [](const network::AfiSafi& entry) {
                        return entry.unicast && entry.enabled && entry.family == Family::kV4;
@@ -291,27 +296,30 @@ SessionPlan PlanSessions(const SessionInput& input) {
       }
       continue;
     }
-    const absl::StatusOr<IpAddress> address = IpAddress::Parse(peer.neighbor_address);
-    if (!address.ok() || address->IsMulticast() || address->IsUnspecified()) {
-      report.Say("BadAddress", absl::StrCat("spec.conf.neighborAddress \"", peer.neighbor_address,
-                                            "\" is not an address of a host"));
+    const absl::StatusOr<Neighbor> neighbor = ParseNeighbor(peer.neighbor_address);
+    if (!neighbor.ok()) {
+      report.Say("BadAddress",
+                 absl::StrCat("spec.conf.neighborAddress ", neighbor.status().message()));
       continue;
     }
+    const IpAddress& address = neighbor->address;
     if (peer.peer_as == 0) {
       report.Say("NoAs", "spec.conf.peerAs is not given");
       continue;
     }
-    const auto [slot, added] = plan.peers.try_emplace(*address);
+    const auto [slot, added] = plan.peers.try_emplace(address);
     if (!added) {
       report.Say("DuplicatePeer",
                  absl::StrCat("BgpPeer \"", slot->second.name(), "\" has the same neighbour ",
-                              address->ToString(),
+                              address.ToString(),
                               " and comes first by name; it holds on nodes that both select"));
       continue;
     }
 
     v1::BgpPeer& out = slot->second;
-    out.set_address(address->ToString());
+    out.set_address(address.ToString());
+    out.set_interface(neighbor->interface);
+    out.set_update_source(peer.update_source);
     out.set_name(name);
     out.set_remote_as(peer.peer_as);
     const uint32_t local_as = peer.local_as > 0 ? peer.local_as : plan.instance->local_as();
@@ -331,22 +339,30 @@ SessionPlan PlanSessions(const SessionInput& input) {
     }
     if (peer.auth_password.size() <= kMaxPassword) out.set_md5_password(peer.auth_password);
     out.set_admin_down(peer.admin_down);
-    PlanFamilies(peer, address->family(), &report, &out);
+    PlanFamilies(peer, address.family(), &report, &out);
     PlanAttributes(*input.conf, peer, ibgp, &report, &out);
     PlanGracefulRestart(*input.conf, peer, &report, &out);
     out.set_held_down(HeldDown(*input.conf, peer, out));
     if (!out.held_down().empty()) report.Say("HeldDown", out.held_down());
 
-    PeerView& view = plan.view.peers[*address];
+    PeerView& view = plan.view.peers[address];
     view.name = name;
     view.internal = ibgp;
     view.down = peer.admin_down ? "spec.conf.adminDown is true" : out.held_down();
     for (const v1::AddressFamily& family : out.families())
       view.families[static_cast<Family>(family.family())] = true;
-    Scope& scope = scopes[*address];
-    if (one_hop) scope = ConnectedScope(input.node, *address);
+    Scope& scope = scopes[address];
+    if (one_hop) scope = ConnectedScope(input.node, *neighbor);
     scope.ipv6_hops = CarriesIpv4OverIpv6(peer);
-    view.subnet_unknown = one_hop && scope.subnets[address->family()].empty();
+    view.subnet_unknown = one_hop && scope.subnets[address.family()].empty();
+    if (view.subnet_unknown && !neighbor->interface.empty() && !input.node.prefixes.empty()) {
+      report.Say(
+          "SubnetUnknown",
+          absl::StrCat("spec.conf.neighborAddress \"", peer.neighbor_address, "\": node \"",
+                       input.node_name, "\" has no ", FamilyName(address.family()),
+                       " address on that interface but link-local ones, so its next hops may "
+                       "not be what the router can reach"));
+    }
   }
   NameScopes(std::move(scopes), &plan);
   return plan;

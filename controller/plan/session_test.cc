@@ -286,6 +286,42 @@ TEST(SessionTest, Peers) {
        families,
        "{family: 6 add_path_send: true}",
        {}},
+      {"update source",
+       [](World* w) { w->peer.update_source = "lo"; },
+       [](const v1::BgpPeer& p) { return p.update_source(); },
+       "lo",
+       {}},
+      {"link-local peer",
+       [](World* w) { w->peer.neighbor_address = "fe80::1%eth0"; },
+       [](const v1::BgpPeer& p) { return absl::StrCat(p.address(), " ", p.interface()); },
+       "fe80::1 eth0",
+       {}},
+      {"link-local peer on a connected subnet",
+       [](World* w) {
+         w->peer.neighbor_address = "fe80::1%eth0";
+         w->node.prefixes = {{"eth0", *IpAddress::Parse("10.0.0.1"), 24},
+                             {"eth1", *IpAddress::Parse("10.1.0.1"), 24}};
+       },
+       scope,
+       "connected",
+       {"SubnetUnknown"}},
+      {"link-local peer on an interface with addresses",
+       [](World* w) {
+         w->peer.neighbor_address = "fe80::1%eth0";
+         w->node.prefixes = {{"eth0", *IpAddress::Parse("10.0.0.1"), 24},
+                             {"eth0", *IpAddress::Parse("fd00::1"), 64}};
+       },
+       scope,
+       "connected",
+       {}},
+      {"link-local peer on an unknown interface",
+       [](World* w) {
+         w->peer.neighbor_address = "fe80::1%eth9";
+         w->node.prefixes = {{"eth0", *IpAddress::Parse("10.0.0.1"), 24}};
+       },
+       scope,
+       "all",
+       {"SubnetUnknown"}},
       {"written sendMax",
        [](World* w) {
          w->peer.afi_safis = {{.family = Family::kV6, .text = "", .send_max = 0},

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "speaker/bgp/update_source.h"
 
 namespace openelb::bgp {
 namespace {
@@ -11,6 +12,8 @@ namespace {
 constexpr absl::Duration kResetPatience = absl::Seconds(30);
 // How long resets wait for a controller's word.
 constexpr absl::Duration kTurnPatience = absl::Minutes(2);
+// Stands for an attempt to connect that ended before there was a socket.
+constexpr io::ConnId kNoConnection = 0;
 
 bool Failed(Reason reason) {
   switch (reason) {
@@ -201,15 +204,34 @@ void Instance::Pump(Peer* peer) {
       io_->Close(close.conn);
       conns_.erase(close.conn);
     }
-    if (output.dial) {
-      const link::BgpPeer& config = session.config().peer;
-      const io::ConnId conn = io_->Dial(
-          {config.address, config.remote_port, config.md5_password, config.ttl, config.min_ttl});
-      conns_[conn] = config.address;
-      session.OnDialling(conn, now());
-    }
+    if (output.dial) Dial(peer);
   }
   Flush(peer);
+}
+
+absl::StatusOr<std::optional<IpAddress>> Instance::Source(const link::BgpPeer& config) const {
+  if (config.update_source.empty()) return std::nullopt;
+  return UpdateSource(config, io_->OwnAddresses());
+}
+
+void Instance::Dial(Peer* peer) {
+  Session& session = peer->session;
+  const link::BgpPeer& config = session.config().peer;
+  const auto source = Source(config);
+  if (!source.ok()) {
+    session.OnDialling(kNoConnection, now());
+    session.OnClosed(kNoConnection, source.status(), now());
+    return;
+  }
+  const io::ConnId conn = io_->Dial({.remote = config.address,
+                                     .port = config.remote_port,
+                                     .md5_password = config.md5_password,
+                                     .ttl = config.ttl,
+                                     .min_ttl = config.min_ttl,
+                                     .source = *source,
+                                     .interface = config.interface});
+  conns_[conn] = config.address;
+  session.OnDialling(conn, now());
 }
 
 void Instance::Flush(Peer* peer) {
@@ -309,12 +331,29 @@ void Instance::OnConnected(io::ConnId conn, const IpAddress&) {
   Notify();
 }
 
-void Instance::OnAccepted(io::ConnId conn, const IpAddress&, const IpAddress& remote) {
+std::string Instance::WrongEnd(io::ConnId conn, const IpAddress& local,
+                               const link::BgpPeer& config) const {
+  if (!config.interface.empty()) {
+    const std::string over = io_->InterfaceOf(conn);
+    if (over != config.interface) return absl::StrCat("the peer connected over interface ", over);
+  }
+  const auto source = Source(config);
+  if (!source.ok()) return std::string(source.status().message());
+  if (!source->has_value() || **source == local) return "";
+  return absl::StrCat("the peer connected to ", local.ToString(), ", not to updateSource \"",
+                      config.update_source, "\"");
+}
+
+void Instance::OnAccepted(io::ConnId conn, const IpAddress& local, const IpAddress& remote) {
   const auto peer = peers_.find(remote);
   if (peer == peers_.end()) {
     return Reject(conn, remote, cease::kConnectionRejected, "no BgpPeer has this address");
   }
   Session& session = peer->second->session;
+  const link::BgpPeer& config = session.config().peer;
+  if (const std::string why = WrongEnd(conn, local, config); !why.empty()) {
+    return Reject(conn, remote, cease::kConnectionRejected, session.Sentence(why));
+  }
   if (!session.OnAccepted(conn, now())) {
     const bool up = session.state() == SessionState::kEstablished;
     return Reject(
@@ -322,7 +361,6 @@ void Instance::OnAccepted(io::ConnId conn, const IpAddress&, const IpAddress& re
         session.Sentence(up ? "the session is established already" : "the session must stay down"));
   }
   conns_[conn] = remote;
-  const link::BgpPeer& config = session.config().peer;
   (void)io_->SetTtl(conn, config.ttl, config.min_ttl);
   Pump(peer->second.get());
   Notify();

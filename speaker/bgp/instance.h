@@ -103,6 +103,11 @@ class Instance final : public io::IoHandler {
               absl::string_view why);
   // Carries out what a session asks for until it asks for nothing more.
   void Pump(Peer* peer);
+  void Dial(Peer* peer);
+  // As UpdateSource.
+  absl::StatusOr<std::optional<IpAddress>> Source(const link::BgpPeer& config) const;
+  // Why a connection from the peer's address is not the session's; empty: it may be.
+  std::string WrongEnd(io::ConnId conn, const IpAddress& local, const link::BgpPeer& config) const;
   void Flush(Peer* peer);
   void Report(Peer* peer, const SessionOutput& output);
   Peer* Find(io::ConnId conn);

@@ -157,6 +157,81 @@ TEST_F(InstanceTest, AnnouncesAllNextHopsWithAddPath) {
   EXPECT_EQ(Peer().announced_paths(), 2u);
 }
 
+TEST_F(InstanceTest, DialsFromItsUpdateSource) {
+  const auto on = [](const char* interface, const char* text) {
+    InterfaceAddress address = InterfaceAddress::Parse(text).value();
+    address.interface = interface;
+    return address;
+  };
+  StartLeaf();
+  plan_.peers[Ip("10.0.0.1")].update_source = "lo";
+  StartSpeaker();
+  Run(absl::Seconds(1));
+  EXPECT_THAT(Peer().last_error(), HasSubstr("updateSource \"lo\": the node has no interface of "
+                                             "that name that is up and has an IPv4 address"));
+  network_.SetAddresses("node", {on("eth0", "10.0.0.3/24"), on("lo", "10.255.0.3/32")});
+  Run(absl::Seconds(1));
+  EXPECT_TRUE(leaf_->Established(Ip("10.255.0.3"))) << "at once, not after the back-off";
+
+  plan_.peers[Ip("10.0.0.1")].update_source = "10.0.0.3";
+  speaker_->SetResetTurn(true);
+  ApplyPeers();
+  Run(absl::Seconds(5));
+  EXPECT_TRUE(leaf_->Established(Ip("10.0.0.3")));
+  EXPECT_THAT(Peer().last_error(), HasSubstr("reset to apply updateSource"));
+}
+
+TEST_F(InstanceTest, APeerConnectsToTheUpdateSourceAlone) {
+  InterfaceAddress other = InterfaceAddress::Parse("10.255.0.3/32").value();
+  other.interface = "lo";
+  plan_.peers[Ip("10.0.0.1")].update_source = "lo";
+  plan_.peers[Ip("10.0.0.1")].passive = true;
+  StartSpeaker();
+  EXPECT_THAT(
+      speaker_->Observed().problems(),
+      ElementsAre(HasSubstr("BgpPeer leaf1 (10.0.0.1): updateSource \"lo\": the node has no "
+                            "interface of that name")));
+  io::RecordingHandler leaf;
+  leaf_io_->SetHandler(&leaf);
+  const auto refused = [&](const char* to) {
+    const io::ConnId conn = leaf_io_->Dial({.remote = Ip(to), .port = 179});
+    Run(absl::Seconds(1));
+    return leaf.closed.contains(conn);
+  };
+  EXPECT_TRUE(refused("10.0.0.3"));
+  network_.SetAddresses("node", {*InterfaceAddress::Parse("10.0.0.3/24"), other});
+  EXPECT_TRUE(refused("10.0.0.3"));
+  EXPECT_EQ(speaker_->counters().rejected_connections, 2u);
+  EXPECT_THAT(sink_.lines, Contains(HasSubstr("the peer connected to 10.0.0.3, not to updateSource "
+                                              "\\\"lo\\\"")));
+  EXPECT_FALSE(refused("10.255.0.3"));
+  EXPECT_EQ(Peer().session_state(), "OPENSENT");
+  EXPECT_THAT(speaker_->Observed().problems(), IsEmpty());
+}
+
+TEST_F(InstanceTest, ALinkLocalPeerIsOnItsInterfaceAlone) {
+  InterfaceAddress own = InterfaceAddress::Parse("fe80::3/64").value();
+  own.interface = "eth0";
+  network_.SetAddresses("node", {own});
+  network_.SetAddresses("leaf", {*InterfaceAddress::Parse("fe80::1/64")});
+  plan_.peers.clear();
+  AddPeer("fe80::1", "leaf1", 65001).passive = true;
+  plan_.instance->listen_addresses = {Ip("::")};
+  for (const char* interface : {"eth1", "eth0"}) {
+    plan_.peers[Ip("fe80::1")].interface = interface;
+    StartSpeaker();
+    io::RecordingHandler leaf;
+    leaf_io_->SetHandler(&leaf);
+    const io::ConnId conn = leaf_io_->Dial({.remote = Ip("fe80::3"), .port = 179});
+    Run(absl::Seconds(1));
+    EXPECT_EQ(leaf.closed.contains(conn), interface == std::string("eth1"));
+    EXPECT_EQ(speaker_->counters().rejected_connections,
+              interface == std::string("eth1") ? 1u : 0u);
+    leaf_io_->Close(conn);
+    speaker_->Stop(Instance::StopFor::kGood);
+  }
+}
+
 TEST_F(InstanceTest, ResetsWaitForATurnButNotForEver) {
   StartLeaf();
   StartSpeaker();

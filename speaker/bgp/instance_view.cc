@@ -71,6 +71,11 @@ plan::v1::Observed Instance::Observed() const {
     Fill(session, out);
     if (peer->second->up_since) Fill(*peer->second->up_since, out->mutable_up_since());
     if (peer->second->down_since) Fill(*peer->second->down_since, out->mutable_down_since());
+    // A session that dials has it as its last error.
+    if (config.passive && session.state() != SessionState::kEstablished) {
+      if (const auto source = Source(config); !source.ok())
+        observed.add_problems(session.Sentence(source.status().message()));
+    }
     const auto md5 = md5_.find(address);
     if (md5 != md5_.end() && !md5->second.problem.empty()) {
       observed.add_problems(session.Sentence(

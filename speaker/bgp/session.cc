@@ -17,10 +17,11 @@ constexpr absl::Duration kSilence = absl::Seconds(5);
 // How much is taken from the Adj-RIB-Out at a time.
 constexpr size_t kBurst = 64 * 1024;
 
-// RFC 4271 calls these what OPEN carries or decides; the password is part of the connection.
+// RFC 4271 calls these what OPEN carries or decides; the others are part of the connection.
 bool SameSession(const SessionConfig& a, const SessionConfig& b) {
   return OpenTerms(a.peer, a.router_id) == OpenTerms(b.peer, b.router_id) &&
-         a.peer.md5_password == b.peer.md5_password;
+         a.peer.md5_password == b.peer.md5_password &&
+         a.peer.update_source == b.peer.update_source && a.peer.interface == b.peer.interface;
 }
 
 std::string Changes(const SessionConfig& a, const SessionConfig& b) {
@@ -37,6 +38,8 @@ std::string Changes(const SessionConfig& a, const SessionConfig& b) {
   note(old_terms.families == new_terms.families, "afiSafis");
   note(old_terms.graceful_restart == new_terms.graceful_restart, "gracefulRestart");
   note(a.peer.md5_password == b.peer.md5_password, "authPassword");
+  note(a.peer.update_source == b.peer.update_source, "updateSource");
+  note(a.peer.interface == b.peer.interface, "interface");
   return text;
 }
 
@@ -77,8 +80,9 @@ Session::Session(SessionConfig config, const link::PlanState* plan, Random* rand
     : config_(std::move(config)), plan_(plan), random_(random), counters_(counters) {}
 
 std::string Session::Sentence(absl::string_view what) const {
-  return absl::StrCat("BgpPeer ", config_.peer.name, " (", config_.peer.address.ToString(),
-                      "): ", what);
+  const link::BgpPeer& peer = config_.peer;
+  return absl::StrCat("BgpPeer ", peer.name, " (", peer.address.ToString(),
+                      peer.interface.empty() ? "" : "%", peer.interface, "): ", what);
 }
 
 // ---- configuration ----
@@ -103,6 +107,8 @@ void Session::Configure(const SessionConfig& config, absl::Duration now) {
     config_.peer.remote_as = config.peer.remote_as;
     config_.peer.hold_time_s = config.peer.hold_time_s;
     config_.peer.md5_password = config.peer.md5_password;
+    config_.peer.update_source = config.peer.update_source;
+    config_.peer.interface = config.peer.interface;
     config_.peer.families = config.peer.families;
     config_.peer.graceful_restart = config.peer.graceful_restart;
   }
@@ -116,6 +122,8 @@ void Session::ConfigureLive(const SessionConfig& config, absl::Duration now) {
   peer.remote_as = before.remote_as;
   peer.hold_time_s = before.hold_time_s;
   peer.md5_password = before.md5_password;
+  peer.update_source = before.update_source;
+  peer.interface = before.interface;
   peer.families = before.families;
   peer.graceful_restart = before.graceful_restart;
   for (link::PeerFamily& family : peer.families) {

@@ -250,6 +250,11 @@ size_t EpollIo::Write(ConnId conn, std::span<const uint8_t> data) {
   return taken;
 }
 
+std::string EpollIo::InterfaceOf(ConnId conn) {
+  const auto it = connections_.find(conn);
+  return it == connections_.end() ? "" : io::InterfaceOf(it->second.fd.get());
+}
+
 uint64_t EpollIo::Acknowledged(ConnId conn) {
   auto it = connections_.find(conn);
   if (it == connections_.end() || !it->second.connected) return 0;

@@ -61,9 +61,11 @@ class EpollIo final : public Io {
   absl::Status SetListenerMd5(const IpAddress& peer, const std::string& password) override;
   absl::Status SetTtl(ConnId conn, int ttl, int min_ttl) override;
   size_t Write(ConnId conn, std::span<const uint8_t> data) override;
+  std::string InterfaceOf(ConnId conn) override;
   uint64_t Acknowledged(ConnId conn) override;
   void Close(ConnId conn) override;
   std::vector<InterfaceAddress> InterfaceAddresses() override { return monitor_->addresses(); }
+  std::vector<InterfaceAddress> OwnAddresses() override { return io::OwnAddresses(); }
 
  private:
   struct Connection {

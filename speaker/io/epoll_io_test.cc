@@ -18,6 +18,7 @@
 namespace openelb::io {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 constexpr uint16_t kPort = 1790;
@@ -208,6 +209,40 @@ TEST_F(EpollIoTest, ADialledConnectionCarriesTtlAndPrecedenceFromItsFirstSegment
   EXPECT_EQ(syn[8], 7) << "TTL of the IP header";
   EXPECT_EQ(syn[1], 0xc0) << "TOS of the IP header";
   EXPECT_TRUE(client->SetTtl(dialed, 255, 255).ok());
+}
+
+TEST_F(EpollIoTest, DialsFromTheSourceThatIsAskedFor) {
+  ASSERT_TRUE(server->Listen({v4, kPort}).ok());
+  const IpAddress source = IpAddress::Parse("127.0.0.9").value();
+  const ConnId good = client->Dial({.remote = v4, .port = kPort, .source = source});
+  const ConnId bad =
+      client->Dial({.remote = v4, .port = kPort, .source = IpAddress::Parse("192.0.2.1").value()});
+  RunUntil([&] { return !at_server.accepted.empty() && at_client.closed.contains(bad); });
+  EXPECT_EQ(at_server.accepted[0].remote, source);
+  EXPECT_EQ(at_client.connected.at(good), source);
+  EXPECT_THAT(at_client.closed.at(bad).message(),
+              HasSubstr("from 192.0.2.1: Cannot assign requested address"));
+  EXPECT_EQ(server->InterfaceOf(at_server.accepted[0].conn), "");
+}
+
+TEST_F(EpollIoTest, KnowsTheLoopbacksAddressesToo) {
+  RunShell(
+      "ip link add up0 type veth peer name down0 && ip link set up0 up && "
+      "ip addr add 10.255.0.3/32 dev lo && ip addr add 10.0.0.3/24 dev up0 && "
+      "ip addr add 10.0.1.3/24 dev down0");
+  std::vector<std::string> own;
+  for (const InterfaceAddress& address : client->OwnAddresses()) {
+    own.push_back(address.interface + " " + address.ToString());
+  }
+  EXPECT_THAT(own, ElementsAre("lo 10.255.0.3/32", "up0 10.0.0.3/24"));
+}
+
+TEST_F(EpollIoTest, NamesAnInterfaceThatIsNotThere) {
+  const ConnId conn = client->Dial(
+      {.remote = IpAddress::Parse("fe80::1").value(), .port = kPort, .interface = "nosuch0"});
+  RunUntil([&] { return at_client.closed.contains(conn); });
+  EXPECT_THAT(at_client.closed.at(conn).message(),
+              HasSubstr("connect to fe80::1%nosuch0 port " + std::to_string(kPort)));
 }
 
 TEST_F(EpollIoTest, SegmentsFromTooFarAwayDoNotCount) {

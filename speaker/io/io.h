@@ -4,6 +4,7 @@
 // network behind it.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ struct DialOptions {
   std::string md5_password{};  // TCP MD5 (RFC 2385), at most 80 octets; empty: none
   int ttl = 0;                 // IP TTL or hop limit of packets sent, 1..255; 0: the system's
   int min_ttl = 0;  // packets received with a smaller one are dropped (RFC 5082); 0: none
+  std::optional<IpAddress> source{};  // of `remote`'s family; nullopt: as the route there has it
+  std::string interface{};            // over which a link-local `remote` is reached
 };
 
 struct ListenOptions {
@@ -63,12 +66,16 @@ class Io {
   // Takes as many octets as the socket buffer holds and returns their number; OnWritable follows
   // when it is less than offered. Unknown ids take nothing.
   virtual size_t Write(ConnId conn, std::span<const uint8_t> data) = 0;
+  // The interface over which a connection from a link-local address came; else empty.
+  virtual std::string InterfaceOf(ConnId conn) = 0;
   // How many of the octets taken by Write the peer's TCP has acknowledged.
   virtual uint64_t Acknowledged(ConnId conn) = 0;
   // Closes after what Write took has been handed to TCP. No OnClosed follows.
   virtual void Close(ConnId conn) = 0;
   // Unicast addresses of interfaces that are up, sorted; loopback and link-local ones excluded.
   virtual std::vector<InterfaceAddress> InterfaceAddresses() = 0;
+  // The same in the kernel's order, with those that the loopback has besides 127.0.0.0/8 and ::1.
+  virtual std::vector<InterfaceAddress> OwnAddresses() = 0;
 };
 
 }  // namespace openelb::io

@@ -36,11 +36,16 @@ class SimNetwork::Process final : public Io {
     end.process = this;
     end.host = host_;
     end.told = true;
-    const std::optional<IpAddress> local = SourceFor(options.remote);
+    const std::optional<IpAddress> local =
+        options.source.has_value() ? Own(*options.source) : SourceFor(options.remote);
     if (!local.has_value()) {
-      network_->scheduler_->After({}, [network = network_, conn, remote = options.remote] {
-        network->Drop(conn, absl::UnavailableError(absl::StrCat("connect to ", remote.ToString(),
-                                                                ": network is unreachable")));
+      network_->scheduler_->After({}, [network = network_, conn, options] {
+        const std::string what = absl::StrCat("connect to ", options.remote.ToString());
+        network->Drop(conn, absl::UnavailableError(
+                                options.source.has_value()
+                                    ? absl::StrCat(what, " from ", options.source->ToString(),
+                                                   ": cannot assign requested address")
+                                    : absl::StrCat(what, ": network is unreachable")));
       });
       return conn;
     }
@@ -90,6 +95,11 @@ class SimNetwork::Process final : public Io {
     return size;
   }
 
+  std::vector<InterfaceAddress> OwnAddresses() override { return InterfaceAddresses(); }
+  std::string InterfaceOf(ConnId conn) override {
+    const End* end = network_->Find(conn);
+    return end == nullptr ? "" : end->interface;
+  }
   uint64_t Acknowledged(ConnId conn) override {
     End* end = Own(conn);
     return end == nullptr ? 0 : end->acknowledged;
@@ -117,6 +127,12 @@ class SimNetwork::Process final : public Io {
   End* Own(ConnId conn) {
     End* end = network_->Find(conn);
     return end != nullptr && end->process == this ? end : nullptr;
+  }
+  std::optional<IpAddress> Own(const IpAddress& address) {
+    for (const InterfaceAddress& local : network_->HostNamed(host_).addresses) {
+      if (local.address == address) return address;
+    }
+    return std::nullopt;
   }
   std::optional<IpAddress> SourceFor(const IpAddress& remote) {
     std::optional<IpAddress> any;
@@ -296,6 +312,9 @@ void SimNetwork::OnSyn(ConnId from, const DialOptions& options, const IpAddress&
   end.process = listener->process;
   end.host = host;
   end.peer_host = dialer->host;
+  for (const InterfaceAddress& own : HostNamed(host).addresses) {
+    if (own.address == options.remote) end.interface = own.interface;
+  }
   end.peer = from;
   CarryInOrder(&end, [=, this] { OnSynAck(from, conn, options.remote, local); });
 }

@@ -71,9 +71,10 @@ class SimNetwork {
     Process* process = nullptr;  // nullptr: closed by its process
     std::string host;
     std::string peer_host;
-    ConnId peer = 0;     // 0: the peer has not answered yet
-    bool told = false;   // the process knows of the connection
-    std::string outbox;  // taken by Write, not acknowledged
+    std::string interface;  // it was accepted on
+    ConnId peer = 0;        // 0: the peer has not answered yet
+    bool told = false;      // the process knows of the connection
+    std::string outbox;     // taken by Write, not acknowledged
     size_t in_flight = 0;
     uint64_t acknowledged = 0;
     uint64_t received = 0;

@@ -1,13 +1,16 @@
 #include "speaker/io/socket.h"
 
+#include <ifaddrs.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 
@@ -40,7 +43,8 @@ absl::Status ErrnoStatus(int error, absl::string_view what) {
 
 absl::StatusOr<UniqueFd> StartConnect(const DialOptions& options) {
   const std::string what =
-      absl::StrCat("connect to ", options.remote.ToString(), " port ", options.port);
+      absl::StrCat("connect to ", options.remote.ToString(), options.interface.empty() ? "" : "%",
+                   options.interface, " port ", options.port);
   absl::StatusOr<UniqueFd> fd = OpenTcp(options.remote.family(), what);
   if (!fd.ok()) return fd;
   SetConnectionOptions(fd->get(), options.remote.family());
@@ -56,7 +60,20 @@ absl::StatusOr<UniqueFd> StartConnect(const DialOptions& options) {
     absl::Status status = SetMinTtl(fd->get(), options.remote.family(), options.min_ttl);
     if (!status.ok()) return status;
   }
+  if (options.source.has_value()) {
+    // The port is chosen when it is clear for which remote address.
+    SetInt(fd->get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+    SocketAddress source = ToSocketAddress(*options.source, 0);
+    if (bind(fd->get(), source.get(), source.size) != 0) {
+      return ErrnoStatus(errno, absl::StrCat(what, " from ", options.source->ToString()));
+    }
+  }
   SocketAddress remote = ToSocketAddress(options.remote, options.port);
+  if (!options.interface.empty()) {
+    const unsigned index = if_nametoindex(options.interface.c_str());
+    if (index == 0) return ErrnoStatus(errno, what);
+    reinterpret_cast<sockaddr_in6*>(&remote.storage)->sin6_scope_id = index;
+  }
   if (connect(fd->get(), remote.get(), remote.size) != 0 && errno != EINPROGRESS) {
     return ErrnoStatus(errno, what);
   }
@@ -133,6 +150,43 @@ IpAddress LocalAddress(int fd) {
   local.size = sizeof(local.storage);
   getsockname(fd, local.get(), &local.size);
   return FromSocketAddress(local.storage);
+}
+
+std::string InterfaceOf(int fd) {
+  SocketAddress remote;
+  remote.size = sizeof(remote.storage);
+  char name[IF_NAMESIZE];
+  if (getpeername(fd, remote.get(), &remote.size) != 0 || remote.storage.ss_family != AF_INET6) {
+    return "";
+  }
+  const uint32_t index = reinterpret_cast<const sockaddr_in6*>(&remote.storage)->sin6_scope_id;
+  return if_indextoname(index, name) == nullptr ? "" : name;
+}
+
+std::vector<InterfaceAddress> OwnAddresses() {
+  std::vector<InterfaceAddress> found;
+  ifaddrs* list = nullptr;
+  if (getifaddrs(&list) != 0) return found;
+  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+    if (entry->ifa_addr == nullptr || (entry->ifa_flags & IFF_UP) == 0) continue;
+    const int family = entry->ifa_addr->sa_family;
+    if (family != AF_INET && family != AF_INET6) continue;
+    const auto value_of = [family](const sockaddr* from) {
+      sockaddr_storage storage{};
+      std::memcpy(&storage, from, family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
+      storage.ss_family = static_cast<sa_family_t>(family);
+      return FromSocketAddress(storage);
+    };
+    const IpAddress address = value_of(entry->ifa_addr);
+    if (address.IsLoopback() || (address.is_v6() && address.IsLinkLocal())) continue;
+    int length = 0;
+    for (const uint8_t octet : value_of(entry->ifa_netmask).bytes()) {
+      length += std::popcount(octet);
+    }
+    found.push_back({entry->ifa_name, address, length});
+  }
+  freeifaddrs(list);
+  return found;
 }
 
 uint64_t Unacknowledged(int fd) {

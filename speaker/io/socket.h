@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -52,6 +53,10 @@ absl::Status SetMinTtl(int fd, Family family, int min_ttl);
 // 0 or the errno of a connection attempt or connection.
 int PendingError(int fd);
 IpAddress LocalAddress(int fd);
+// The interface of a connection with a link-local peer; empty: it is none.
+std::string InterfaceOf(int fd);
+// As Io::OwnAddresses has them; none when they cannot be read.
+std::vector<InterfaceAddress> OwnAddresses();
 // Octets that were written and are not acknowledged by the peer.
 uint64_t Unacknowledged(int fd);
 

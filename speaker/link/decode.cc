@@ -114,6 +114,13 @@ absl::StatusOr<DecodedResource> Decode(const PeerKey& key, const pb::BgpPeer& bo
   }
   BgpPeer peer;
   peer.address = *address;
+  const bool link_local = address->is_v6() && address->IsLinkLocal();
+  if (link_local == body.interface().empty()) {
+    return Bad("interface", body.interface(),
+               link_local ? "that of a link-local address" : "only that of a link-local address");
+  }
+  peer.interface = body.interface();
+  peer.update_source = body.update_source();
   peer.name = body.name();
   peer.remote_as = body.remote_as();
   peer.local_as = body.local_as();

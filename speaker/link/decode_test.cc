@@ -65,6 +65,19 @@ TEST(DecodeTest, Peer) {
                                      .verdict = plan::ExportRule::Verdict::kReject}));
 }
 
+TEST(DecodeTest, LinkLocalPeersHaveAnInterface) {
+  const std::string peer =
+      "remote_as: 65001 remote_port: 179 hold_time_s: 9 ttl: 1 update_source: 'lo' ";
+  const auto decoded =
+      Decode("peer/fe80::1", "peer { address: 'fe80::1' interface: 'eth0' " + peer + "}");
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(std::get<BgpPeer>(*decoded).interface, "eth0");
+  EXPECT_EQ(std::get<BgpPeer>(*decoded).update_source, "lo");
+  EXPECT_FALSE(Decode("peer/fe80::1", "peer { address: 'fe80::1' " + peer + "}").ok());
+  EXPECT_FALSE(
+      Decode("peer/10.0.0.1", "peer { address: '10.0.0.1' interface: 'eth0' " + peer + "}").ok());
+}
+
 TEST(DecodeTest, GroupRouteAndPlace) {
   const auto group =
       Decode("group/g",

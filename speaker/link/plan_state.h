@@ -43,6 +43,7 @@ struct GracefulRestart {
 
 struct BgpPeer {
   IpAddress address;
+  std::string interface;  // over which a link-local address is reached; else empty
   std::string name;
   uint32_t remote_as = 0;
   uint32_t local_as = 0;  // never 0 while there is an instance: its AS stands in
@@ -53,6 +54,7 @@ struct BgpPeer {
   uint32_t connect_retry_s = 0;  // ceiling of the back-off, at least 1
   uint8_t ttl = 1;               // 1..255
   uint8_t min_ttl = 0;           // of packets received (RFC 5082); 0: any
+  std::string update_source;     // this end's address or interface; empty: any
   std::string md5_password;      // at most 80 octets
   bool admin_down = false;
   std::string held_down;  // why the session must stay down; empty: it may come up

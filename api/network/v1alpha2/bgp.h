@@ -62,7 +62,7 @@ struct BgpPeer {
   static constexpr const char* kKind = "BgpPeer";
   kube::ObjectMeta meta;
   // spec.conf
-  std::string neighbor_address;  // as written
+  std::string neighbor_address;  // as written; see neighbor.h
   uint32_t peer_as = 0;
   uint32_t local_as = 0;  // 0: the instance's
   std::string auth_password;
@@ -85,7 +85,8 @@ struct BgpPeer {
   std::optional<uint32_t> keepalive_s;
   // spec.transport
   bool passive = false;
-  uint32_t remote_port = 0;  // 0: 179
+  uint32_t remote_port = 0;   // 0: 179
+  std::string update_source;  // this end's address or interface; empty: not given
   std::optional<GracefulRestart> graceful_restart;
   // Absent list: one entry of the neighbour's family with ADD-PATH negotiated and unbounded.
   std::vector<AfiSafi> afi_safis;

@@ -3,14 +3,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "api/base/ip.h"
+#include "api/base/neighbor.h"
 #include "api/network/v1alpha2/community.h"
 
 namespace openelb::network {
 namespace {
 
 constexpr absl::string_view kCanReach = "can_reach:";
-constexpr size_t kMaxPassword = 80;       // TCP_MD5SIG_MAXKEYLEN
-constexpr size_t kMaxInterfaceName = 15;  // IFNAMSIZ less the end
+constexpr size_t kMaxPassword = 80;  // TCP_MD5SIG_MAXKEYLEN
 
 std::string Quote(absl::string_view text) { return absl::StrCat("\"", text, "\""); }
 
@@ -70,6 +70,28 @@ void ValidateInterface(const Eip& eip, std::vector<FieldError>* errors) {
 constexpr absl::string_view kCommunityForms =
     "is not a community (65000:100, large:65000:1:2, rt:65000:100, 0x0002fde800000064) or the name "
     "of one";
+
+void ValidateSource(const std::string& source, const IpAddress& neighbor,
+                    std::vector<FieldError>* errors) {
+  const auto report = [&](absl::string_view why) {
+    errors->push_back({"spec.transport.updateSource", absl::StrCat(Quote(source), " ", why)});
+  };
+  if (source.empty()) return;
+  const auto address = IpAddress::Parse(source);
+  if (!address.ok()) {
+    if (!IsInterfaceName(source)) {
+      report(absl::StrCat("is neither an IP address nor the name of an interface (up to ",
+                          kMaxInterfaceName, " characters)"));
+    }
+  } else if (address->IsUnspecified() || address->IsMulticast()) {
+    report("is not an address that a node can have");
+  } else if (address->is_v6() && address->IsLinkLocal()) {
+    report("is link-local; name an interface or another address");
+  } else if (address->family() != neighbor.family()) {
+    report(absl::StrCat("is ", FamilyName(address->family()), ", but neighborAddress is ",
+                        FamilyName(neighbor.family())));
+  }
+}
 
 }  // namespace
 
@@ -134,11 +156,10 @@ std::vector<FieldError> Validate(const BgpPeer& peer) {
   std::vector<FieldError> errors = Validate(peer.advertise, "spec.advertise.");
   if (peer.neighbor_address.empty()) {
     errors.push_back({"spec.conf.neighborAddress", "missing; the IP address of the router"});
-  } else if (const auto ip = IpAddress::Parse(peer.neighbor_address);
-             !ip.ok() || ip->IsUnspecified() || ip->IsMulticast()) {
-    errors.push_back(
-        {"spec.conf.neighborAddress",
-         absl::StrCat(Quote(peer.neighbor_address), " is not the IP address of a router")});
+  } else if (const auto neighbor = ParseNeighbor(peer.neighbor_address); !neighbor.ok()) {
+    errors.push_back({"spec.conf.neighborAddress", std::string(neighbor.status().message())});
+  } else {
+    ValidateSource(peer.update_source, neighbor->address, &errors);
   }
   if (peer.auth_password.size() > kMaxPassword) {
     errors.push_back({"spec.conf.authPassword",
