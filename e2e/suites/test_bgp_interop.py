@@ -168,6 +168,7 @@ def ways(shared_lab):
     lab = shared_lab
     lab.ways = interop_ways.routers(lab)
     dual_stack.enable(lab)
+    interop_ways.add_loopbacks(lab)
     for node, address in NODES.items():
         lab.cluster.edit("Node", node, lambda obj, address=address: obj["status"]["addresses"].append(
             {"type": "InternalIP", "address": v6_of(address)}))
@@ -178,8 +179,8 @@ def ways(shared_lab):
     return lab
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.token)
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize(("name", "way"), [pytest.param(name, way, id=f"{name}-{way.token}")
+                                          for way in WAYS for name in way.routers])
 def test_way(ways, name, way):
     """Both families over each session; without ADD-PATH the speaker's own node is the one next hop."""
     ipv6_next_hops = way.ipv6_next_hops or (name == "GoBGP" and way.ipv6)
