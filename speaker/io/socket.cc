@@ -179,10 +179,9 @@ std::vector<InterfaceAddress> OwnAddresses() {
     };
     const IpAddress address = value_of(entry->ifa_addr);
     if (address.IsLoopback() || (address.is_v6() && address.IsLinkLocal())) continue;
+    const IpAddress mask = value_of(entry->ifa_netmask);
     int length = 0;
-    for (const uint8_t octet : value_of(entry->ifa_netmask).bytes()) {
-      length += std::popcount(octet);
-    }
+    for (const uint8_t octet : mask.bytes()) length += std::popcount(octet);
     found.push_back({entry->ifa_name, address, length});
   }
   freeifaddrs(list);
