@@ -1,4 +1,5 @@
-// openelb-speaker: flags in, the real seams around Speaker, one owner thread and one for the LANs.
+// openelb-speaker: flags in, the real seams around Speaker, one owner thread, one for the LANs and
+// one for the disk.
 
 #include <malloc.h>
 
@@ -13,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -29,6 +31,7 @@
 #include "api/base/version.h"
 #include "speaker/io/epoll_io.h"
 #include "speaker/lan/lan_thread.h"
+#include "speaker/link/disk_thread.h"
 #include "speaker/link/endpoint.h"
 #include "speaker/link/grpc_client.h"
 #include "speaker/observe/metrics.h"
@@ -139,13 +142,13 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
   Logger log(sink, &clock);
   LogFlagWarnings(flag_set, &log);
 
-  std::unique_ptr<Disk> disk = std::make_unique<MemoryDisk>();
+  std::shared_ptr<Disk> disk = std::make_shared<MemoryDisk>();
   if (flags.state_dir.empty()) {
     log.Warning("no --state-dir: a restart withdraws everything until a controller answers");
   } else {
     std::error_code failed;  // said by the first write
     std::filesystem::create_directories(flags.state_dir, failed);
-    disk = std::make_unique<FileDisk>(flags.state_dir);
+    disk = std::make_shared<FileDisk>(flags.state_dir);
   }
   absl::StatusOr<std::unique_ptr<io::EpollIo>> io = io::EpollIo::Create(&clock);
   if (!io.ok()) {
@@ -170,10 +173,15 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
     log.Error("cannot start", {{"error", lan.status().ToString()}});
     return 1;
   }
+  link::DiskThread disk_thread(disk, post);
   Speaker speaker({.link = MakeLinkOptions(flags, &random), .plan_max_age = flags.plan_max_age},
                   {.clock = &clock,
                    .random = &random,
                    .disk = disk.get(),
+                   .save =
+                       [&disk_thread](std::string name, std::string content, link::SaveDone done) {
+                         disk_thread.Write(std::move(name), std::move(content), std::move(done));
+                       },
                    .io = io->get(),
                    .open_link = open_link,
                    .log = &log,
@@ -214,6 +222,8 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
     (*io)->RunOnce(kGoodbye);
     speaker.Linger();
   }
+  if (!disk_thread.WaitUntilWritten(kMaxStop - (clock.Monotonic() - stopped)))
+    log.Error("the plan is not saved: the disk does not answer");
   return 0;
 }
 

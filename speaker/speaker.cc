@@ -68,7 +68,7 @@ Speaker::Speaker(SpeakerOptions options, Seams seams)
     : options_(std::move(options)),
       seams_(std::move(seams)),
       plan_file_(
-          seams_.disk, &store_, seams_.log,
+          seams_.disk, seams_.save, &store_, seams_.log,
           {.kernel_boot_id = options_.link.kernel_boot_id, .max_age = options_.plan_max_age}),
       transport_(seams_.open_link(this)),
       link_(transport_.get(), &store_, seams_.random, seams_.log, options_.link),

@@ -60,7 +60,8 @@ class Speaker final : public io::IoHandler,
   struct Seams {
     const Clock* clock;
     Random* random;
-    Disk* disk;  // the state folder
+    Disk* disk;                // the state folder
+    link::SaveFile save = {};  // writes to it without keeping the owner waiting; empty: `disk` does
     io::Io* io;
     // Makes the speaker's end of the stream to controllers.
     std::function<std::unique_ptr<link::PlanLink>(link::PlanLink::Handler*)> open_link;

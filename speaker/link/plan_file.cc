@@ -94,6 +94,15 @@ absl::StatusOr<SavedPlan> ParseSavedPlan(absl::string_view bytes) {
   return plan;
 }
 
+PlanFile::PlanFile(Disk* disk, SaveFile save, const PlanStore* store, Logger* log, Options options)
+    : disk_(disk),
+      save_(save ? std::move(save)
+                 : [disk](const std::string& name, const std::string& content,
+                          const SaveDone& done) { done(disk->Write(name, content)); }),
+      store_(store),
+      log_(log),
+      options_(std::move(options)) {}
+
 PlanFile::Loaded PlanFile::Load(absl::Time wall) {
   const auto bytes = disk_->Read(options_.name);
   if (absl::IsNotFound(bytes.status())) return {};
@@ -127,13 +136,23 @@ void PlanFile::MarkDirty(absl::Duration now) {
 }
 
 void PlanFile::Tick(absl::Duration now, absl::Time wall, bool confirmed) {
+  Settle(now);
   if (confirmed) {
     confirmed_at_ = wall;
     // Only the first Tick after contact and those far apart renew the file.
     if (!confirmed_ || now >= renew_at_) MarkDirty(now);
   }
   confirmed_ = confirmed;
-  if (dirty_ && now >= due_) Save(now, wall);
+  if (dirty_ && now >= due_ && !saving_since_) Save(now, wall);
+  if (saving_since_ && !slow_ && now >= *saving_since_ + kPatience) {
+    slow_ = true;
+    Fail("the disk does not answer");
+  }
+}
+
+absl::Duration PlanFile::NextWakeup() const {
+  if (saving_since_) return slow_ ? absl::InfiniteDuration() : *saving_since_ + kPatience;
+  return confirmed_ && !dirty_ ? renew_at_ : due_;
 }
 
 void PlanFile::Flush(absl::Duration now, absl::Time wall) {
@@ -142,22 +161,37 @@ void PlanFile::Flush(absl::Duration now, absl::Time wall) {
 
 void PlanFile::Save(absl::Duration now, absl::Time wall) {
   if (confirmed_) confirmed_at_ = wall;
-  const absl::Status status = disk_->Write(
-      options_.name, SerializeSavedPlan(store_->saved(), confirmed_at_, options_.kernel_boot_id));
+  saving_since_ = now;
+  dirty_ = false;
+  due_ = absl::InfiniteDuration();
+  renew_at_ = absl::InfiniteDuration();
+  save_(options_.name, SerializeSavedPlan(store_->saved(), confirmed_at_, options_.kernel_boot_id),
+        [this](const absl::Status& status) { saved_ = status; });
+  Settle(now);
+}
+
+void PlanFile::Settle(absl::Duration now) {
+  if (!saved_) return;
+  const absl::Status status = *std::exchange(saved_, std::nullopt);
+  saving_since_.reset();
+  slow_ = false;
   if (!status.ok()) {
-    ++counters_.save_errors;
-    log_->Damped("save plan", "plan not saved; it stays in force", status.message(),
-                 {{"file", disk_->Describe(options_.name)}});
+    Fail(status.message());
+    dirty_ = true;
     retry_at_ = now + kRetry;
     due_ = retry_at_;
     return;
   }
   ++counters_.saves;
   log_->Recovered("save plan", "plan saved again", {{"file", disk_->Describe(options_.name)}});
-  dirty_ = false;
-  due_ = absl::InfiniteDuration();
   retry_at_ = -absl::InfiniteDuration();
   renew_at_ = now + options_.confirm_every;
+}
+
+void PlanFile::Fail(absl::string_view why) {
+  ++counters_.save_errors;
+  log_->Damped("save plan", "plan not saved; it stays in force", why,
+               {{"file", disk_->Describe(options_.name)}});
 }
 
 }  // namespace openelb::link

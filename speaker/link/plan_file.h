@@ -3,8 +3,12 @@
 //
 // One file, replaced as a whole: a line "openelb-plan 1 SHA256-IN-HEX" and then the serialized
 // SavedPlan of saved_plan.proto, over which the checksum is taken.
+//
+// A plan is in force and acknowledged before it is saved; nobody waits for the disk, which may
+// hang. What is saved is the newest plan once the disk is done with the one before.
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -31,8 +35,15 @@ enum class SavedPlanUse {
   kWaitBgp,  // too old: BGP waits for a controller
 };
 
+// Replaces a file, at once or on another thread; `done` is called on the owner thread afterwards.
+using SaveDone = std::function<void(const absl::Status&)>;
+using SaveFile = std::function<void(std::string name, std::string content, SaveDone done)>;
+
 class PlanFile {
  public:
+  // A save that takes longer is a failure, for as long as it lasts.
+  static constexpr absl::Duration kPatience = absl::Seconds(10);
+
   struct Options {
     std::string name = "plan";  // within the disk
     std::string kernel_boot_id;
@@ -48,9 +59,9 @@ class PlanFile {
     uint64_t damaged = 0;  // files ignored at start
   };
 
-  // All pointers outlive the file. `store` is what is saved.
-  PlanFile(Disk* disk, const PlanStore* store, Logger* log, Options options)
-      : disk_(disk), store_(store), log_(log), options_(std::move(options)) {}
+  // All pointers outlive the file, and what `save` is given is not called after that. Without one
+  // the disk is written to at once. `store` is what is saved.
+  PlanFile(Disk* disk, SaveFile save, const PlanStore* store, Logger* log, Options options);
 
   struct Loaded {
     SavedPlanUse use = SavedPlanUse::kNone;
@@ -63,26 +74,33 @@ class PlanFile {
   void MarkDirty(absl::Duration now);
   // Saves what is due. While `confirmed` (a controller vouches for the plan now) the file is also
   // renewed once in a while, so that its age is that of the last contact. A failed save is tried
-  // again a second later.
+  // again a second later. Call it also after `done` of a save.
   void Tick(absl::Duration now, absl::Time wall, bool confirmed);
-  absl::Duration NextWakeup() const { return confirmed_ && !dirty_ ? renew_at_ : due_; }
-  // Saves at once if anything is unsaved: on an orderly stop.
+  absl::Duration NextWakeup() const;
+  // Hands over what is unsaved, if anything: on an orderly stop.
   void Flush(absl::Duration now, absl::Time wall);
-  // The last save failed: what is on disk is older than the plan in force.
-  bool save_failing() const { return retry_at_ != -absl::InfiniteDuration(); }
+  // The last save failed, or takes too long: what is on disk is older than the plan in force.
+  bool save_failing() const { return slow_ || retry_at_ != -absl::InfiniteDuration(); }
   const Counters& counters() const { return counters_; }
 
  private:
   void Save(absl::Duration now, absl::Time wall);
+  // Takes note of a save that has ended.
+  void Settle(absl::Duration now);
+  void Fail(absl::string_view why);
 
   Disk* const disk_;
+  const SaveFile save_;
   const PlanStore* const store_;
   Logger* const log_;
   const Options options_;
   absl::Duration due_ = absl::InfiniteDuration();        // of the next save
   absl::Duration retry_at_ = -absl::InfiniteDuration();  // after a failed one
   absl::Duration renew_at_ = absl::InfiniteDuration();   // though nothing changes
-  bool dirty_ = false;
+  std::optional<absl::Duration> saving_since_;
+  std::optional<absl::Status> saved_;  // how that ended
+  bool slow_ = false;
+  bool dirty_ = false;  // more than what is being saved
   bool confirmed_ = false;
   absl::Time confirmed_at_ = absl::InfinitePast();
   Counters counters_;

@@ -49,7 +49,7 @@ TEST(SavedPlanTest, EveryDamageIsFound) {
 class PlanFileTest : public ::testing::Test {
  protected:
   PlanFile Make(const std::string& boot_id = "boot-1") {
-    return PlanFile(&disk_, &store_, &log_, {.kernel_boot_id = boot_id});
+    return PlanFile(&disk_, nullptr, &store_, &log_, {.kernel_boot_id = boot_id});
   }
   void Hold(uint64_t counter) {
     for (const auto& plan : Snapshot({1, counter}, {})) store_.Apply(plan);
