@@ -53,6 +53,7 @@ void Controller::TakeLead() {
   if (!leads_ && seams_.epoch->leads().ok()) {
     leads_ = true;
     first_epoch_ = seams_.epoch->current();
+    planner_.SetEpoch(first_epoch_);
     LoadSaved();
   }
   if (leads_ && synced_ && !std::exchange(started_, true)) BeginRecovery();
@@ -246,7 +247,7 @@ void Controller::OnSpeakerReport(const std::string& node, const plan::v1::Report
       break;
     }
     case plan::v1::Report::kAnnounced:
-      recovery_.OnAnnounced(node, report.announced());
+      if (!gate_open_) recovery_.OnAnnounced(node, report.announced());
       break;
     default:
       break;
@@ -285,6 +286,7 @@ void Controller::OnAcked(const std::string&, plan::Generation,
 
 void Controller::OnLargerEpoch(const std::string& node, uint64_t epoch) {
   if (epoch < seams_.epoch->current()) return;
+  planner_.SetEpoch(epoch + 1);
   seams_.log->Warning("a speaker has seen a larger epoch; raising ours",
                       {{"node", node}, {"theirs", epoch}, {"ours", seams_.epoch->current()}});
   if (absl::Status status = seams_.epoch->RaiseAbove(epoch); !status.ok()) {
@@ -310,6 +312,7 @@ bool Controller::OpenGateWhenSafe() {
     ipam_.SetAnnounced(service, address);
     status_first_.Know(service, {address});  // it carries traffic, so it has been shown
   }
+  for (const auto& [node, choice] : recovery_.TakeChoices()) planner_.LoadAnnounced(node, choice);
   ipam_.Start();
   gate_open_ = true;
   seams_.log->Info("serving plans", {{"epoch", seams_.epoch->current()}});

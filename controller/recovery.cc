@@ -16,6 +16,7 @@ void Recovery::OnSpeakerUp(const std::string& node, const plan::v1::Hello& hello
   speaker.holds_plan = hello.has_generation();
   speaker.generation = {hello.generation().epoch(), hello.generation().counter()};
   speaker.told = false;
+  speaker.choices.clear();
   forgot_ |= speaker.holds_plan && epoch != 0 && hello.largest_epoch() >= epoch;
 }
 
@@ -24,6 +25,7 @@ void Recovery::OnAnnounced(const std::string& node, const plan::v1::Announced& a
   for (const plan::v1::AnnouncedAddress& entry : announced.addresses()) {
     const auto address = IpAddress::Parse(entry.address());
     if (!address.ok()) continue;
+    if (entry.ranks_size() > 0 || entry.vrid() != 0) speaker.choices.push_back(entry);
     for (const std::string& service : entry.services()) {
       const auto [it, is_new] =
           announced_.try_emplace(service, std::pair(speaker.generation, *address));
@@ -55,6 +57,17 @@ std::map<std::string, IpAddress> Recovery::announced() const {
   std::map<std::string, IpAddress> addresses;
   for (const auto& [service, entry] : announced_) addresses.emplace(service, entry.second);
   return addresses;
+}
+
+std::vector<std::pair<std::string, plan::v1::AnnouncedAddress>> Recovery::TakeChoices() {
+  std::map<std::pair<plan::Generation, std::string>, Speaker*> by_age;
+  for (auto& [node, speaker] : speakers_) by_age[{speaker.generation, node}] = &speaker;
+  std::vector<std::pair<std::string, plan::v1::AnnouncedAddress>> choices;
+  for (const auto& [key, speaker] : by_age) {
+    for (plan::v1::AnnouncedAddress& choice : std::exchange(speaker->choices, {}))
+      choices.emplace_back(key.second, std::move(choice));
+  }
+  return choices;
 }
 
 }  // namespace openelb

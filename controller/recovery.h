@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "api/base/ip.h"
@@ -42,12 +43,16 @@ class Recovery {
   absl::Duration deadline() const { return deadline_; }
   // "namespace/name" -> address, of the newest plan that names the Service.
   std::map<std::string, IpAddress> announced() const;
+  // What speakers hold of earlier choices of nodes for addresses, with whose speaker says so; the
+  // newest plans come last. Once.
+  std::vector<std::pair<std::string, plan::v1::AnnouncedAddress>> TakeChoices();
 
  private:
   struct Speaker {
     bool holds_plan = false;
     plan::Generation generation;
     bool told = false;  // what it announces, to the end
+    std::vector<plan::v1::AnnouncedAddress> choices;
   };
 
   const absl::Duration patience_;

@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
+
 namespace openelb {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
@@ -116,6 +119,25 @@ TEST(RecoveryTest, ANewClusterIsServedWhenItsFirstSpeakerComes) {
   EXPECT_FALSE(recovery.IsDone(kNow));
   recovery.OnSpeakerUp("n1", plan::v1::Hello(), 1);
   EXPECT_TRUE(recovery.IsDone(kNow));
+}
+
+TEST(RecoveryTest, ChoicesOfTheNewestPlanComeLast) {
+  Recovery recovery(kPatience);
+  const auto say = [&](const std::string& node, uint64_t counter, const std::string& owner) {
+    plan::v1::Announced announced = Announces("ns/a", "10.0.0.1");
+    announced.mutable_addresses(0)->add_ranks(owner);
+    announced.add_addresses()->set_address("10.0.0.2");  // a route, which nobody was chosen for
+    recovery.OnSpeakerUp(node, Holding(9, counter), 4);
+    recovery.OnAnnounced(node, announced);
+  };
+  say("n1", 8, "old");
+  say("n1", 8, "n1");  // a new stream
+  say("n2", 7, "n2");
+  std::vector<std::string> told;
+  for (const auto& [node, choice] : recovery.TakeChoices())
+    told.push_back(absl::StrCat(node, ": ", choice.ranks(0)));
+  EXPECT_THAT(told, ElementsAre("n2: n2", "n1: n1"));
+  EXPECT_THAT(recovery.TakeChoices(), IsEmpty());
 }
 
 TEST(RecoveryTest, WhatIsNoAddressIsPassedOver) {

@@ -211,6 +211,8 @@ TEST_F(SpeakerVipTest, SaysWhoseAddressesItHolds) {
   ASSERT_EQ(controller.announced->addresses_size(), 1);
   EXPECT_EQ(controller.announced->addresses(0).address(), "192.168.50.100");
   EXPECT_THAT(controller.announced->addresses(0).services(), ElementsAre("default/web"));
+  EXPECT_EQ(controller.announced->addresses(0).vrid(), 51u);
+  EXPECT_EQ(controller.announced->addresses(0).priority(), 200u);
 }
 
 TEST_F(SpeakerVipTest, SaysFromWhereItSends) {

@@ -16,6 +16,7 @@ namespace openelb::plan {
 namespace {
 
 constexpr absl::string_view kGroup = "layer2/";  // of assignments, and of resources
+constexpr int kEpochShift = 32;                  // within turns
 // In a rank's place.
 constexpr const char* kTurn = "turn";
 constexpr const char* kTakenAt = "taken-at";  // nanoseconds since 1970
@@ -44,6 +45,17 @@ void Layer2Table::SetWatchSecret(std::string secret) {
   local_.TouchAll();
 }
 
+void Layer2Table::SetEpoch(uint64_t epoch) {
+  if (epoch <= epoch_) return;
+  const uint64_t first_turn = epoch << kEpochShift;
+  if (epoch_ != 0) {
+    doubtful_ = first_turn;
+    local_.TouchAll();
+  }
+  epoch_ = epoch;
+  last_turn_ = std::max(last_turn_, first_turn);
+}
+
 bool Layer2Table::IsOurs(const Assignment& assignment) {
   return absl::StartsWith(assignment.group, kGroup);
 }
@@ -57,11 +69,22 @@ void Layer2Table::Load(const Assignment& assignment) {
   int64_t number = 0;
   if (absl::SimpleAtoi(assignment.speaker, &rank)) loaded.ranks[rank] = assignment.node;
   if (assignment.speaker == kOverruled) loaded.owners.overruled.insert(assignment.node);
-  if (absl::SimpleAtoi(assignment.node, &number)) {
-    if (assignment.speaker == kTurn) loaded.owners.turn = static_cast<uint64_t>(number);
-    if (assignment.speaker == kTakenAt) loaded.owners.taken_at = absl::FromUnixNanos(number);
-  }
+  if (assignment.speaker == kTurn && absl::SimpleAtoi(assignment.node, &loaded.owners.turn))
+    last_turn_ = std::max(last_turn_, loaded.owners.turn);
+  if (assignment.speaker == kTakenAt && absl::SimpleAtoi(assignment.node, &number))
+    loaded.owners.taken_at = absl::FromUnixNanos(number);
   local_.Touch(*address);
+}
+
+void Layer2Table::Load(const IpAddress& address, const std::vector<std::string>& ranks,
+                       uint64_t turn) {
+  if (turn >> kEpochShift > epoch_) return;  // of no plan that anybody was sent
+  Loaded& loaded = loaded_[address] = {};
+  for (const std::string& node : ranks)
+    loaded.ranks.emplace(static_cast<int>(loaded.ranks.size()) + 1, node);
+  loaded.owners.turn = turn;
+  last_turn_ = std::max(last_turn_, turn);
+  local_.Touch(address);
 }
 
 void Layer2Table::AddAssignments(const Model& model, std::vector<Assignment>* out) const {
@@ -144,8 +167,8 @@ Layer2View Layer2Table::Decide(const IpAddress& address, const Model& model) {
     if (!rests && node.taken_over.contains(address)) takers.insert(name);
   }
   const std::string owner = ChooseOwner(standing, eligible.nodes, takers);
+  if (owner != owned_before || view.turn <= doubtful_) view.turn = ++last_turn_;
   if (owner != owned_before) {
-    ++view.turn;
     const bool taken = takers.contains(owner);
     view.taken_at = taken ? model.nodes.at(owner).taken_over_at : absl::Time();
     view.overruled.merge(takers);

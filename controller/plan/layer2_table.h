@@ -8,8 +8,12 @@
 // nothing back. A new owner is the eligible node that owns least. A standby that says that it has
 // taken over becomes the owner, and the owner its first standby: the plan follows what happened.
 // Where the segment is cut in two, both sides would say so in turns: what a node says within kRest
-// after it was overruled counts no longer, unless the owner is lost. `turn` counts the owners, so
-// that of two nodes that both claim an address the one with the later plan is known.
+// after it was overruled counts no longer, unless the owner is lost.
+//
+// Each choice of an owner has a `turn`, larger than all before, so that of two nodes that both
+// claim an address the one with the later plan is known, however long the other one was cut off.
+// Turns begin with the epoch in their upper half: so they do not go back where an earlier run's
+// choices are lost, or taken from an old copy of the store.
 //
 // Ranked nodes watch each other with BFD; who can do so without watching too many others stands by
 // (watch_graph.h), and the sessions are there as long as addresses need them (watch_table.h).
@@ -42,8 +46,12 @@ class Layer2Table {
 
   LocalAddresses* local() { return &local_; }
   void SetWatchSecret(std::string secret);
+  // As for Planner.
+  void SetEpoch(uint64_t epoch);
   // Ranks and turns of an earlier run, for the next Derive.
   void Load(const Assignment& assignment);
+  // As a speaker tells them: `ranks` replace those loaded before.
+  void Load(const IpAddress& address, const std::vector<std::string>& ranks, uint64_t turn);
   static bool IsOurs(const Assignment& assignment);
   void AddAssignments(const Model& model, std::vector<Assignment>* out) const;
 
@@ -76,8 +84,11 @@ class Layer2Table {
              SetStore* sets);
 
   LocalAddresses local_;
-  std::map<IpAddress, Loaded> loaded_;                 // of an earlier run
-  std::map<std::string, size_t> owned_;                // addresses by owner
+  uint64_t epoch_ = 0;
+  uint64_t last_turn_ = 0;
+  uint64_t doubtful_ = 0;                // speakers may have later turns than those up to this one
+  std::map<IpAddress, Loaded> loaded_;   // of an earlier run
+  std::map<std::string, size_t> owned_;  // addresses by owner
   std::map<std::string, std::set<IpAddress>> ranked_;  // addresses by ranked node
   std::set<IpAddress> unsettled_;  // those to which a node that is not ranked may matter
   std::set<IpAddress> unfilled_;   // fewer standbys than nodes that could stand by

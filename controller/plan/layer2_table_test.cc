@@ -7,6 +7,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "controller/plan/layer2_world.h"
 #include "controller/plan/test_world.h"
 #include "gmock/gmock.h"
 
@@ -17,104 +18,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
-
-constexpr auto kLocal = kube::TrafficPolicy::kLocal;
-constexpr const char* kVip = "192.168.0.91";
-
-IpAddress Ip(absl::string_view text) { return IpAddress::Parse(text).value(); }
-
-class Layer2TableTest : public testing::Test {
- protected:
-  Layer2TableTest() { Begin(); }
-
-  // A new planner.
-  void Begin() {
-    planner_ = std::make_unique<Planner>();
-    planner_->SetWatchSecret("a cluster's secret");
-    SetPool("eth0");
-    for (int i = 1; i <= 3; ++i) Start(i);
-    planner_->Upsert(MakeService("web"));
-    planner_->Upsert(MakeSlice("web", {"n1"}));
-    Give("web", kVip);
-  }
-
-  static std::string Name(int i) { return absl::StrCat("n", i); }
-  static kube::Node Node(int i) { return MakeNode(Name(i), absl::StrCat("192.168.0.", i)); }
-  void Start(int i) {
-    planner_->Upsert(Node(i));
-    planner_->SetFact(MakePrefixes(Name(i), {absl::StrCat("eth0 192.168.0.", i, "/24"),
-                                             absl::StrCat("eth1 10.1.0.", i, "/24")}));
-    planner_->SetFact(MakeSpeaker(Name(i), true, ++now_));
-    planner_->SetFact({Name(i), kModesFact, {kLayer2Mode}, absl::FromUnixSeconds(++now_)});
-  }
-  void Tell(int i, const char* kind, std::vector<std::string> values) {
-    planner_->SetFact({Name(i), kind, std::move(values), absl::FromUnixSeconds(++now_)});
-  }
-  void SetReady(int i, kube::ConditionStatus ready) {
-    kube::Node node = Node(i);
-    node.ready = ready;
-    planner_->Upsert(node);
-  }
-  void SetPool(const std::string& interface) {
-    network::Eip eip;
-    eip.meta.name = "pool";
-    eip.protocol = network::Protocol::kLayer2;
-    eip.interface = interface;
-    planner_->Upsert(eip);
-  }
-  void Give(const std::string& service, const std::string& address) {
-    planner_->SetLayer2(absl::StrCat("default/", service), "pool", {Ip(address)});
-  }
-  std::vector<std::string> Ranks(const std::string& address = kVip) {
-    planner_->Step();
-    const auto it = planner_->model().layer2.find(Ip(address));
-    return it == planner_->model().layer2.end() ? std::vector<std::string>{} : it->second.ranks;
-  }
-  uint64_t Turn() const { return planner_->model().layer2.at(Ip(kVip)).turn; }
-  std::map<std::string, v1::ResourceBody> Plan(int i) {
-    std::map<std::string, v1::ResourceBody> plan;
-    for (const std::string& set : planner_->SetsOf(Name(i))) {
-      if (planner_->Find(set) == nullptr) continue;
-      for (const auto& [key, resource] : planner_->Find(set)->resources())
-        plan[key].ParseFromString(*resource.body);
-    }
-    return plan;
-  }
-  // What the speaker on node `i` is told: "ADDRESS eth0 n1 n2@PEER n3@PEER", one for each address.
-  std::vector<std::string> Told(int i) {
-    std::vector<std::string> told;
-    for (const auto& [key, body] : Plan(i)) {
-      if (!body.has_layer2_address()) continue;
-      const v1::Layer2Address& address = body.layer2_address();
-      std::string& text =
-          told.emplace_back(absl::StrCat(address.address(), " ", address.interface()));
-      for (const v1::Layer2Rank& rank : address.ranks()) {
-        absl::StrAppend(&text, " ", rank.node(), rank.bfd_peer().empty() ? "" : "@",
-                        rank.bfd_peer());
-      }
-    }
-    return told;
-  }
-  // The keys of its sessions.
-  std::vector<std::string> Watches(int i) {
-    std::vector<std::string> keys;
-    for (const auto& [key, body] : Plan(i)) {
-      if (body.has_bfd_session()) keys.push_back(key);
-    }
-    return keys;
-  }
-  std::vector<std::string> Reasons() {
-    planner_->Step();
-    std::vector<std::string> reasons;
-    for (const Problem& problem : planner_->Problems()) {
-      if (problem.about.kind == network::Eip::kKind) reasons.push_back(problem.reason);
-    }
-    return reasons;
-  }
-
-  std::unique_ptr<Planner> planner_;
-  int64_t now_ = 0;
-};
 
 TEST_F(Layer2TableTest, EveryRankedNodeIsTold) {
   EXPECT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
@@ -134,27 +37,6 @@ TEST_F(Layer2TableTest, AnOwnerGivesWayToItsStandbyAndTakesNothingBack) {
   SetReady(1, kube::ConditionStatus::kTrue);
   EXPECT_THAT(Ranks(), ElementsAre("n2", "n3", "n1"));
   EXPECT_THAT(Told(1), ElementsAre("192.168.0.91 eth0 n2@192.168.0.2 n3@192.168.0.3 n1"));
-}
-
-TEST_F(Layer2TableTest, ATurnForEveryNewOwner) {
-  Ranks();
-  EXPECT_EQ(Turn(), 1u);
-  SetReady(3, kube::ConditionStatus::kFalse);
-  Ranks();
-  EXPECT_EQ(Turn(), 1u) << "a standby is lost";
-  SetReady(1, kube::ConditionStatus::kFalse);
-  Ranks();
-  EXPECT_EQ(Turn(), 2u);
-  EXPECT_EQ(Plan(2).at("layer2/192.168.0.91").layer2_address().turn(), 2u);
-  SetReady(1, kube::ConditionStatus::kTrue);
-  Ranks();
-  EXPECT_EQ(Turn(), 2u) << "it takes nothing back";
-  planner_->Upsert(MakeSlice("web", {}));
-  EXPECT_THAT(Ranks(), IsEmpty());
-  planner_->Upsert(MakeService("web", kLocal));
-  planner_->Upsert(MakeSlice("web", {"n1"}));
-  EXPECT_THAT(Ranks(), ElementsAre("n1"));
-  EXPECT_EQ(Turn(), 3u) << "who owned it before may not have heard";
 }
 
 TEST_F(Layer2TableTest, ThePlanFollowsWhoTookOver) {
@@ -494,21 +376,6 @@ TEST_F(Layer2TableTest, OwnersAreBalanced) {
   planner_->Step();
   for (const auto& [address, view] : planner_->model().layer2) ++owned[view.ranks.front()];
   for (const auto& [node, count] : owned) EXPECT_NEAR(count, 31 / 3.0, 1) << node;
-}
-
-// Lost must not be: who owns what, when another controller plans.
-TEST_F(Layer2TableTest, AnotherPlannerGoesOnWithTheSameRanks) {
-  ASSERT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
-  SetReady(1, kube::ConditionStatus::kFalse);
-  planner_->Step();
-  SetReady(1, kube::ConditionStatus::kTrue);
-  const std::vector<std::string> ranks = Ranks();
-  const std::vector<Assignment> saved = planner_->assignments();
-  Begin();
-  planner_->LoadAssignments(saved);
-  EXPECT_EQ(Ranks(), ranks);
-  EXPECT_EQ(Turn(), 2u);
-  EXPECT_EQ(planner_->assignments(), saved);
 }
 
 TEST_F(Layer2TableTest, WhenEveryNodeIsSilentAllStays) {

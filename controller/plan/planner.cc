@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "api/network/v1alpha2/names.h"
+#include "api/plan/v1/plan.pb.h"
 #include "controller/plan/address_table.h"
 #include "controller/plan/advertise_table.h"
 #include "controller/plan/group_table.h"
@@ -169,6 +170,17 @@ void Planner::LoadAssignments(const std::vector<Assignment>& assignments) {
   }
 }
 
+void Planner::LoadAnnounced(const std::string& node, const v1::AnnouncedAddress& announced) {
+  const absl::StatusOr<IpAddress> address = IpAddress::Parse(announced.address());
+  if (!address.ok()) return;
+  const std::vector<std::string> ranks(announced.ranks().begin(), announced.ranks().end());
+  if (!ranks.empty()) impl_->layer2.Load(*address, ranks, announced.turn());
+  if (announced.vrid() != 0) {
+    impl_->vips.routers()->Load(*address, static_cast<int>(announced.vrid()), node,
+                                static_cast<int>(announced.priority()));
+  }
+}
+
 std::vector<Assignment> Planner::assignments() const {
   std::vector<Assignment> all;
   const std::string& holder = impl_->speakers.router_id_holder();
@@ -191,6 +203,8 @@ void Planner::SetReturning(const std::string& node, bool returning) {
 void Planner::SetWatchSecret(std::string secret) {
   impl_->layer2.SetWatchSecret(std::move(secret));
 }
+
+void Planner::SetEpoch(uint64_t epoch) { impl_->layer2.SetEpoch(epoch); }
 
 void Planner::Hold(bool hold) {
   impl_->nodes.Hold(hold);

@@ -26,6 +26,10 @@
 #include "controller/plan/resource_set.h"
 #include "controller/plan/vrrp_options.h"
 
+namespace openelb::plan::v1 {
+class AnnouncedAddress;
+}
+
 namespace openelb::plan {
 
 struct Model;
@@ -129,6 +133,16 @@ class Planner final : public PlanView {
   // What the secrets of BFD sessions are made of; the same for every planner that plans for these
   // speakers, and never shown. Until it is set (not empty) no sessions are planned.
   void SetWatchSecret(std::string secret);
+
+  // Layer 2 addresses that get another owner from now on have later turns than in any plan of a
+  // smaller epoch. To be set before LoadAssignments, and again when a speaker holds a plan of an
+  // epoch as large: what was chosen before may be older then than what speakers hold, so it gets
+  // later turns, too. A smaller one is ignored. Where nothing is sent it need not be set.
+  void SetEpoch(uint64_t epoch);
+
+  // What the speaker on `node` holds of earlier choices: for after LoadAssignments, where those may
+  // be lost or old. Of several calls about one address the last one counts.
+  void LoadAnnounced(const std::string& node, const v1::AnnouncedAddress& announced);
 
   // Brings all sets up to date with the input. The first call plans everything.
   PlanChange Step();

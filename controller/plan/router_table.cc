@@ -84,6 +84,16 @@ void RouterTable::Load(const Assignment& assignment) {
   }
 }
 
+void RouterTable::Load(const IpAddress& address, int vrid, const std::string& node, int priority) {
+  const bool valid = vrid >= 1 && vrid <= 255 && priority >= 1 && priority <= kHighestPriority;
+  if (!valid) return;
+  loaded_.vrids[address] = vrid;
+  auto& priorities = loaded_.routers[{address.family(), vrid}].priorities;
+  // Plans of different age may give two nodes the same one.
+  std::erase_if(priorities, [&](const auto& entry) { return entry.second == priority; });
+  priorities[node] = priority;
+}
+
 void RouterTable::AddAssignments(const Model& model, std::vector<Assignment>* out) const {
   const auto add_address = [&](const IpAddress& address, int vrid) {
     out->push_back({absl::StrCat(kVipGroup, address.ToString()), kVrid, absl::StrCat(vrid)});

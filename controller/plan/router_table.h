@@ -45,6 +45,8 @@ class RouterTable {
 
   // Choices of an earlier run.
   void Load(const Assignment& assignment);
+  // As the speaker on `node` tells, which has this priority.
+  void Load(const IpAddress& address, int vrid, const std::string& node, int priority);
   static bool IsOurs(const Assignment& assignment);
   void AddAssignments(const Model& model, std::vector<Assignment>* out) const;
   // Puts what was loaded into the model, once; adds the addresses to `addresses`, which are to be

@@ -145,6 +145,26 @@ TEST_F(VipTableTest, EveryNodeThatTakesPartIsTold) {
   EXPECT_THAT(planner_->assignments(), IsEmpty());
 }
 
+// Where the choices of an earlier run are lost, or an old copy.
+TEST_F(VipTableTest, WhatSpeakersHoldIsKept) {
+  const auto announced = [](int vrid, int priority) {
+    v1::AnnouncedAddress entry;
+    entry.set_address(kVip);
+    entry.set_vrid(static_cast<uint32_t>(vrid));
+    entry.set_priority(static_cast<uint32_t>(priority));
+    return entry;
+  };
+  planner_->LoadAssignments({{"vip/192.168.0.91", "vrid", "6"}, {"vrrp/4/7", "n1", "30"}});
+  planner_->LoadAnnounced("n2", announced(7, 20));
+  planner_->LoadAnnounced("n3", announced(7, 30));
+  planner_->LoadAnnounced("gone", announced(7, 40));
+  for (const auto& [vrid, priority] : {std::pair(256, 9), std::pair(8, 0), std::pair(8, 255)})
+    planner_->LoadAnnounced("n2", announced(vrid, priority));
+  EXPECT_THAT(ToldText(2), ElementsAre("eth0 4 7 priority 20: 192.168.0.91"));
+  EXPECT_THAT(ToldText(3), ElementsAre("eth0 4 7 priority 30: 192.168.0.91"));
+  EXPECT_THAT(Order(), ElementsAre("n3", "n2", "n1")) << "one that says nothing comes last";
+}
+
 TEST_F(VipTableTest, OptionsReachEveryRouter) {
   Begin({.first_vrid = 7,
          .last_vrid = 9,

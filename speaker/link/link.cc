@@ -246,17 +246,27 @@ void Link::SendTokenIfRenewed(absl::Duration now) {
 void Link::SendAnnounced(absl::Duration now) {
   plan::v1::Report report;
   const auto add = [&](const IpAddress& of, const std::vector<std::string>& services) {
+    if (report.announced().addresses_size() == kAnnouncedPiece) {
+      Send(report, now);
+      report.Clear();
+    }
     plan::v1::AnnouncedAddress* address = report.mutable_announced()->add_addresses();
     address->set_address(of.ToString());
     address->mutable_services()->Assign(services.begin(), services.end());
-    if (report.announced().addresses_size() < kAnnouncedPiece) return;
-    Send(report, now);
-    report.Clear();
+    return address;
   };
   for (const auto& [prefix, route] : store_->state().routes) add(prefix.address(), route.services);
-  for (const auto& [address, held] : store_->state().layer2) add(address, held.services);
+  for (const auto& [address, held] : store_->state().layer2) {
+    plan::v1::AnnouncedAddress* const entry = add(address, held.services);
+    for (const Layer2Rank& rank : held.ranks) entry->add_ranks(rank.node);
+    entry->set_turn(held.turn);
+  }
   for (const auto& [name, router] : store_->state().vrrp) {
-    for (const auto& [address, services] : router.services) add(address, services);
+    for (const auto& [address, services] : router.services) {
+      plan::v1::AnnouncedAddress* const entry = add(address, services);
+      entry->set_vrid(name.vrid);
+      entry->set_priority(router.priority);
+    }
   }
   report.mutable_announced()->set_last(true);
   Send(report, now);

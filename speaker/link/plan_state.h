@@ -97,7 +97,7 @@ struct Layer2Rank {
 struct Layer2Address {
   std::string interface;          // of this node
   std::vector<Layer2Rank> ranks;  // the owner, then its standbys; never empty
-  uint64_t turn = 0;              // how often the plan has moved it, at least
+  uint64_t turn = 0;              // larger in a later plan with another owner
   std::vector<std::string> services;
   bool operator==(const Layer2Address&) const = default;
 };
