@@ -112,10 +112,6 @@ TEST(BadManifest, Eip) {
        "can have"},
       {Ours("Eip", "spec:\n  address: 10.0.0.1\n  protocol: bpg\n"),
        "f.yaml:6: Eip/x: spec.protocol: \"bpg\" is not one of bgp, layer2, vip"},
-      {Ours("Eip", "spec:\n  address: 10.0.0.1\n  protocol: layer2\n"),
-       "f.yaml:4: Eip/x: spec.interface: missing; protocol layer2 needs the name of an interface "
-       "or "
-       "can_reach:IP"},
       {Ours("Eip", "spec:\n  address: 10.0.0.1\n  interface: can_reach:home\n"),
        "f.yaml:6: Eip/x: spec.interface: \"can_reach:home\" is not can_reach: and an IP address"},
       {Ours("Eip", "spec:\n  address: 10.0.0.1\n  interface: a/b\n"),

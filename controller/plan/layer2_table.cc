@@ -40,6 +40,18 @@ std::string Shown(const std::vector<std::string>& addresses) {
 
 }  // namespace
 
+void Layer2Table::Upsert(const network::Eip& eip) {
+  local_.Upsert(eip);
+  const bool unnamed = eip.protocol == network::Protocol::kLayer2 && eip.interface.empty();
+  unnamed_changed_ |=
+      unnamed ? unnamed_.insert(eip.meta.name).second : unnamed_.erase(eip.meta.name) > 0;
+}
+
+void Layer2Table::RemoveEip(const std::string& name) {
+  local_.RemoveEip(name);
+  unnamed_changed_ |= unnamed_.erase(name) > 0;
+}
+
 void Layer2Table::SetWatchSecret(std::string secret) {
   watches_.SetSecret(std::move(secret));
   local_.TouchAll();
@@ -289,7 +301,8 @@ bool Layer2Table::Derive(const NodeChanges& nodes, const std::set<std::string>& 
   watches_.Rewrite(sets);
   TouchFor(nodes, *model);
   const std::set<IpAddress> touched = local_.TakeTouched(services);
-  if (touched.empty()) return false;
+  if (touched.empty()) return std::exchange(unnamed_changed_, false);
+  unnamed_changed_ = false;
   Changes changes;
   for (const IpAddress& address : touched) {
     ++visits->addresses;
@@ -319,6 +332,13 @@ void Layer2Table::AddProblems(const Model& model, std::set<Problem>* out) const 
     if (view.alone) pool.alone.push_back(text);
     if (view.crowded) pool.crowded.push_back(text);
     for (const std::string& node : view.ranks) pool.racks.insert(model.nodes.at(node).rack);
+  }
+  for (const std::string& name : unnamed_) {
+    out->insert(
+        {{network::Eip::kKind, "", name},
+         "InterfaceMissing",
+         "spec.interface is missing: each node answers on the interface on whose network an "
+         "address is; write its name, or can_reach:IP"});
   }
   std::vector<std::string> misled;
   for (const auto& [name, node] : model.nodes) {

@@ -21,6 +21,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/base/ip.h"
@@ -44,7 +45,13 @@ class Layer2Table {
   Layer2Table(absl::Duration bfd_interval, int bfd_multiplier)
       : watches_(bfd_interval, bfd_multiplier) {}
 
-  LocalAddresses* local() { return &local_; }
+  void Upsert(const network::Eip& eip);
+  void RemoveEip(const std::string& name);
+  // As for LocalAddresses.
+  void SetAddresses(const std::string& service, const std::string& pool,
+                    std::vector<IpAddress> addresses) {
+    local_.SetAddresses(service, pool, std::move(addresses));
+  }
   void SetWatchSecret(std::string secret);
   // As for Planner.
   void SetEpoch(uint64_t epoch);
@@ -84,6 +91,8 @@ class Layer2Table {
              SetStore* sets);
 
   LocalAddresses local_;
+  std::set<std::string> unnamed_;  // pools of Layer 2 mode that name no interface
+  bool unnamed_changed_ = false;
   uint64_t epoch_ = 0;
   uint64_t last_turn_ = 0;
   uint64_t doubtful_ = 0;                // speakers may have later turns than those up to this one

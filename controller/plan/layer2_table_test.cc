@@ -39,6 +39,23 @@ TEST_F(Layer2TableTest, AnOwnerGivesWayToItsStandbyAndTakesNothingBack) {
   EXPECT_THAT(Told(1), ElementsAre("192.168.0.91 eth0 n2@192.168.0.2 n3@192.168.0.3 n1"));
 }
 
+// As pools that are older than the rule that they name one.
+TEST_F(Layer2TableTest, APoolWithoutAnInterfaceIsServedAndSaysSo) {
+  SetPool("");
+  Ranks();
+  EXPECT_THAT(Told(1), ElementsAre("192.168.0.91 eth0 n1 n2@192.168.0.2 n3@192.168.0.3"));
+  EXPECT_THAT(Reasons(), ElementsAre("InterfaceMissing"));
+  planner_->SetLayer2("default/web", "pool", {});
+  EXPECT_THAT(Reasons(), ElementsAre("InterfaceMissing")) << "before it is used";
+  SetPool("eth0");
+  EXPECT_TRUE(planner_->Step().problems);
+  EXPECT_THAT(Reasons(), IsEmpty());
+  SetPool("");
+  EXPECT_TRUE(planner_->Step().problems);
+  planner_->Remove({network::Eip::kKind, "", "pool"});
+  EXPECT_THAT(Reasons(), IsEmpty());
+}
+
 TEST_F(Layer2TableTest, ThePlanFollowsWhoTookOver) {
   const struct {
     const char* name;

@@ -105,7 +105,7 @@ void Planner::Upsert(const kube::Service& service) {
 }
 void Planner::Upsert(const kube::DaemonSet& daemon_set) { impl_->nodes.Upsert(daemon_set); }
 void Planner::Upsert(const network::Eip& eip) {
-  impl_->layer2.local()->Upsert(eip);
+  impl_->layer2.Upsert(eip);
   impl_->vips.local()->Upsert(eip);
   impl_->advertise.Upsert(eip);
 }
@@ -125,7 +125,7 @@ void Planner::Remove(const ObjectKey& key) {
   }
   if (key.kind == kube::EndpointSlice::kKind) impl_->services.RemoveSlice(name);
   if (key.kind == network::Eip::kKind) {
-    impl_->layer2.local()->RemoveEip(key.name);
+    impl_->layer2.RemoveEip(key.name);
     impl_->vips.local()->RemoveEip(key.name);
     impl_->advertise.RemoveEip(key.name);
   }
@@ -144,7 +144,7 @@ void Planner::SetAddresses(const std::string& service, std::vector<IpAddress> ad
 
 void Planner::SetLayer2(const std::string& service, const std::string& pool,
                         std::vector<IpAddress> addresses) {
-  impl_->layer2.local()->SetAddresses(service, pool, std::move(addresses));
+  impl_->layer2.SetAddresses(service, pool, std::move(addresses));
 }
 
 void Planner::SetVip(const std::string& service, const std::string& pool,

@@ -50,11 +50,8 @@ void ValidateInterface(const Eip& eip, std::vector<FieldError>* errors) {
   const auto report = [&](std::string message) {
     errors->push_back({"spec.interface", std::move(message)});
   };
-  if (eip.interface.empty()) {
-    // OpenELB's pages know pools of VIP mode without one.
-    if (eip.protocol != Protocol::kLayer2) return;
-    return report("missing; protocol layer2 needs the name of an interface or can_reach:IP");
-  }
+  // OpenELB's pages know pools of VIP mode without one; the CRD refuses new ones of Layer 2 mode.
+  if (eip.interface.empty()) return;
   absl::string_view rest = eip.interface;
   if (absl::ConsumePrefix(&rest, kCanReach)) {
     if (!IpAddress::Parse(rest).ok()) {
