@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import subprocess
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,6 +80,7 @@ class ControlPlane:
         self._authority = Authority(self._pki)
         self._front_proxy = Authority(self._pki, "front-proxy-ca")
         self.ca = self._authority.cert
+        self._starts = []  # of the API server: (begun, served)
         self.admin = self._identity("admin")
         self.kube_proxy = self._identity("kube-proxy")
 
@@ -128,10 +130,19 @@ class ControlPlane:
             events = [json.loads(line) for line in file if line.endswith("\n")]
         return [event for event in events if user in (None, event["user"].get("username"))]
 
+    def refused(self, user):
+        """What a user asked and was not allowed to, as audit events. An API server that starts has yet to read the
+        rules, and refuses whatever it has no rule for: that does not count."""
+        def started(event):
+            asked = datetime.fromisoformat(event["requestReceivedTimestamp"])
+            return all(not begun <= asked <= served for begun, served in self._starts)
+        return [event for event in self.audited(user) if event["responseStatus"]["code"] in (401, 403) and started(event)]
+
     # -- its programs --
 
     def start(self, component):
         """Returns when it serves."""
+        begun = datetime.now(timezone.utc)
         argv = [self.binaries / component, *self._arguments(component)]
         argv += [flag for flags in self.flags for flag in flags.get(component, ())]
         process = self.host.spawn(component, argv)
@@ -140,6 +151,8 @@ class ControlPlane:
             wait_until(lambda: not process.alive() or self.host.exec(*ask), 60, what=f"{component}: ready")
             if not process.alive():
                 raise RuntimeError(f"{component} ended:\n{self.host.log(component)[-2000:]}")
+        if component == API_SERVER:
+            self._starts.append((begun, datetime.now(timezone.utc)))
         return process
 
     def stop(self, component):

@@ -103,10 +103,8 @@ class InstalledLab(KubernetesLab):
 
     def denied(self):
         """What the API server refused to the controller, and whatever speakers asked of it: nothing, if all is well."""
-        refused = [event for event in self.control_plane.audited(CONTROLLER_USER)
-                   if event["responseStatus"]["code"] in (401, 403)]
-        return [(event["verb"], event["requestURI"], event["responseStatus"].get("message"))
-                for event in [*refused, *self.control_plane.audited(SPEAKER_USER)]]
+        events = [*self.control_plane.refused(CONTROLLER_USER), *self.control_plane.audited(SPEAKER_USER)]
+        return [(event["verb"], event["requestURI"], event["responseStatus"].get("message")) for event in events]
 
     def set_speaker_nodes(self, **labels):
         """`kubectl edit ds openelb-speaker` as the pages do it: the nodeSelector gains labels (None: loses them)."""
