@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "absl/strings/string_view.h"
+#include "api/kube/config_map.h"
 #include "api/kube/daemon_set.h"
 #include "api/kube/endpoint_slice.h"
 #include "api/kube/meta.h"
@@ -16,8 +17,9 @@
 
 namespace openelb {
 
-using Object = std::variant<kube::Service, kube::Node, kube::EndpointSlice, kube::Namespace,
-                            kube::DaemonSet, network::Eip, network::BgpConf, network::BgpPeer>;
+using Object =
+    std::variant<kube::Service, kube::Node, kube::EndpointSlice, kube::Namespace, kube::DaemonSet,
+                 kube::ConfigMap, network::Eip, network::BgpConf, network::BgpPeer>;
 
 // Kind plus namespace and name; orders by kind first.
 struct ObjectKey {

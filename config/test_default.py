@@ -87,7 +87,7 @@ STATUS = "--subresource=status"
     ("watch", "services", ("-A",)), ("patch", "services", ("-n", "default", STATUS)), ("patch", "eips", (STATUS,)),
     ("create", "events", ("-n", "default")), ("create", "tokenreviews", ()),
     ("update", f"leases/{CONTROLLER}", HERE_ONLY), ("get", "secrets/openelb-controller-tls", HERE_ONLY),
-    ("watch", f"daemonsets/{SPEAKER}", HERE_ONLY)])
+    ("watch", f"daemonsets/{SPEAKER}", HERE_ONLY), ("watch", "configmaps", HERE_ONLY)])
 def test_the_controller_may(installed, verb, resource, where):
     assert may(installed, CONTROLLER, verb, resource, *where)
 
@@ -97,7 +97,7 @@ def test_the_controller_may(installed, verb, resource, where):
     ("patch", "services", ("-A",)),
     ("get", "secrets", HERE_ONLY), ("list", "secrets", HERE_ONLY), ("get", "secrets/other", HERE_ONLY),
     ("get", "secrets/openelb-controller-tls", ("-n", "default")), ("update", "leases/other", HERE_ONLY),
-    ("list", "pods", ("-A",)), ("patch", "nodes", ()), ("list", "configmaps", HERE_ONLY),
+    ("list", "pods", ("-A",)), ("patch", "nodes", ()), ("list", "configmaps", ("-n", "default")),
     ("get", "configmaps/other", HERE_ONLY),
     ("delete", "eips", ()), ("patch", "daemonsets", HERE_ONLY), ("list", "daemonsets", ("-A",)),
     ("create", "rolebindings", HERE_ONLY)])

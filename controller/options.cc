@@ -55,7 +55,8 @@ std::string ControllerFlags::PlanEndpoint() const {
 }
 
 plan::Options ControllerFlags::PlanOptions() const {
-  return {.bfd_interval = bfd_interval,
+  return {.system_namespace = environment.namespace_name,
+          .bfd_interval = bfd_interval,
           .bfd_multiplier = static_cast<int>(bfd_multiplier),
           .vrrp = vrrp.Options().value()};
 }

@@ -45,9 +45,8 @@ int Plan(const PlanFlags& flags, const plan::VrrpOptions& vrrp) {
   }
   for (const manifests::Problem& problem : loaded->problems) Complain(problem.text);
   ipam::Ipam ipam;
-  plan::Planner planner({.speakers_from = plan::Options::Speakers::kDaemonSet,
-                         .daemon_set_namespace = "",
-                         .vrrp = vrrp});
+  plan::Planner planner(
+      {.speakers_from = plan::Options::Speakers::kDaemonSet, .system_namespace = "", .vrrp = vrrp});
   planner.SetWatchSecret("shown to nobody");
   LoadSaved(&status_dir, &planner);
   bool node_exists = flags.node.empty();

@@ -34,6 +34,7 @@ constexpr Kind kKinds[] = {
     {"Node", "", "v1", "", false, DecodeNode},
     {"EndpointSlice", "discovery.k8s.io", "v1", "", true, DecodeEndpointSlice},
     {"DaemonSet", "apps", "v1", "", true, DecodeDaemonSet},
+    {"ConfigMap", "", "v1", "", true, DecodeConfigMap},
     {"Eip", kOurGroup, "v1alpha2", "v1alpha1", false, DecodeEip},
     {"BgpConf", kOurGroup, "v1alpha2", "v1alpha1", false, DecodeBgpConf},
     {"BgpPeer", kOurGroup, "v1alpha2", "v1alpha1", false, DecodeBgpPeer},

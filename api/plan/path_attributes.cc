@@ -68,11 +68,19 @@ PathAttributes Merge(const PathAttributes& outer, const PathAttributes& inner) {
   return merged;
 }
 
+const ExportRule* RejectedBy(const std::vector<ExportRule>& rules, const IpPrefix& prefix) {
+  for (const ExportRule& rule : rules) {
+    if (rule.verdict == ExportRule::Verdict::kNext || !Concerns(rule, prefix)) continue;
+    return rule.verdict == ExportRule::Verdict::kReject ? &rule : nullptr;
+  }
+  return nullptr;
+}
+
 std::optional<PathAttributes> Export(const std::vector<ExportRule>& rules, const IpPrefix& prefix,
                                      PathAttributes attributes) {
+  if (RejectedBy(rules, prefix) != nullptr) return std::nullopt;
   for (const ExportRule& rule : rules) {
     if (!Concerns(rule, prefix)) continue;
-    if (rule.verdict == ExportRule::Verdict::kReject) return std::nullopt;
     Apply(rule, &attributes);
     if (rule.verdict == ExportRule::Verdict::kAccept) break;
   }

@@ -59,6 +59,9 @@ struct ExportRule {
   bool operator==(const ExportRule&) const = default;
 };
 
+// The rule that keeps a route to `prefix` from leaving; nullptr: none does.
+const ExportRule* RejectedBy(const std::vector<ExportRule>& rules, const IpPrefix& prefix);
+
 // What a route has once the rules have seen it; nullopt: one rejects it.
 std::optional<PathAttributes> Export(const std::vector<ExportRule>& rules, const IpPrefix& prefix,
                                      PathAttributes attributes);

@@ -48,7 +48,7 @@ TEST(KubeSource, SendsWhatChanges) {
   rig.server.Remove("services", "default", "web");
   rig.RunFor(absl::Milliseconds(10));
   EXPECT_THAT(rig.told.deleted, ElementsAre("Service/default/web"));
-  EXPECT_EQ(rig.Lists(), 8u);
+  EXPECT_EQ(rig.Lists(), 9u);
 }
 
 TEST(KubeSource, IsNotSyncedBeforeEveryListIsComplete) {
@@ -198,7 +198,7 @@ TEST(KubeSource, CallsNobodyWhenItIsGone) {
     source.Start(&told);
     source.Turn();
     scheduler.RunFor(absl::Microseconds(500));
-    EXPECT_EQ(transport.open(), 8u);
+    EXPECT_EQ(transport.open(), 9u);
   }
   scheduler.RunFor(absl::Minutes(1));
   EXPECT_EQ(told.events, 0u);

@@ -22,6 +22,14 @@ std::vector<Resource> ResourcesToRead(absl::string_view ns) {
        .name = "daemonsets.apps",
        .path = absl::StrCat("/apis/apps/v1/namespaces/", ns, "/daemonsets"),
        .field_selector = absl::StrCat("metadata.name%3D", network::kSpeakerDaemonSet)},
+      // Export policies have names of their own; what we write ourselves changes often.
+      {.kind = "ConfigMap",
+       .api_version = "v1",
+       .name = "configmaps",
+       .path = absl::StrCat("/api/v1/namespaces/", ns, "/configmaps"),
+       .field_selector = "metadata.name!%3Dopenelb-controllers%2C"
+                         "metadata.name!%3Dopenelb-controller-state%2C"
+                         "metadata.name!%3Dkube-root-ca.crt"},
   };
   const auto add_ours = [&](const char* kind, absl::string_view plural) {
     resources.push_back({.kind = kind,

@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr uint64_t kResources = 8;
+constexpr uint64_t kResources = 9;
 
 class SourceFault : public ::testing::Test {
  protected:

@@ -86,9 +86,12 @@ std::map<IpAddress, AnnouncedPeer> Announcements(const PlanView& plan, absl::str
       if (family == peer.families().end() || target == route.targets().end()) continue;
       auto hops = NextHops(decoded, target->group(), IpAddress::Parse(peer.address())->is_v6());
       if (hops.empty()) continue;
+      if (const ExportRule* rule = RejectedBy(rules, prefix)) {
+        announced.rejected[prefix] = rule->name;
+        continue;
+      }
       auto attributes =
           Export(rules, prefix, Merge(of_peer, ReadAttributes(route.attributes()).value()));
-      if (!attributes.has_value()) continue;
       hops.resize(PathsFor(*family, add_path, hops.size()));
       AnnouncedRoute& out_route = announced.routes.emplace_back();
       out_route.prefix = prefix;

@@ -27,6 +27,8 @@ struct AnnouncedPeer {
   std::string scope;                   // of the next hops it can use
   std::string down;                    // why the session stays down; empty: it may come up
   std::vector<AnnouncedRoute> routes;  // sorted by prefix; none while it stays down
+  // Routes that its export policy keeps from it: by which statement.
+  std::map<IpPrefix, std::string> rejected;
 };
 
 // By neighbour, which takes IPv6 next hops of IPv4 routes where they are offered. `add_path`: so it

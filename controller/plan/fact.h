@@ -43,6 +43,7 @@ struct Fact {
 
 // A choice that sticks: the next hop (`node`) that `speaker` announces first for `group`. The group
 // kRouterIdGroup names instead the one speaker that uses the written router id, a group
+// "export-policy" the ConfigMap (`speaker`) whose text (`node`) was applied last, a group
 // "layer2/ADDRESS" a rank ("1" is the owner) and its node, or more about the address's owners. For
 // those of VIP mode see RouterTable.
 struct Assignment {

@@ -319,7 +319,7 @@ TEST_F(Layer2TableTest, NobodyWatchesWithoutAKnownInterfaceOrASecret) {
   kube::Node node = Node(1);
   node.meta.annotations["openelb.kubesphere.io/prefixes"] = "192.168.0.1/24";
   planner_ = std::make_unique<Planner>(
-      Options{.speakers_from = Options::Speakers::kDaemonSet, .daemon_set_namespace = ""});
+      Options{.speakers_from = Options::Speakers::kDaemonSet, .system_namespace = ""});
   SetPool("");
   planner_->Upsert(node);
   planner_->Upsert(Node(2));

@@ -174,7 +174,7 @@ bool NodeTable::SpeakerStopped(absl::string_view node) const {
 
 const kube::DaemonSet* NodeTable::SpeakerDaemonSet() const {
   for (const auto& [key, daemon_set] : daemon_sets_) {
-    if (options_.daemon_set_namespace.empty() || key.first == options_.daemon_set_namespace)
+    if (options_.system_namespace.empty() || key.first == options_.system_namespace)
       return &daemon_set;
   }
   return nullptr;

@@ -52,7 +52,10 @@ void AddLastResorts(const Model& model, std::set<Problem>* out) {
 class Planner::Impl {
  public:
   explicit Impl(const Options& options)
-      : nodes(options), layer2(options.bfd_interval, options.bfd_multiplier), vips(options.vrrp) {}
+      : nodes(options),
+        speakers(options.system_namespace),
+        layer2(options.bfd_interval, options.bfd_multiplier),
+        vips(options.vrrp) {}
 
   // What the speaker reads now.
   std::vector<std::string> Reads(const std::string& node) const {
@@ -104,6 +107,7 @@ void Planner::Upsert(const kube::Service& service) {
   impl_->advertise.Upsert(service);
 }
 void Planner::Upsert(const kube::DaemonSet& daemon_set) { impl_->nodes.Upsert(daemon_set); }
+void Planner::Upsert(const kube::ConfigMap& map) { impl_->speakers.policies()->Upsert(map); }
 void Planner::Upsert(const network::Eip& eip) {
   impl_->layer2.Upsert(eip);
   impl_->vips.local()->Upsert(eip);
@@ -119,6 +123,8 @@ void Planner::Remove(const ObjectKey& key) {
   const std::string name = absl::StrCat(key.namespace_, "/", key.name);
   if (key.kind == kube::Node::kKind) impl_->nodes.RemoveNode(key.name);
   if (key.kind == kube::DaemonSet::kKind) impl_->nodes.RemoveDaemonSet(key.namespace_, key.name);
+  if (key.kind == kube::ConfigMap::kKind)
+    impl_->speakers.policies()->Remove(key.namespace_, key.name);
   if (key.kind == kube::Service::kKind) {
     impl_->services.RemoveService(name);
     impl_->advertise.RemoveService(name);
@@ -161,6 +167,8 @@ void Planner::LoadAssignments(const std::vector<Assignment>& assignments) {
   for (const Assignment& assignment : assignments) {
     if (assignment.group == kRouterIdGroup)
       impl_->speakers.LoadRouterIdHolder(assignment.speaker);
+    else if (PolicyTable::IsOurs(assignment))
+      impl_->speakers.policies()->Load(assignment);
     else if (Layer2Table::IsOurs(assignment))
       impl_->layer2.Load(assignment);
     else if (RouterTable::IsOurs(assignment))
@@ -185,6 +193,7 @@ std::vector<Assignment> Planner::assignments() const {
   std::vector<Assignment> all;
   const std::string& holder = impl_->speakers.router_id_holder();
   if (!holder.empty()) all.push_back({kRouterIdGroup, holder, holder});
+  if (auto policy = impl_->speakers.policies()->Saved()) all.push_back(*std::move(policy));
   impl_->places.AddAssignments(&all);
   impl_->layer2.AddAssignments(impl_->model, &all);
   impl_->vips.routers()->AddAssignments(impl_->model, &all);

@@ -61,8 +61,9 @@ struct Options {
   // DaemonSet manifest selects (without one: every node).
   enum class Speakers { kFacts, kDaemonSet };
   Speakers speakers_from = Speakers::kFacts;
-  // Namespace of the DaemonSet openelb-speaker that counts; empty: the first one by namespace.
-  std::string daemon_set_namespace = "openelb-system";
+  // Where the DaemonSet openelb-speaker and the ConfigMaps of export policies are; empty: the first
+  // of their name by namespace.
+  std::string system_namespace = "openelb-system";
   // How nodes watch each other with BFD: packets sent every 10 ms..60 s, and how many of them in
   // a row have to be missing (1..255).
   absl::Duration bfd_interval = absl::Milliseconds(100);
@@ -83,6 +84,7 @@ class Planner final : public PlanView {
   void Upsert(const kube::EndpointSlice& slice);
   void Upsert(const kube::Service& service);
   void Upsert(const kube::DaemonSet& daemon_set);
+  void Upsert(const kube::ConfigMap& map);
   void Upsert(const network::Eip& eip);
   void Upsert(const network::BgpConf& conf);
   void Upsert(const network::BgpPeer& peer);

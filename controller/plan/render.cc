@@ -113,8 +113,11 @@ Value PeersValue(const RenderInput& input, const std::string& speaker) {
     });
     Value::List list;
     for (const AnnouncedRoute& route : routes) list.push_back(RouteValue(route));
-    peers[address.ToString()] =
-        Value::Map{{"peer", peer.peer}, {"down", peer.down}, {"routes", std::move(list)}};
+    Value::Map map = {{"peer", peer.peer}, {"down", peer.down}, {"routes", std::move(list)}};
+    Value::Map rejected;
+    for (const auto& [prefix, statement] : peer.rejected) rejected[prefix.ToString()] = statement;
+    if (!rejected.empty()) map["rejected"] = std::move(rejected);
+    peers[address.ToString()] = std::move(map);
   }
   return peers;
 }
@@ -250,7 +253,11 @@ std::string RenderTable(const RenderInput& input) {
     const auto peers = Announcements(input.planner, name, input.add_path);
     if (peers.empty()) speakers.push_back({name, rack, "-", "-", "-", "no BGP peer"});
     for (const auto& [address, peer] : peers) {
-      if (peer.routes.empty()) {
+      for (const auto& [prefix, statement] : peer.rejected) {
+        speakers.push_back({name, rack, peer.peer, address.ToString(), prefix.ToString(),
+                            absl::StrCat("rejected by ", statement)});
+      }
+      if (peer.routes.empty() && peer.rejected.empty()) {
         speakers.push_back({name, rack, peer.peer, address.ToString(), "-",
                             peer.down.empty() ? "nothing" : "stays down: " + peer.down});
       }

@@ -171,13 +171,13 @@ TEST_F(RenderTest, ProblemsAndPeersThatStayDown) {
   conf.policy = "no-leak";
   planner_.Upsert(conf);
   planner_.Step();
-  EXPECT_THAT(RenderTable(Input()), HasSubstr("stays down: BgpConf spec.policy names"));
-  EXPECT_THAT(RenderTable(Input()), HasSubstr("BgpPeer/leaf1  HeldDown"));
+  EXPECT_THAT(RenderTable(Input()), HasSubstr("stays down: the export policy cannot be applied"));
+  EXPECT_THAT(RenderTable(Input()), HasSubstr("BgpPeer/leaf1    HeldDown"));
   EXPECT_THAT(RenderJson(Input()), HasSubstr("\"routes\": []"));
 }
 
 TEST_F(RenderTest, OfflineTheDaemonSetSaysWhereSpeakersAre) {
-  Planner offline({.speakers_from = Options::Speakers::kDaemonSet, .daemon_set_namespace = ""});
+  Planner offline({.speakers_from = Options::Speakers::kDaemonSet, .system_namespace = ""});
   FillDocumentedTopology(&offline);
   offline.Step();
   RenderInput input{.planner = offline, .services = {}, .node = {}, .add_path = true};

@@ -194,13 +194,23 @@ void PlanGracefulRestart(const network::BgpConf& conf, const network::BgpPeer& p
   }
 }
 
+// What the export policy says of this peer. Returns why it cannot be applied; empty: it can.
+std::string PlanPolicy(const CurrentPolicy& current, const IpAddress& address, uint32_t local_as,
+                       v1::BgpPeer* out) {
+  if (!current.policy.has_value()) return current.problem;
+  const PeerRules rules = RulesFor(*current.policy, address, local_as);
+  for (const ExportRule& rule : rules.rules) WriteExportRule(rule, out->add_export_rules());
+  return rules.error;
+}
+
 // Why the session must stay down; empty: it may come up.
-std::string HeldDown(const network::BgpConf& conf, const network::BgpPeer& peer,
+std::string HeldDown(const std::string& policy_error, const network::BgpPeer& peer,
                      const v1::BgpPeer& planned) {
-  if (!conf.policy.empty()) {
-    return absl::StrCat("BgpConf spec.policy names the export policy \"", conf.policy,
-                        "\", which cannot be applied; without it the peer would get routes that "
-                        "the policy may forbid");
+  if (!policy_error.empty()) {
+    return absl::StrCat(
+        "the export policy cannot be applied, and without it the peer would get "
+        "routes that it may forbid: ",
+        policy_error);
   }
   if (peer.auth_password.size() > kMaxPassword) {
     return absl::StrCat("spec.conf.authPassword has ", peer.auth_password.size(),
@@ -342,7 +352,8 @@ SessionPlan PlanSessions(const SessionInput& input) {
     PlanFamilies(peer, address.family(), &report, &out);
     PlanAttributes(*input.conf, peer, ibgp, &report, &out);
     PlanGracefulRestart(*input.conf, peer, &report, &out);
-    out.set_held_down(HeldDown(*input.conf, peer, out));
+    const std::string policy_error = PlanPolicy(input.policy, address, local_as, &out);
+    out.set_held_down(HeldDown(policy_error, peer, out));
     if (!out.held_down().empty()) report.Say("HeldDown", out.held_down());
 
     PeerView& view = plan.view.peers[address];

@@ -12,6 +12,7 @@
 #include "api/plan/v1/plan.pb.h"
 #include "controller/plan/model.h"
 #include "controller/plan/planner.h"
+#include "controller/plan/policy_table.h"
 
 namespace openelb::plan {
 
@@ -22,6 +23,7 @@ struct SessionInput {
   const std::string& node_name;
   const NodeView& node;
   const network::BgpConf* conf;  // nullptr: there is none
+  const CurrentPolicy& policy;
   const std::map<std::string, network::BgpPeer>& peers;
   bool uses_written_router_id;
 };

@@ -19,6 +19,7 @@ struct World {
   NodeView node;
   network::BgpConf conf = MakeConf(65000);
   network::BgpPeer peer = MakePeer("leaf", "10.0.0.254", 65001);
+  CurrentPolicy policy;
   bool has_conf = true;
   bool uses_written_router_id = false;
 };
@@ -29,6 +30,7 @@ SessionPlan Plan(const World& world) {
   return PlanSessions({.node_name = name,
                        .node = world.node,
                        .conf = world.has_conf ? &world.conf : nullptr,
+                       .policy = world.policy,
                        .peers = peers,
                        .uses_written_router_id = world.uses_written_router_id});
 }
@@ -276,10 +278,10 @@ TEST(SessionTest, Peers) {
        "spec.conf.authPassword has 81 octets; TCP MD5 takes at most 80",
        {"HeldDown"}},
       {"export policy",
-       [](World* w) { w->conf.policy = "no-leak"; },
+       [](World* w) { w->policy.problem = "there is no ConfigMap \"no-leak\""; },
        down,
-       "BgpConf spec.policy names the export policy \"no-leak\", which cannot be applied; without "
-       "it the peer would get routes that the policy may forbid",
+       "the export policy cannot be applied, and without it the peer would get routes that it may "
+       "forbid: there is no ConfigMap \"no-leak\"",
        {"HeldDown"}},
       {"v6 peer",
        [](World* w) { w->peer.neighbor_address = "fd00::1"; },

@@ -130,6 +130,7 @@ void SpeakerTable::Replan(const std::string& name, Model* model, SetStore* sets,
   SessionPlan plan = PlanSessions({.node_name = name,
                                    .node = node,
                                    .conf = Conf(),
+                                   .policy = policies_.current(),
                                    .peers = peers_,
                                    .uses_written_router_id = name == router_id_holder_});
   const std::string set = NodeSet(name);
@@ -189,6 +190,8 @@ AudienceChanges SpeakerTable::Derive(const NodeChanges& nodes, Model* model, Set
   AudienceChanges changes;
   std::set<std::string> touched;
   for (const auto& [name, before] : nodes) touched.insert(name);
+  const network::BgpConf* conf = Conf();
+  all_touched_ |= policies_.Derive(conf == nullptr ? "" : conf->policy);
   if (all_touched_) {
     for (const auto& [name, view] : model->nodes) touched.insert(name);
     changes.problems = true;
@@ -251,6 +254,15 @@ void SpeakerTable::AddProblems(std::set<Problem>* out) const {
     out->insert({{network::BgpConf::kKind, "", name},
                  "Ignored",
                  absl::StrCat("only the BgpConf named \"", network::kBgpConfName, "\" is used")});
+  }
+  if (const std::string& problem = policies_.current().problem; !problem.empty()) {
+    out->insert({{network::BgpConf::kKind, "", network::kBgpConfName},
+                 "PolicyNotApplied",
+                 absl::StrCat("spec.policy: ", problem, "; ",
+                              policies_.current().policy.has_value()
+                                  ? "the policy that was applied before stays in force"
+                                  : "peers are held down, because they would get routes that the "
+                                    "policy may forbid")});
   }
   for (const auto& [name, session] : sessions_)
     out->insert(session.problems.begin(), session.problems.end());

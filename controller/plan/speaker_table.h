@@ -1,16 +1,19 @@
 #pragma once
-// From BgpConf, BgpPeers and nodes with a speaker to Model::speakers and Model::audiences (but for
-// their groups), and to each speaker's instance and peers in its set "node/NAME".
+// From BgpConf, its export policy, BgpPeers and nodes with a speaker to Model::speakers and
+// Model::audiences (but for their groups), and to each speaker's instance and peers in its set
+// "node/NAME".
 
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/network/v1alpha2/bgp.h"
 #include "controller/plan/model.h"
 #include "controller/plan/node_table.h"
 #include "controller/plan/planner.h"
+#include "controller/plan/policy_table.h"
 #include "controller/plan/session.h"
 #include "controller/plan/set_store.h"
 
@@ -29,6 +32,9 @@ struct AudienceChanges {
 
 class SpeakerTable {
  public:
+  explicit SpeakerTable(std::string system_namespace) : policies_(std::move(system_namespace)) {}
+
+  PolicyTable* policies() { return &policies_; }
   void Upsert(const network::BgpConf& conf);
   void Upsert(const network::BgpPeer& peer);
   void RemoveConf(const std::string& name);
@@ -65,6 +71,7 @@ class SpeakerTable {
   std::map<std::string, network::BgpConf> confs_;
   std::map<std::string, network::BgpPeer> peers_;  // those that are ours to hold
   std::map<std::string, Session> sessions_;        // by speaker
+  PolicyTable policies_;
   std::string router_id_holder_;
   bool all_touched_ = false;
 };

@@ -157,6 +157,23 @@ def test_passive_speaker_is_dialled_on_the_port_of_the_bgpconf(configured, route
     assert ":17901" in configured["master1"].exec("ss", "-Htn", "state", "established", "src", SPEAKER)
 
 
+def test_export_policy_is_read_from_its_configmap(configured, router):
+    def communities():
+        return {community for path in router.paths(PREFIX) for community in path.communities}
+    configured.kubectl("apply", "-f", SAMPLES / "export-policy" / "policy.yaml")
+    configured.patch("bgpconf", "default", {"spec": {"policy": "export-policy"}})
+    wait_until(lambda: communities() == {"50000:100"}, 15)
+    text = configured.kubectl("get", "configmap", "export-policy", "-n", "openelb-system", "-o",
+                              "jsonpath={.data.gobgp\\.conf}")
+    changed = {"data": {"gobgp.conf": text.replace("50000:100", "50000:200")}}
+    configured.kubectl("patch", "configmap", "export-policy", "-n", "openelb-system", "--type=merge", "-p",
+                       json.dumps(changed))
+    wait_until(lambda: communities() == {"50000:200"}, 15)
+    configured.patch("bgpconf", "default", {"spec": {"policy": None}})
+    configured.kubectl("delete", "configmap", "export-policy", "-n", "openelb-system")
+    wait_until(lambda: communities() == set(), 15)
+
+
 def test_as_of_the_bgpconf_is_what_the_router_sees(configured, router):
     configured.patch("bgpconf", "default", {"spec": {"as": 4200000000}})
     router.remove_neighbor(SPEAKER)

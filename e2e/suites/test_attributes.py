@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from lab import topology, yaml_subset
 from lab.net import wait_until
 from lab.router import Shown
 from watch import DOCUMENTED, PREFIX, condition, routes_unchanged, says, traffic, withdrawals
@@ -114,6 +115,42 @@ def test_a_bad_annotation_is_named_and_costs_nothing(lab):
         wait_paths(lab, "leaf1", communities={"65000:9"})
         says(lab.controller, "BadAdvertise", "communities[0]", "1:70000")
         says(lab.controller, "BadAdvertise", "med", "some")
+
+
+def policy_map(text):
+    sample = yaml_subset.load_all((topology.SAMPLES / "export-policy/policy.yaml").read_text())[0]
+    return sample if text is None else {**sample, "data": {"gobgp.conf": text}}
+
+
+def test_export_policy(lab):
+    """The sample: a community for every router, a MED for one of them. Broken afterwards, it stays in force; so it does
+    when the controller starts anew meanwhile. Only a rule that rejects takes the route away, and only where it should."""
+    def name_policy(obj):
+        obj["spec"]["policy"] = "export-policy"
+    with nothing_withdrawn(lab, ranks=True):
+        lab.cluster.apply(policy_map(None))
+        lab.cluster.edit("BgpConf", "default", name_policy)
+        wait_paths(lab, "leaf1", communities={"50000:100"}, med=100)
+        wait_paths(lab, "leaf2", communities={"50000:100"})
+        assert all(path.med in (None, 0) for path in speaker_paths(lab, "leaf2"))
+        with routes_unchanged(lab):
+            lab.cluster.apply(policy_map('[[policy-definitions]]\nname = "p"\n[[policy-definitions.statements]]\n'
+                                         'name = "s"\nactions = {bgp-actions = {set-next-hop = "self"}}\n'))
+            wait_until(lambda: "statement p/s" in (condition(lab, "BgpConf", "default", "PolicyNotApplied") or {}).get(
+                "message", ""))
+            lab.controller.kill()
+            lab.start_controller()
+            wait_until(lambda: "stays in force" in (condition(lab, "BgpConf", "default", "PolicyNotApplied") or {}).get(
+                "message", ""))
+    sample = policy_map(None)["data"]["gobgp.conf"]
+    with routes_unchanged(lab, "leaf2"):
+        lab.cluster.apply(policy_map(sample.replace("set-med = 100", "set-med = 100\n[policy-definitions.statements.actions]"
+                                                    '\nroute-disposition = "reject-route"')))
+        wait_until(lambda: speaker_paths(lab, "leaf1") == [])
+        assert lab.routers["leaf1"].established(MASTER)
+    wait_until(lambda: condition(lab, "BgpConf", "default", "PolicyNotApplied") is None)
+    lab.cluster.apply(policy_map(None))
+    lab.routers["leaf1"].wait_kernel(PREFIX, DOCUMENTED["leaf1"])
 
 
 def kernel_weights(lab, leaf):
