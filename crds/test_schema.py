@@ -170,6 +170,12 @@ BAD = [
      'spec.listenAddresses[1]: Invalid value: "eth0": "eth0" is not an IP address'),
     ("BgpPeer", {}, "spec.conf: Required value: neighborAddress and peerAs of the router are needed"),
     ("BgpPeer", {"conf": {"neighborAddress": "10.0.0.1"}}, "spec.conf.peerAs: Required value"),
+    *(("BgpPeer", {"conf": {"peerAs": 1} | more},
+       "spec.conf.neighborAddress: Required value: the IP address of the router is needed, or neighborInterface")
+      for more in ({}, {"neighborInterface": ""})),
+    ("BgpPeer", {"conf": {"peerAs": 1, "neighborInterface": "eth0/1"}},
+     'spec.conf.neighborInterface: Invalid value: "eth0/1": "eth0/1" is not the name of an interface (up to 15'
+     " characters)"),
     ("BgpPeer", {"config": {"peerAs": 1}}, "spec.config.neighborAddress: Required value"),
     *(("BgpPeer", {"conf": {"peerAs": 1, "neighborAddress": text}},
        f'spec.conf.neighborAddress: Invalid value: "{text}": "{text}" is not the IP address of a router')

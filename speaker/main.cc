@@ -30,6 +30,7 @@
 #include "api/base/signals.h"
 #include "api/base/version.h"
 #include "speaker/io/epoll_io.h"
+#include "speaker/io/epoll_router.h"
 #include "speaker/lan/lan_thread.h"
 #include "speaker/link/disk_thread.h"
 #include "speaker/link/endpoint.h"
@@ -174,6 +175,7 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
     return 1;
   }
   link::DiskThread disk_thread(disk, post);
+  io::EpollRouter routers(io->get());
   Speaker speaker({.link = MakeLinkOptions(flags, &random), .plan_max_age = flags.plan_max_age},
                   {.clock = &clock,
                    .random = &random,
@@ -186,7 +188,8 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
                    .open_link = open_link,
                    .log = &log,
                    .observer = &exporter,
-                   .lan = lan->get()});
+                   .lan = lan->get(),
+                   .routers = &routers});
 
   std::unique_ptr<HttpServer> server;
   if (flags.common.metrics_addr.has_value()) {

@@ -12,7 +12,7 @@ namespace {
 link::PlanChanges Everything(const link::PlanState& plan) {
   link::PlanChanges changes;
   changes.instance = plan.instance.has_value();
-  for (const auto& [address, peer] : plan.peers) changes.peers.insert(address);
+  for (const auto& [neighbor, peer] : plan.peers) changes.peers.insert(neighbor);
   for (const auto& [id, members] : plan.groups) changes.groups.insert(id);
   for (const auto& [prefix, route] : plan.routes) changes.routes.insert(prefix);
   for (const auto& [group, node] : plan.places) changes.places.insert(group);
@@ -75,6 +75,12 @@ Speaker::Speaker(SpeakerOptions options, Seams seams)
       bgp_(seams_.io, seams_.clock, seams_.random, seams_.log, this) {
   seams_.io->SetHandler(this);
   if (seams_.lan != nullptr) seams_.lan->SetObserver(this);
+  if (seams_.routers != nullptr) {
+    routers_.emplace(seams_.routers, seams_.clock, seams_.random, seams_.log,
+                     [this](const std::string& interface, const IpAddress& router) {
+                       bgp_.OnRouter(interface, router);
+                     });
+  }
 }
 
 Speaker::~Speaker() {
@@ -102,6 +108,7 @@ void Speaker::Turn() {
   link_.Tick(Now());
   if (waiting_) Announce({});
   bgp_.Tick();
+  if (routers_) routers_->Tick();
   if (seams_.lan != nullptr) {
     if (link_.confirmed() && announced_) seams_.lan->Confirm();
     seams_.lan->Tick();
@@ -111,7 +118,9 @@ void Speaker::Turn() {
 }
 
 absl::Duration Speaker::NextWakeup() const {
-  return std::min({link_.NextWakeup(), bgp_.NextWakeup(), plan_file_.NextWakeup(), report_at_,
+  return std::min({link_.NextWakeup(), bgp_.NextWakeup(),
+                   routers_ ? routers_->NextWakeup() : absl::InfiniteDuration(),
+                   plan_file_.NextWakeup(), report_at_,
                    seams_.lan != nullptr ? seams_.lan->NextWakeup() : absl::InfiniteDuration()});
 }
 
@@ -125,6 +134,7 @@ void Speaker::Stop() {
   const bool leaves = plan.instance.has_value() && plan.instance->leave_on_stop;
   link_.Stop(leaves, Now());
   bgp_.Stop(leaves ? bgp::Instance::StopFor::kGood : bgp::Instance::StopFor::kRestart);
+  if (routers_) routers_->Configure({});
   if (seams_.lan != nullptr) seams_.lan->Stop();
   plan_file_.Flush(Now(), seams_.clock->Wall());
 }
@@ -139,12 +149,24 @@ void Speaker::Announce(const link::PlanChanges& changes) {
   const link::PlanChanges first = announced_ ? link::PlanChanges() : Everything(plan);
   const link::PlanChanges& due = announced_ ? changes : first;
   bgp_.Apply(plan, due);
+  SeekRouters();
   if (seams_.lan != nullptr) {
     seams_.lan->ApplyLayer2(plan, due, link_.confirmed());
     if (changes.vrrp || !announced_) seams_.lan->ApplyVip(plan);
   }
   announced_ = plan.generation;
   ReportSoon();
+}
+
+void Speaker::SeekRouters() {
+  if (!routers_) return;
+  const link::PlanState& plan = store_.state();
+  std::set<std::string> interfaces;
+  for (const auto& [neighbor, peer] : plan.peers) {
+    const bool runs = plan.instance.has_value() && !peer.admin_down && peer.held_down.empty();
+    if (neighbor.unnumbered() && runs) interfaces.insert(neighbor.interface);
+  }
+  routers_->Configure(interfaces);
 }
 
 // ---- from the controller ----
@@ -249,9 +271,9 @@ void Speaker::Report() {
 
 void Speaker::ReportBy(absl::Duration when) { report_at_ = std::min(report_at_, when); }
 
-void Speaker::OnSessionChanged(const IpAddress&) { ReportBy(Now()); }
+void Speaker::OnSessionChanged(const Neighbor&) { ReportBy(Now()); }
 
-void Speaker::OnWireAdvanced(const IpAddress&) { ReportSoon(); }
+void Speaker::OnWireAdvanced(const Neighbor&) { ReportSoon(); }
 
 void Speaker::ReportSoon() { ReportBy(std::max(Now(), reported_at_ + options_.wire_report_every)); }
 
@@ -282,6 +304,7 @@ void Speaker::OnClosed(io::ConnId conn, const absl::Status& why) { bgp_.OnClosed
 void Speaker::OnInterfacesChanged() {
   ReportFacts();
   bgp_.OnInterfacesChanged();
+  if (routers_) routers_->OnInterfacesChanged();
 }
 
 }  // namespace openelb

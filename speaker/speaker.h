@@ -24,7 +24,9 @@
 #include "api/base/log.h"
 #include "api/base/random.h"
 #include "speaker/bgp/instance.h"
+#include "speaker/bgp/router_discovery.h"
 #include "speaker/io/io.h"
+#include "speaker/io/router_io.h"
 #include "speaker/lan/lan.h"
 #include "speaker/link/link.h"
 #include "speaker/link/plan_file.h"
@@ -67,7 +69,8 @@ class Speaker final : public io::IoHandler,
     std::function<std::unique_ptr<link::PlanLink>(link::PlanLink::Handler*)> open_link;
     Logger* log;
     SpeakerObserver* observer = nullptr;
-    lan::Lan* lan = nullptr;  // null: that is left to other speakers
+    lan::Lan* lan = nullptr;          // null: that is left to other speakers
+    io::RouterIo* routers = nullptr;  // null: unnumbered peers have to connect
   };
   Speaker(SpeakerOptions options, Seams seams);
   ~Speaker() override;
@@ -107,8 +110,8 @@ class Speaker final : public io::IoHandler,
 
  private:
   // bgp::Observer
-  void OnSessionChanged(const IpAddress& peer) override;
-  void OnWireAdvanced(const IpAddress& peer) override;
+  void OnSessionChanged(const Neighbor& peer) override;
+  void OnWireAdvanced(const Neighbor& peer) override;
   // lan::Observer
   void OnLanChanged(const lan::LanState& before, const lan::LanState& now) override;
 
@@ -116,6 +119,7 @@ class Speaker final : public io::IoHandler,
   bool layer2() const { return seams_.lan != nullptr && seams_.lan->layer2(); }
   bool vip() const { return seams_.lan != nullptr && seams_.lan->vip(); }
   void Announce(const link::PlanChanges& changes);
+  void SeekRouters();
   void LogApplied(const link::PlanChanges& changes);
   void ReportFacts();
   void ReportOwned();
@@ -131,6 +135,7 @@ class Speaker final : public io::IoHandler,
   std::unique_ptr<link::PlanLink> transport_;
   link::Link link_;
   bgp::Instance bgp_;
+  std::optional<bgp::RouterDiscovery> routers_;
   bool waiting_ = false;
   bool stopped_ = false;
   std::optional<plan::Generation> announced_;  // of the plan last given to the protocol speakers

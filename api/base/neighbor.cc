@@ -16,7 +16,21 @@ bool IsInterfaceName(absl::string_view text) {
          text.find_first_of("/: \t\n%") == absl::string_view::npos;
 }
 
-absl::StatusOr<Neighbor> ParseNeighbor(absl::string_view text) {
+Neighbor Neighbor::Unnumbered(std::string interface) {
+  return {IpAddress::FromOrdinal(Family::kV6, 0), std::move(interface)};
+}
+
+std::string Neighbor::ToString() const {
+  if (unnumbered()) return interface;
+  return absl::StrCat(address.ToString(), interface.empty() ? "" : "%", interface);
+}
+
+absl::StatusOr<Neighbor> Neighbor::Parse(absl::string_view text) {
+  if (IsInterfaceName(text) && !IpAddress::Parse(text).ok()) return Unnumbered(std::string(text));
+  return ParseNeighborAddress(text);
+}
+
+absl::StatusOr<Neighbor> ParseNeighborAddress(absl::string_view text) {
   const size_t percent = text.find('%');
   const auto address = IpAddress::Parse(text.substr(0, percent));
   if (!address.ok() || address->IsUnspecified() || address->IsMulticast()) {

@@ -16,11 +16,25 @@ TEST(NeighborTest, Parses) {
                 {"fe80::1%eth0", "fe80::1", "eth0"},
                 {"fe80::1%bond0.100", "fe80::1", "bond0.100"}};
   for (const auto& c : kCases) {
-    const auto neighbor = ParseNeighbor(c.text);
+    const auto neighbor = ParseNeighborAddress(c.text);
     ASSERT_TRUE(neighbor.ok()) << neighbor.status();
     EXPECT_EQ(neighbor->address, IpAddress::Parse(c.address).value());
     EXPECT_EQ(neighbor->interface, c.interface);
   }
+}
+
+TEST(NeighborTest, IsReadAsWritten) {
+  for (const char* text : {"192.168.0.5", "2001:db8::5", "fe80::1%eth0", "eth0", "bond0.100"}) {
+    const auto neighbor = Neighbor::Parse(text);
+    ASSERT_TRUE(neighbor.ok()) << neighbor.status();
+    EXPECT_EQ(neighbor->ToString(), text);
+  }
+  EXPECT_EQ(Neighbor::Parse("eth0").value(), Neighbor::Unnumbered("eth0"));
+  EXPECT_TRUE(Neighbor::Unnumbered("eth0").unnumbered());
+  EXPECT_FALSE(Neighbor(IpAddress::Parse("fe80::1").value(), "eth0").unnumbered());
+  EXPECT_FALSE(Neighbor::Parse("").ok());
+  EXPECT_FALSE(Neighbor::Parse("fe80::1").ok());
+  EXPECT_FALSE(Neighbor::Parse("a-name-too-long0").ok());
 }
 
 TEST(NeighborTest, SaysWhatIsWrong) {
@@ -44,7 +58,7 @@ TEST(NeighborTest, SaysWhatIsWrong) {
        "\"fe80::1%a-name-too-long0\" does not name an interface (up to 15 characters) after "
        "\"%\""},
   };
-  for (const auto& c : kCases) EXPECT_EQ(ParseNeighbor(c.text).status().message(), c.why);
+  for (const auto& c : kCases) EXPECT_EQ(ParseNeighborAddress(c.text).status().message(), c.why);
 }
 
 }  // namespace

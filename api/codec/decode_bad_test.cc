@@ -153,13 +153,17 @@ TEST(BadManifest, BgpPeer) {
   Check({
       {Ours("BgpPeer", "spec: {}\n"),
        "f.yaml:4: BgpPeer/x: spec.conf.peerAs: missing; a number from 1 to 4294967295\n"
-       "f.yaml:4: BgpPeer/x: spec.conf.neighborAddress: missing; the IP address of the router"},
+       "f.yaml:4: BgpPeer/x: spec.conf.neighborAddress: missing; the IP address of the router, or "
+       "neighborInterface"},
       {Ours("BgpPeer", "spec: {conf: {peerAs: 1, neighborAddress: leaf1}}\n"),
        "f.yaml:4: BgpPeer/x: spec.conf.neighborAddress: \"leaf1\" is not the IP address of a "
        "router"},
       {Ours("BgpPeer", "spec: {conf: {peerAs: 1, neighborAddress: \"fe80::1\"}}\n"),
        "f.yaml:4: BgpPeer/x: spec.conf.neighborAddress: \"fe80::1\" is link-local; name its "
        "interface, too, as in fe80::1%eth0"},
+      {Ours("BgpPeer", "spec: {conf: {peerAs: 1, neighborInterface: a/b}}\n"),
+       "f.yaml:4: BgpPeer/x: spec.conf.neighborInterface: \"a/b\" is not the name of an interface "
+       "(up to 15 characters)"},
       {Peer("  transport: {updateSource: a/b}\n"),
        "f.yaml:6: BgpPeer/x: spec.transport.updateSource: \"a/b\" is neither an IP address nor the "
        "name of an interface (up to 15 characters)"},

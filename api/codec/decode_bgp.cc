@@ -1,8 +1,8 @@
 #include "api/base/ip.h"
-#include "api/base/neighbor.h"
 #include "api/codec/advertise.h"
 #include "api/codec/ignored.h"
 #include "api/codec/kinds.h"
+#include "api/network/v1alpha2/validate.h"
 
 namespace openelb::codec {
 namespace {
@@ -27,9 +27,9 @@ std::optional<network::GracefulRestart> DecodeGracefulRestart(const Field& field
   return restart;
 }
 
-// The family of a neighbour's address; IPv4 when it cannot be read, which is reported elsewhere.
-Family FamilyOf(const std::string& neighbor_address) {
-  const auto neighbor = ParseNeighbor(neighbor_address);
+// The family of a session; IPv4 when its neighbour cannot be read, which is reported elsewhere.
+Family FamilyOf(const network::BgpPeer& peer) {
+  const auto neighbor = NeighborOf(peer);
   return neighbor.ok() ? neighbor->address.family() : Family::kV4;
 }
 
@@ -71,6 +71,7 @@ network::AfiSafi DecodeAfiSafi(const Field& field, Family neighbor, IgnoredField
 
 void DecodePeerConf(const Field& conf, network::BgpPeer* peer, IgnoredFields* ignored) {
   peer->neighbor_address = conf["neighborAddress"].String();
+  const Field interface = conf["neighborInterface"];
   if (conf["peerAs"].Require("a number from 1 to 4294967295")) {
     peer->peer_as = conf["peerAs"].Int<uint32_t>(1, kMaxAs);
   }
@@ -82,7 +83,11 @@ void DecodePeerConf(const Field& conf, network::BgpPeer* peer, IgnoredFields* ig
   ignored->Add(conf["peerType"], 0);
   ignored->Add(conf["routeFlapDamping"], false);
   ignored->Add(conf["sendCommunity"], 0);
-  ignored->Add(conf["neighborInterface"], "");
+  if (peer->neighbor_address.empty()) {
+    peer->neighbor_interface = interface.String();
+  } else {
+    ignored->Add(interface, "");  // it would name another router
+  }
   ignored->Add(conf["vrf"], "");
   const std::string remove = conf["removePrivateAs"].String();
   peer->removes_private_as = !remove.empty() && remove != "NONE";
@@ -145,7 +150,7 @@ Object DecodeBgpPeer(kube::ObjectMeta meta, const Field& root) {
   DecodeTimers(spec["timers"]["config"], &peer, &ignored);
   DecodeTransport(spec["transport"], &peer, &ignored);
   peer.graceful_restart = DecodeGracefulRestart(spec["gracefulRestart"], &ignored);
-  const Family neighbor = FamilyOf(peer.neighbor_address);
+  const Family neighbor = FamilyOf(peer);
   for (const Field& entry : spec["afiSafis"].Items()) {
     peer.afi_safis.push_back(DecodeAfiSafi(entry, neighbor, &ignored));
   }

@@ -14,6 +14,7 @@
 #include "api/codec/parse.h"
 #include "api/codec/write.h"
 #include "api/network/v1alpha2/names.h"
+#include "api/network/v1alpha2/validate.h"
 
 namespace openelb::codec {
 namespace {
@@ -155,6 +156,15 @@ TEST(Decode, BgpPeerInFull) {
   EXPECT_TRUE(peer.node_selector->Matches(
       {{"openelb.kubesphere.io/rack", "leaf1"}, {"kubernetes.io/os", "linux"}}));
   EXPECT_FALSE(peer.node_selector->Matches({{"openelb.kubesphere.io/rack", "leaf1"}}));
+  EXPECT_THAT(peer.fields_ignored, IsEmpty());
+}
+
+TEST(Decode, AnUnnumberedBgpPeer) {
+  const auto objects = Load("ok-bgp-unnumbered.yaml");
+  ASSERT_EQ(objects.size(), 1u);
+  const auto& peer = std::get<network::BgpPeer>(objects[0]);
+  EXPECT_EQ(peer.neighbor_interface, "eth0");
+  EXPECT_EQ(NeighborOf(peer).value(), Neighbor::Unnumbered("eth0"));
   EXPECT_THAT(peer.fields_ignored, IsEmpty());
 }
 

@@ -54,6 +54,14 @@ std::vector<std::pair<IpAddress, uint32_t>> NextHops(const Decoded& plan, const 
   return hops;
 }
 
+Neighbor NeighborOf(const v1::BgpPeer& peer) {
+  Neighbor neighbor = Neighbor::Unnumbered(peer.interface());
+  if (!peer.address().empty()) neighbor.address = *IpAddress::Parse(peer.address());
+  return neighbor;
+}
+
+IpAddress OwnLinkLocal() { return *IpAddress::Parse("fe80::"); }
+
 size_t PathsFor(const v1::AddressFamily& family, bool add_path, size_t members) {
   if (!add_path || !family.add_path_send()) return 1;
   return family.send_max() == 0 ? members : std::min<size_t>(family.send_max(), members);
@@ -61,12 +69,13 @@ size_t PathsFor(const v1::AddressFamily& family, bool add_path, size_t members) 
 
 }  // namespace
 
-std::map<IpAddress, AnnouncedPeer> Announcements(const PlanView& plan, absl::string_view node,
-                                                 bool add_path) {
+std::map<Neighbor, AnnouncedPeer> Announcements(const PlanView& plan, absl::string_view node,
+                                                bool add_path) {
   const Decoded decoded = Decode(plan, node);
-  std::map<IpAddress, AnnouncedPeer> out;
+  std::map<Neighbor, AnnouncedPeer> out;
   for (const v1::BgpPeer& peer : decoded.peers) {
-    AnnouncedPeer& announced = out[*IpAddress::Parse(peer.address())];
+    const Neighbor neighbor = NeighborOf(peer);
+    AnnouncedPeer& announced = out[neighbor];
     announced.peer = peer.name();
     announced.scope = peer.scope();
     announced.down = peer.admin_down() ? "spec.conf.adminDown is true" : peer.held_down();
@@ -84,7 +93,7 @@ std::map<IpAddress, AnnouncedPeer> Announcements(const PlanView& plan, absl::str
           std::find_if(route.targets().begin(), route.targets().end(),
                        [&](const v1::Target& t) { return t.scope() == peer.scope(); });
       if (family == peer.families().end() || target == route.targets().end()) continue;
-      auto hops = NextHops(decoded, target->group(), IpAddress::Parse(peer.address())->is_v6());
+      auto hops = NextHops(decoded, target->group(), neighbor.address.is_v6());
       if (hops.empty()) continue;
       if (const ExportRule* rule = RejectedBy(rules, prefix)) {
         announced.rejected[prefix] = rule->name;
@@ -98,7 +107,7 @@ std::map<IpAddress, AnnouncedPeer> Announcements(const PlanView& plan, absl::str
       out_route.attributes = *std::move(attributes);
       out_route.services.assign(route.services().begin(), route.services().end());
       for (const auto& [address, weight] : hops) {
-        out_route.next_hops.push_back(address);
+        out_route.next_hops.push_back(family->link_local_next_hop() ? OwnLinkLocal() : address);
         if (peer.link_bandwidth()) out_route.weights.push_back(weight);
       }
     }

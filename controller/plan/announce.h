@@ -8,6 +8,7 @@
 
 #include "absl/strings/string_view.h"
 #include "api/base/ip.h"
+#include "api/base/neighbor.h"
 #include "api/plan/path_attributes.h"
 #include "controller/plan/resource_set.h"
 
@@ -15,9 +16,10 @@ namespace openelb::plan {
 
 struct AnnouncedRoute {
   IpPrefix prefix;
-  std::vector<IpAddress> next_hops;  // in the order they are announced
-  std::vector<uint32_t> weights;     // of these; empty: they are not told
-  PathAttributes attributes;         // of all its paths
+  // In the order they are announced; fe80:: is the link-local address of the speaker's end.
+  std::vector<IpAddress> next_hops;
+  std::vector<uint32_t> weights;  // of these; empty: they are not told
+  PathAttributes attributes;      // of all its paths
   std::vector<std::string> services;
   bool operator==(const AnnouncedRoute&) const = default;
 };
@@ -33,7 +35,7 @@ struct AnnouncedPeer {
 
 // By neighbour, which takes IPv6 next hops of IPv4 routes where they are offered. `add_path`: so it
 // does with several paths; else the speaker announces the first one.
-std::map<IpAddress, AnnouncedPeer> Announcements(const PlanView& plan, absl::string_view node,
-                                                 bool add_path);
+std::map<Neighbor, AnnouncedPeer> Announcements(const PlanView& plan, absl::string_view node,
+                                                bool add_path);
 
 }  // namespace openelb::plan

@@ -30,9 +30,11 @@ Exits ExitsOf(const Model& model, const std::string& rack, Family family) {
   for (const std::string& name : of->second) {
     const Audience& audience = model.audiences.at(name);
     for (const Scope& scope : audience.scopes) {
-      Exit exit{&scope, {}, scope.name != "all" && scope.subnets[family].empty()};
+      Exit exit{&scope,
+                {},
+                scope.name != "all" && scope.subnets[family].empty() && !scope.IsLinkLocal(family)};
       for (const std::string& speaker : audience.speakers) {
-        for (const auto& [address, peer] : model.speakers.at(speaker).peers) {
+        for (const auto& [neighbor, peer] : model.speakers.at(speaker).peers) {
           if (peer.scope != scope.name) continue;
           if (!peer.down.empty() || !peer.families[family]) {
             exits.others.push_back(
@@ -42,7 +44,7 @@ Exits ExitsOf(const Model& model, const std::string& rack, Family family) {
             continue;
           }
           exit.subnet_unknown |= peer.subnet_unknown;
-          exit.peers.push_back(address.ToString());
+          exit.peers.push_back(neighbor.ToString());
         }
       }
       if (!exit.peers.empty()) exits.usable.push_back(std::move(exit));
@@ -100,7 +102,7 @@ class Explainer {
     }
     if (!CanBeNextHop(model_, node, family_))
       return answer(Rule::kNoAddressOfFamily, NoAddressText());
-    return ThroughExits(exits, node, std::move(reason));
+    return ThroughExits(exits, node_name, node, std::move(reason));
   }
 
  private:
@@ -152,7 +154,8 @@ class Explainer {
     });
   }
 
-  Reason ThroughExits(const Exits& exits, const NodeView& node, Reason reason) const {
+  Reason ThroughExits(const Exits& exits, const std::string& name, const NodeView& node,
+                      Reason reason) const {
     if (exits.usable.empty()) {
       reason.rule = Rule::kNoPeer;
       reason.detail = exits.others.empty() ? "no speaker in the rack has a BGP peer"
@@ -164,9 +167,23 @@ class Explainer {
     bool included = false;
     bool unknown = false;
     bool by_label = false;
+    bool routed = false;  // by some router that is told addresses
     std::vector<std::string> away;
+    std::vector<std::string> parts;
     for (const Exit& exit : exits.usable) {
-      const NodeHops hops = HopsInScope(*exit.scope, node, family_);
+      const NodeHops hops = HopsInScope(*exit.scope, name, node, family_);
+      if (exit.scope->IsLinkLocal(family_)) {
+        const std::string links =
+            absl::StrCat("of \"", exit.scope->link_of, "\" to ", absl::StrJoin(exit.peers, ", "));
+        if (hops.any()) {
+          included = true;
+          parts.push_back(absl::StrCat("next hop: its link-local address on the link ", links));
+        } else {
+          away.push_back(absl::StrCat("not on the link ", links));
+        }
+        continue;
+      }
+      routed = true;
       if (hops.ipv6.has_value()) ipv6 = hops.ipv6;
       if (!own.has_value()) continue;
       const std::set<IpPrefix>& subnets = exit.scope->subnets[family_];
@@ -182,8 +199,7 @@ class Explainer {
       unknown |= exit.subnet_unknown;
       by_label |= !on_subnet;
     }
-    std::vector<std::string> parts;
-    if (own.has_value()) {
+    if (own.has_value() && (routed || parts.empty())) {
       parts.push_back(absl::StrCat("next hop ", own->ToString(), away.empty() ? "" : " is ",
                                    absl::StrJoin(away, ", ")));
     }

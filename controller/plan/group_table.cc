@@ -83,12 +83,20 @@ MemberView MemberOf(const std::string& node, const NodeHops& hops, uint32_t weig
 
 }  // namespace
 
-NodeHops HopsInScope(const Scope& scope, const NodeView& node, Family family) {
+NodeHops HopsInScope(const Scope& scope, const std::string& name, const NodeView& node,
+                     Family family) {
   NodeHops hops;
   const std::optional<IpAddress>& own = node.next_hops[family];
+  if (scope.IsLinkLocal(family)) {
+    if (name != scope.link_of) return hops;
+    hops.own = own;
+    if (family == Family::kV4) hops.ipv6 = node.next_hops.v6;
+    return hops;
+  }
   if (own.has_value() && (!node.rack_label.empty() || IsOn(scope.subnets[family], *own)))
     hops.own = own;
-  if (family == Family::kV4 && scope.ipv6_hops) hops.ipv6 = Ipv6Hop(scope, node);
+  if (family == Family::kV4 && scope.ipv6_hops && scope.link_of.empty())
+    hops.ipv6 = Ipv6Hop(scope, node);
   return hops;
 }
 
@@ -200,7 +208,7 @@ void GroupTable::BuildSharedGroups(const std::string& name, Step* step) {
           if (node.health != Health::kReady &&
               (kind == Kind::kCluster || node.health != Health::kUnknown))
             continue;
-          if (const NodeHops hops = HopsInScope(scope, node, family); hops.any())
+          if (const NodeHops hops = HopsInScope(scope, node_name, node, family); hops.any())
             members.push_back(MemberOf(node_name, hops, WeightOf(node, 1, model)));
         }
         step->Set(name, id, std::move(members));
@@ -221,7 +229,7 @@ void GroupTable::BuildOwnGroups(const std::string& name, const IpAddress& addres
     for (const std::string& node_name : view.nodes) {
       const NodeView& node = model.nodes.at(node_name);
       if (node.rack != audience.rack) continue;
-      if (const NodeHops hops = HopsInScope(scope, node, address.family()); hops.any()) {
+      if (const NodeHops hops = HopsInScope(scope, node_name, node, address.family()); hops.any()) {
         members.push_back(
             MemberOf(node_name, hops, WeightOf(node, EndpointsOn(node_name, view), model)));
       }

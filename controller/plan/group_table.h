@@ -30,7 +30,8 @@ struct NodeHops {
   std::optional<IpAddress> ipv6;  // for IPv4 routes, where the scope has such
   bool any() const { return own.has_value() || ipv6.has_value(); }
 };
-NodeHops HopsInScope(const Scope& scope, const NodeView& node, Family family);
+NodeHops HopsInScope(const Scope& scope, const std::string& name, const NodeView& node,
+                     Family family);
 
 class GroupTable {
  public:

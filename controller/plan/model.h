@@ -14,6 +14,7 @@
 
 #include "absl/time/time.h"
 #include "api/base/ip.h"
+#include "api/base/neighbor.h"
 #include "api/kube/node.h"
 #include "api/kube/service.h"
 #include "api/plan/path_attributes.h"
@@ -166,9 +167,13 @@ struct RouterView {
 
 // The next hops that a peer can use. Subnets of a family that are empty: all of that family.
 struct Scope {
-  std::string name;  // in routes and peers: "all", "connected" or "connected/SUBNET..."
+  std::string name;  // in routes and peers: "all", "connected", "link", or one with "/SUBNET..."
   PerFamily<std::set<IpPrefix>> subnets;
+  // The peer is reached over a link with no IPv6 subnet: where the routes' family has none there,
+  // this node alone, the speaker's, is a next hop, by its link-local address. Else empty.
+  std::string link_of;
   bool ipv6_hops = false;  // for IPv4 routes, too: a session over IPv6 carries them (RFC 8950)
+  bool IsLinkLocal(Family family) const { return !link_of.empty() && subnets[family].empty(); }
   bool operator==(const Scope&) const = default;
 };
 
@@ -205,7 +210,7 @@ struct PeerView {
 
 struct SpeakerView {
   std::string audience;  // empty: no peers
-  std::map<IpAddress, PeerView> peers;
+  std::map<Neighbor, PeerView> peers;
 };
 
 struct Model {

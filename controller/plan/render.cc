@@ -106,7 +106,7 @@ Value RouteValue(const AnnouncedRoute& route) {
 
 Value PeersValue(const RenderInput& input, const std::string& speaker) {
   Value::Map peers;
-  for (auto& [address, peer] : Announcements(input.planner, speaker, input.add_path)) {
+  for (auto& [neighbor, peer] : Announcements(input.planner, speaker, input.add_path)) {
     std::vector<AnnouncedRoute> routes = peer.routes;
     std::sort(routes.begin(), routes.end(), [](const AnnouncedRoute& a, const AnnouncedRoute& b) {
       return a.prefix.ToString() < b.prefix.ToString();
@@ -117,7 +117,7 @@ Value PeersValue(const RenderInput& input, const std::string& speaker) {
     Value::Map rejected;
     for (const auto& [prefix, statement] : peer.rejected) rejected[prefix.ToString()] = statement;
     if (!rejected.empty()) map["rejected"] = std::move(rejected);
-    peers[address.ToString()] = std::move(map);
+    peers[neighbor.ToString()] = std::move(map);
   }
   return peers;
 }
@@ -252,17 +252,17 @@ std::string RenderTable(const RenderInput& input) {
     const std::string rack = OrDash(ShownRack(input.planner.model().nodes.at(name)));
     const auto peers = Announcements(input.planner, name, input.add_path);
     if (peers.empty()) speakers.push_back({name, rack, "-", "-", "-", "no BGP peer"});
-    for (const auto& [address, peer] : peers) {
+    for (const auto& [neighbor, peer] : peers) {
       for (const auto& [prefix, statement] : peer.rejected) {
-        speakers.push_back({name, rack, peer.peer, address.ToString(), prefix.ToString(),
+        speakers.push_back({name, rack, peer.peer, neighbor.ToString(), prefix.ToString(),
                             absl::StrCat("rejected by ", statement)});
       }
       if (peer.routes.empty() && peer.rejected.empty()) {
-        speakers.push_back({name, rack, peer.peer, address.ToString(), "-",
+        speakers.push_back({name, rack, peer.peer, neighbor.ToString(), "-",
                             peer.down.empty() ? "nothing" : "stays down: " + peer.down});
       }
       for (const AnnouncedRoute& route : peer.routes) {
-        speakers.push_back({name, rack, peer.peer, address.ToString(), route.prefix.ToString(),
+        speakers.push_back({name, rack, peer.peer, neighbor.ToString(), route.prefix.ToString(),
                             absl::StrJoin(Texts(route.next_hops), " "), AttributesText(route)});
       }
     }

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "api/base/neighbor.h"
+#include "api/network/v1alpha2/validate.h"
 #include "api/plan/path_attributes_codec.h"
 #include "api/plan/resource.h"
 #include "controller/plan/advertise_table.h"
@@ -253,25 +253,36 @@ std::string SubnetsText(const Scope& scope) {
 
 // Names the scopes of a speaker. Where all its connected peers share one subnet, the name does not
 // say which, so that speakers everywhere can share routes that mention it.
-void NameScopes(const std::map<IpAddress, Scope>& scopes, SessionPlan* plan) {
-  std::map<std::string, Scope> distinct;  // by subnets
-  for (const auto& [address, scope] : scopes) {
-    const auto [known, added] = distinct.try_emplace(SubnetsText(scope), scope);
+void NameScopes(const std::map<Neighbor, Scope>& scopes, SessionPlan* plan) {
+  using Key = std::pair<bool, std::string>;  // over a link alone; subnets
+  const auto key_of = [](const Scope& scope) {
+    return Key{!scope.link_of.empty(), SubnetsText(scope)};
+  };
+  std::map<Key, Scope> distinct;
+  for (const auto& [neighbor, scope] : scopes) {
+    const auto [known, added] = distinct.try_emplace(key_of(scope), scope);
     known->second.ipv6_hops |= scope.ipv6_hops;
   }
-  const size_t connected = distinct.size() - distinct.count("");
-  for (auto& [subnets, scope] : distinct) {
-    scope.name = subnets.empty()  ? "all"
-                 : connected == 1 ? "connected"
-                                  : absl::StrCat("connected/", subnets);
+  const auto connected = std::count_if(distinct.begin(), distinct.end(), [](const auto& entry) {
+    return !entry.first.first && !entry.first.second.empty();
+  });
+  for (auto& [key, scope] : distinct) {
+    const auto& [link, subnets] = key;
+    if (link) {
+      scope.name = absl::StrCat("link", subnets.empty() ? "" : "/", subnets);
+    } else {
+      scope.name = subnets.empty()  ? "all"
+                   : connected == 1 ? "connected"
+                                    : absl::StrCat("connected/", subnets);
+    }
     plan->scopes.push_back(scope);
   }
   std::sort(plan->scopes.begin(), plan->scopes.end(),
             [](const Scope& a, const Scope& b) { return a.name < b.name; });
-  for (const auto& [address, scope] : scopes) {
-    const std::string& name = distinct.at(SubnetsText(scope)).name;
-    plan->peers.at(address).set_scope(name);
-    plan->view.peers.at(address).scope = name;
+  for (const auto& [neighbor, scope] : scopes) {
+    const std::string& name = distinct.at(key_of(scope)).name;
+    plan->peers.at(neighbor).set_scope(name);
+    plan->view.peers.at(neighbor).scope = name;
   }
 }
 
@@ -284,7 +295,7 @@ std::optional<IpAddress> WrittenRouterId(const network::BgpConf& conf) {
 }
 
 bool CarriesIpv4OverIpv6(const network::BgpPeer& peer) {
-  const absl::StatusOr<Neighbor> neighbor = ParseNeighbor(peer.neighbor_address);
+  const absl::StatusOr<Neighbor> neighbor = network::NeighborOf(peer);
   return neighbor.ok() && neighbor->address.is_v6() &&
          std::any_of(peer.afi_safis.begin(), peer.afi_safis.end(),
                      [](const network::AfiSafi& entry) {
@@ -295,7 +306,7 @@ bool CarriesIpv4OverIpv6(const network::BgpPeer& peer) {
 SessionPlan PlanSessions(const SessionInput& input) {
   SessionPlan plan;
   plan.instance = PlanInstance(input, &plan.problems);
-  std::map<IpAddress, Scope> scopes;
+  std::map<Neighbor, Scope> scopes;
   for (const auto& [name, peer] : input.peers) {
     if (peer.node_selector.has_value() && !peer.node_selector->Matches(input.node.labels)) continue;
     Report report(network::BgpPeer::kKind, name, &plan.problems);
@@ -306,10 +317,12 @@ SessionPlan PlanSessions(const SessionInput& input) {
       }
       continue;
     }
-    const absl::StatusOr<Neighbor> neighbor = ParseNeighbor(peer.neighbor_address);
+    const absl::StatusOr<Neighbor> neighbor = network::NeighborOf(peer);
     if (!neighbor.ok()) {
       report.Say("BadAddress",
-                 absl::StrCat("spec.conf.neighborAddress ", neighbor.status().message()));
+                 absl::StrCat(peer.neighbor_address.empty() ? "spec.conf.neighborInterface "
+                                                            : "spec.conf.neighborAddress ",
+                              neighbor.status().message()));
       continue;
     }
     const IpAddress& address = neighbor->address;
@@ -317,17 +330,17 @@ SessionPlan PlanSessions(const SessionInput& input) {
       report.Say("NoAs", "spec.conf.peerAs is not given");
       continue;
     }
-    const auto [slot, added] = plan.peers.try_emplace(address);
+    const auto [slot, added] = plan.peers.try_emplace(*neighbor);
     if (!added) {
       report.Say("DuplicatePeer",
                  absl::StrCat("BgpPeer \"", slot->second.name(), "\" has the same neighbour ",
-                              address.ToString(),
+                              neighbor->ToString(),
                               " and comes first by name; it holds on nodes that both select"));
       continue;
     }
 
     v1::BgpPeer& out = slot->second;
-    out.set_address(address.ToString());
+    if (!neighbor->unnumbered()) out.set_address(address.ToString());
     out.set_interface(neighbor->interface);
     out.set_update_source(peer.update_source);
     out.set_name(name);
@@ -356,24 +369,22 @@ SessionPlan PlanSessions(const SessionInput& input) {
     out.set_held_down(HeldDown(policy_error, peer, out));
     if (!out.held_down().empty()) report.Say("HeldDown", out.held_down());
 
-    PeerView& view = plan.view.peers[address];
+    PeerView& view = plan.view.peers[*neighbor];
     view.name = name;
     view.internal = ibgp;
     view.down = peer.admin_down ? "spec.conf.adminDown is true" : out.held_down();
     for (const v1::AddressFamily& family : out.families())
       view.families[static_cast<Family>(family.family())] = true;
-    Scope& scope = scopes[address];
+    Scope& scope = scopes[*neighbor];
     if (one_hop) scope = ConnectedScope(input.node, *neighbor);
     scope.ipv6_hops = CarriesIpv4OverIpv6(peer);
-    view.subnet_unknown = one_hop && scope.subnets[address.family()].empty();
-    if (view.subnet_unknown && !neighbor->interface.empty() && !input.node.prefixes.empty()) {
-      report.Say(
-          "SubnetUnknown",
-          absl::StrCat("spec.conf.neighborAddress \"", peer.neighbor_address, "\": node \"",
-                       input.node_name, "\" has no ", FamilyName(address.family()),
-                       " address on that interface but link-local ones, so its next hops may "
-                       "not be what the router can reach"));
+    if (one_hop && !neighbor->interface.empty() && scope.subnets.v6.empty())
+      scope.link_of = input.node_name;
+    for (v1::AddressFamily& family : *out.mutable_families()) {
+      family.set_link_local_next_hop(scope.IsLinkLocal(static_cast<Family>(family.family())));
     }
+    view.subnet_unknown =
+        one_hop && scope.link_of.empty() && scope.subnets[address.family()].empty();
   }
   NameScopes(std::move(scopes), &plan);
   return plan;

@@ -30,9 +30,9 @@ struct SessionInput {
 
 struct SessionPlan {
   std::optional<v1::BgpInstance> instance;
-  std::map<IpAddress, v1::BgpPeer> peers;  // empty without an instance
-  SpeakerView view;                        // its audience is left empty
-  std::vector<Scope> scopes;               // that the peers use, sorted by name
+  std::map<Neighbor, v1::BgpPeer> peers;  // empty without an instance
+  SpeakerView view;                       // its audience is left empty
+  std::vector<Scope> scopes;              // that the peers use, sorted by name
   std::vector<Problem> problems;
 };
 

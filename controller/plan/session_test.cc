@@ -298,15 +298,31 @@ TEST(SessionTest, Peers) {
        [](const v1::BgpPeer& p) { return absl::StrCat(p.address(), " ", p.interface()); },
        "fe80::1 eth0",
        {}},
-      {"link-local peer on a connected subnet",
+      {"unnumbered peer",
+       [](World* w) {
+         w->peer.neighbor_address = "";
+         w->peer.neighbor_interface = "eth1";
+       },
+       [](const v1::BgpPeer& p) {
+         return absl::StrCat(p.address(), p.interface(), " ", p.scope(), " ",
+                             p.families(0).link_local_next_hop());
+       },
+       "eth1 link 1",
+       {}},
+      {"link-local peer on an interface with IPv4 alone",
        [](World* w) {
          w->peer.neighbor_address = "fe80::1%eth0";
+         w->peer.afi_safis = {{.family = Family::kV4, .text = "", .send_max = 0},
+                              {.family = Family::kV6, .text = "", .send_max = 0}};
          w->node.prefixes = {{"eth0", *IpAddress::Parse("10.0.0.1"), 24},
                              {"eth1", *IpAddress::Parse("10.1.0.1"), 24}};
        },
-       scope,
-       "connected",
-       {"SubnetUnknown"}},
+       [](const v1::BgpPeer& p) {
+         return absl::StrCat(p.scope(), " ", p.families(0).link_local_next_hop(),
+                             p.families(1).link_local_next_hop());
+       },
+       "link/10.0.0.0/24 01",
+       {}},
       {"link-local peer on an interface with addresses",
        [](World* w) {
          w->peer.neighbor_address = "fe80::1%eth0";
@@ -322,8 +338,8 @@ TEST(SessionTest, Peers) {
          w->node.prefixes = {{"eth0", *IpAddress::Parse("10.0.0.1"), 24}};
        },
        scope,
-       "all",
-       {"SubnetUnknown"}},
+       "link",
+       {}},
       {"written sendMax",
        [](World* w) {
          w->peer.afi_safis = {{.family = Family::kV6, .text = "", .send_max = 0},

@@ -19,6 +19,7 @@ std::string AudienceName(const std::string& rack, const std::vector<Scope>& scop
   std::string name = absl::StrCat("rack/", rack);
   for (const Scope& scope : scopes) {
     absl::StrAppend(&name, "/", scope.name, scope.ipv6_hops ? " v4-via-v6" : "");
+    if (!scope.link_of.empty()) absl::StrAppend(&name, " of ", scope.link_of);
     for (const Family family : kFamilies) {
       for (const IpPrefix& subnet : scope.subnets[family])
         absl::StrAppend(&name, " ", subnet.ToString());
@@ -45,7 +46,7 @@ v1::ResourceBody Body(v1::BgpPeer peer) {
   return body;
 }
 
-std::string PeerKey(const IpAddress& address) { return absl::StrCat("peer/", address.ToString()); }
+std::string PeerKey(const Neighbor& neighbor) { return absl::StrCat("peer/", neighbor.ToString()); }
 
 void Leave(const std::string& speaker, const std::string& audience, Model* model,
            AudienceChanges* changes) {
@@ -135,10 +136,11 @@ void SpeakerTable::Replan(const std::string& name, Model* model, SetStore* sets,
                                    .uses_written_router_id = name == router_id_holder_});
   const std::string set = NodeSet(name);
   SpeakerView& view = model->speakers[name];
-  for (const auto& [address, peer] : view.peers) {
-    if (!plan.peers.contains(address)) sets->Erase(set, PeerKey(address));
+  for (const auto& [neighbor, peer] : view.peers) {
+    if (!plan.peers.contains(neighbor)) sets->Erase(set, PeerKey(neighbor));
   }
-  for (auto& [address, peer] : plan.peers) sets->Put(set, PeerKey(address), Body(std::move(peer)));
+  for (auto& [neighbor, peer] : plan.peers)
+    sets->Put(set, PeerKey(neighbor), Body(std::move(peer)));
 
   Session session;
   session.problems = std::move(plan.problems);

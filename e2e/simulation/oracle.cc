@@ -36,7 +36,7 @@ std::set<Path> PathsOf(const plan::PlanView& view, const std::string& node) {
       const auto target = route.groups.find(peer.scope);
       if (target == route.groups.end()) continue;
       for (const link::NextHop& hop : groups[target->second]) {
-        paths.insert({node, peer.address, route.prefix, hop.address});
+        paths.insert({node, peer.neighbor.address, route.prefix, hop.address});
       }
     }
   }

@@ -26,7 +26,9 @@ AdjRibOut::Policy::Policy(const link::BgpPeer& peer)
       rules(peer.export_rules),
       link_bandwidth(peer.link_bandwidth) {
   for (const link::PeerFamily& family : peer.families) {
-    (family.family == Family::kV4 ? send_max_v4 : send_max_v6) = family.send_max;
+    const bool v4 = family.family == Family::kV4;
+    (v4 ? send_max_v4 : send_max_v6) = family.send_max;
+    (v4 ? link_local_v4 : link_local_v6) = family.link_local_next_hop;
   }
 }
 
@@ -117,11 +119,15 @@ AdjRibOut::SetRef AdjRibOut::MakeSet(const std::string& group, Family family,
   const auto members = plan_->groups.find(group);
   if (members == plan_->groups.end()) return nullptr;
   const FamilyUse& use = negotiated_.use(family);
+  const bool asked = family == Family::kV4 ? policy_.link_local_v4 : policy_.link_local_v6;
+  const bool link_local = asked && context_.local.is_v6() && context_.local.IsLinkLocal() &&
+                          (family == Family::kV6 || use.ipv6_next_hops);
   PathSet paths;
   std::vector<std::string> nodes;  // of `paths`
   std::vector<std::string> ipv6_only;
   for (const link::NextHop& member : members->second) {
-    const std::optional<IpAddress> next_hop = NextHopOf(member, family, use);
+    const std::optional<IpAddress> next_hop =
+        link_local ? context_.local : NextHopOf(member, family, use);
     if (!next_hop.has_value()) {
       if (family == Family::kV4 && member.ipv6_address.has_value()) {
         ipv6_only.push_back(member.node);

@@ -38,6 +38,9 @@ class AdjRibOut {
     plan::PathAttributes attributes;  // of every route
     std::vector<plan::ExportRule> rules;
     bool link_bandwidth = false;  // say each next hop's weight
+    // Families whose next hop is this end of the session, where that is link-local.
+    bool link_local_v4 = false;
+    bool link_local_v6 = false;
 
     Policy() = default;
     explicit Policy(const link::BgpPeer& peer);

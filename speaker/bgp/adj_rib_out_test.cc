@@ -100,8 +100,8 @@ class AdjRibOutTest : public ::testing::Test {
     policy_.send_max_v4 = policy_.send_max_v6 = send_max;
     format_ = {true, add_path, add_path};
     Touch();
-    rib_ = std::make_unique<AdjRibOut>(&plan_, AttributeContext{true, 65000, true}, negotiated,
-                                       policy_, kMaxMessage);
+    rib_ = std::make_unique<AdjRibOut>(&plan_, AttributeContext{true, 65000, true, local_},
+                                       negotiated, policy_, kMaxMessage);
   }
   // What the plan's changes so far mean to the rib; nothing is sent yet.
   void Touch() {
@@ -142,6 +142,7 @@ class AdjRibOutTest : public ::testing::Test {
   link::PlanChanges changes_;
   RouteIndex index_;
   AdjRibOut::Policy policy_;
+  IpAddress local_;
   bool ipv6_next_hops_ = false;
   UpdateFormat format_;
   std::unique_ptr<AdjRibOut> rib_;
@@ -343,6 +344,27 @@ TEST_F(AdjRibOutTest, TellsIpv6NextHopsOfIpv4RoutesToThoseWhoTakeThem) {
   EXPECT_THAT(
       Say(), UnorderedElementsAre("-172.22.0.2/32 via 2001:db8::3",
                                   "-172.22.0.2/32 via 2001:db8::4", "-172.22.0.2/32 via 10.0.0.5"));
+}
+
+TEST_F(AdjRibOutTest, IsTheNextHopItselfOnALinkWithoutOtherAddresses) {
+  SetGroup("rack", {"10.0.0.3"});
+  SetGroup("rack6", {"fd00::3"});
+  AddRoute("fd00:1::2/128", "rack6");
+  policy_.link_local_v4 = policy_.link_local_v6 = true;
+  local_ = Ip("fe80::3");
+  ipv6_next_hops_ = true;
+  Start(true);
+  EXPECT_THAT(Say(), ElementsAre("+172.22.0.2/32 via fe80::3", "+fd00:1::2/128 via fe80::3"));
+
+  ipv6_next_hops_ = false;
+  peer_.table.clear();
+  Start(true);
+  EXPECT_THAT(Say(), ElementsAre("+172.22.0.2/32 via 10.0.0.3", "+fd00:1::2/128 via fe80::3"));
+
+  local_ = Ip("fd00::9");
+  peer_.table.clear();
+  Start(true);
+  EXPECT_THAT(Say(), ElementsAre("+172.22.0.2/32 via 10.0.0.3", "+fd00:1::2/128 via fd00::3"));
 }
 
 TEST_F(AdjRibOutTest, SaysWhichNodesHaveOnlyIpv6NextHops) {
@@ -556,29 +578,6 @@ TEST(PathTableTest, ProbesWhereIdentifiersCollide) {
   EXPECT_EQ(table.size(), 2u);
   b.reset();
   EXPECT_EQ(table.size(), 1u);
-}
-
-TEST(RouteIndexTest, FindsWhatAGroupTouches) {
-  link::PlanState plan;
-  link::PlanChanges changes;
-  RouteIndex index;
-  for (const char* text : {"10.0.0.1/32", "10.0.0.2/32", "10.0.0.3/32"}) {
-    plan.routes[Prefix(text)].groups = {{"s", "a"}, {"t", "b"}};
-    changes.routes.insert(Prefix(text));
-  }
-  EXPECT_THAT(index.Update(plan, changes), SizeIs(3));
-  plan.routes[Prefix("10.0.0.2/32")].groups = {{"s", "c"}};
-  plan.routes.erase(Prefix("10.0.0.3/32"));
-  changes = {};
-  changes.routes = {Prefix("10.0.0.2/32"), Prefix("10.0.0.3/32")};
-  EXPECT_THAT(index.Update(plan, changes),
-              ElementsAre(Prefix("10.0.0.2/32"), Prefix("10.0.0.3/32")));
-  changes = {};
-  changes.groups = {"a"};
-  EXPECT_THAT(index.Update(plan, changes), ElementsAre(Prefix("10.0.0.1/32")));
-  changes.groups = {};
-  changes.places = {"c"};
-  EXPECT_THAT(index.Update(plan, changes), ElementsAre(Prefix("10.0.0.2/32")));
 }
 
 }  // namespace

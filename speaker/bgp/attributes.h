@@ -45,6 +45,7 @@ struct AttributeContext {
   bool ebgp = true;
   uint32_t local_as = 0;
   bool four_octet_as = true;
+  IpAddress local{};  // this end of the session
   bool operator==(const AttributeContext&) const = default;
 };
 

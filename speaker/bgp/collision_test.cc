@@ -152,7 +152,7 @@ class TwoSessions {
     for (int end : {0, 1}) {
       SessionConfig config;
       config.router_id = ids[end];
-      config.peer.address = IpAddress::FromV4(0x0a000001 + static_cast<uint32_t>(1 - end));
+      config.peer.neighbor = IpAddress::FromV4(0x0a000001 + static_cast<uint32_t>(1 - end));
       config.peer.name = "peer";
       config.peer.local_as = 65001 + static_cast<uint32_t>(end);
       config.peer.remote_as = 65002 - static_cast<uint32_t>(end);

@@ -64,6 +64,7 @@ struct Connection {
   bool confirmed = false;  // the peer's KEEPALIVE has come, but another connection goes first
   Framer framer;
   Outbox outbox;
+  IpAddress local;   // this end's address
   OpenTerms terms;   // what our OPEN said
   OpenMessage peer;  // from OPENCONFIRM on, as the next three
   Negotiated negotiated;

@@ -56,16 +56,16 @@ void Instance::Apply(const link::PlanState& plan, const link::PlanChanges& chang
   for (const auto& [address, peer] : peers_) peer->session.Touch(changes, touched);
 
   if (all) listeners_.Configure(plan.instance, now());
-  std::set<IpAddress> addresses = changes.peers;
+  std::set<Neighbor> neighbors = changes.peers;
   if (all) {
-    for (const auto& [address, peer] : plan.peers) addresses.insert(address);
-    for (const auto& [address, peer] : peers_) addresses.insert(address);
+    for (const auto& [neighbor, peer] : plan.peers) neighbors.insert(neighbor);
+    for (const auto& [neighbor, peer] : peers_) neighbors.insert(neighbor);
   }
-  for (const IpAddress& address : addresses) {
-    if (plan.instance.has_value() && plan.peers.contains(address)) {
-      ApplyPeer(address);
+  for (const Neighbor& neighbor : neighbors) {
+    if (plan.instance.has_value() && plan.peers.contains(neighbor)) {
+      ApplyPeer(neighbor);
     } else {
-      RemovePeer(address);
+      RemovePeer(neighbor);
     }
   }
   AdvanceResets();
@@ -73,16 +73,17 @@ void Instance::Apply(const link::PlanState& plan, const link::PlanChanges& chang
   Notify();
 }
 
-void Instance::ApplyPeer(const IpAddress& address) {
-  const SessionConfig config{plan_->peers.at(address), plan_->instance->router_id,
+void Instance::ApplyPeer(const Neighbor& neighbor) {
+  const SessionConfig config{plan_->peers.at(neighbor), plan_->instance->router_id,
                              forwarding_kept_};
-  SetMd5(address, config.peer.md5_password);
-  std::unique_ptr<Peer>& peer = peers_[address];
-  if (peer == nullptr) {
-    peer = std::make_unique<Peer>(config, plan_, random_, &counters_);
+  std::unique_ptr<Peer>& peer = peers_[neighbor];
+  const bool added = peer == nullptr;
+  if (added) peer = std::make_unique<Peer>(config, plan_, random_, &counters_);
+  if (peer->address().has_value()) SetMd5(*peer->address(), config.peer.md5_password);
+  if (added) {
     peer->down_since = clock_->Wall();
     peer->session.Tick(now());
-    changed_.insert(address);
+    changed_.insert(neighbor);
     return;
   }
   Session& session = peer->session;
@@ -96,24 +97,24 @@ void Instance::ApplyPeer(const IpAddress& address) {
   }
   if (session.NeedsReset(config)) {
     session.ConfigureLive(config, now());
-    if (std::find(resets_.begin(), resets_.end(), address) == resets_.end()) {
-      resets_.push_back(address);
+    if (std::find(resets_.begin(), resets_.end(), neighbor) == resets_.end()) {
+      resets_.push_back(neighbor);
     }
   } else {
     session.Configure(config, now());
   }
   session.Tick(now());
-  changed_.insert(address);
+  changed_.insert(neighbor);
 }
 
-void Instance::RemovePeer(const IpAddress& address) {
-  SetMd5(address, "");
-  const auto peer = peers_.find(address);
+void Instance::RemovePeer(const Neighbor& neighbor) {
+  const auto peer = peers_.find(neighbor);
   if (peer == peers_.end()) return;
+  if (peer->second->address().has_value()) SetMd5(*peer->second->address(), "");
   peer->second->session.Stop({ErrorCode::kCease, cease::kPeerDeconfigured});
   Pump(peer->second.get());
   peers_.erase(peer);
-  changed_.insert(address);
+  changed_.insert(neighbor);
 }
 
 void Instance::SetMd5(const IpAddress& address, const std::string& password) {
@@ -160,14 +161,14 @@ void Instance::AdvanceResets() {
       turn_deadline_ = std::min(turn_deadline_, now() + kTurnPatience);
       return;
     }
-    const IpAddress address = resets_.front();
+    const Neighbor neighbor = resets_.front();
     resets_.pop_front();
-    const auto peer = peers_.find(address);
+    const auto peer = peers_.find(neighbor);
     if (peer == peers_.end()) continue;
     Session& session = peer->second->session;
-    const SessionConfig config{plan_->peers.at(address), plan_->instance->router_id,
+    const SessionConfig config{plan_->peers.at(neighbor), plan_->instance->router_id,
                                forwarding_kept_};
-    if (session.NeedsReset(config)) resetting_ = Resetting{address, now() + kResetPatience};
+    if (session.NeedsReset(config)) resetting_ = Resetting{neighbor, now() + kResetPatience};
     session.Configure(config, now());
     session.Tick(now());
     Pump(peer->second.get());
@@ -183,7 +184,7 @@ void Instance::Stop(StopFor what) {
       peer->session.Stop(ShutdownNotification("the speaker leaves"));
     }
     Pump(peer.get());
-    SetMd5(address, "");
+    if (peer->address().has_value()) SetMd5(*peer->address(), "");
   }
   peers_.clear();
   resets_.clear();
@@ -217,20 +218,25 @@ absl::StatusOr<std::optional<IpAddress>> Instance::Source(const link::BgpPeer& c
 void Instance::Dial(Peer* peer) {
   Session& session = peer->session;
   const link::BgpPeer& config = session.config().peer;
-  const auto source = Source(config);
+  const std::optional<IpAddress> remote = peer->address();
+  auto source = Source(config);
+  if (!remote.has_value()) {
+    source = absl::UnavailableError(
+        absl::StrCat("no router has advertised itself on interface ", config.neighbor.interface));
+  }
   if (!source.ok()) {
     session.OnDialling(kNoConnection, now());
     session.OnClosed(kNoConnection, source.status(), now());
     return;
   }
-  const io::ConnId conn = io_->Dial({.remote = config.address,
+  const io::ConnId conn = io_->Dial({.remote = *remote,
                                      .port = config.remote_port,
                                      .md5_password = config.md5_password,
                                      .ttl = config.ttl,
                                      .min_ttl = config.min_ttl,
                                      .source = *source,
-                                     .interface = config.interface});
-  conns_[conn] = config.address;
+                                     .interface = config.neighbor.interface});
+  conns_[conn] = config.neighbor;
   session.OnDialling(conn, now());
 }
 
@@ -248,17 +254,17 @@ void Instance::Flush(Peer* peer) {
   }
   if (session.rib() != nullptr) {
     for (const auto& [group, problem] : session.rib()->problems()) {
-      logger_->Damped(absl::StrCat("bgp ", peer->address().ToString(), " group ", group),
+      logger_->Damped(absl::StrCat("bgp ", peer->neighbor().ToString(), " group ", group),
                       "BGP routes cannot be announced", session.Sentence(problem));
     }
   }
   if (const std::optional<io::ConnId> conn = session.AwaitsAcknowledgement()) {
-    if (session.OnAcknowledged(io_->Acknowledged(*conn), now())) advanced_.insert(peer->address());
+    if (session.OnAcknowledged(io_->Acknowledged(*conn), now())) advanced_.insert(peer->neighbor());
   }
 }
 
 void Instance::Report(Peer* peer, const SessionOutput& output) {
-  const std::string address = peer->address().ToString();
+  const std::string address = peer->neighbor().ToString();
   const std::string& name = peer->session.config().peer.name;
   const std::string key = absl::StrCat("bgp ", address);
   for (const SessionOutput::Transition& transition : output.transitions) {
@@ -280,12 +286,12 @@ void Instance::Report(Peer* peer, const SessionOutput& output) {
     } else {
       logger_->Debug("BGP session", fields);
     }
-    changed_.insert(peer->address());
+    changed_.insert(peer->neighbor());
   }
   for (const std::string& note : output.notes) {
     logger_->Damped(absl::StrCat(key, " note"), "BGP session", note,
                     {{"peer", name}, {"address", address}});
-    changed_.insert(peer->address());
+    changed_.insert(peer->neighbor());
   }
 }
 
@@ -310,33 +316,57 @@ absl::Duration Instance::NextWakeup() const {
 }
 
 void Instance::Notify() {
-  const std::set<IpAddress> changed = std::exchange(changed_, {});
-  const std::set<IpAddress> advanced = std::exchange(advanced_, {});
-  for (const IpAddress& peer : changed) observer_->OnSessionChanged(peer);
-  for (const IpAddress& peer : advanced) observer_->OnWireAdvanced(peer);
+  const std::set<Neighbor> changed = std::exchange(changed_, {});
+  const std::set<Neighbor> advanced = std::exchange(advanced_, {});
+  for (const Neighbor& peer : changed) observer_->OnSessionChanged(peer);
+  for (const Neighbor& peer : advanced) observer_->OnWireAdvanced(peer);
 }
 
 // ---- events ----
 
 Instance::Peer* Instance::Find(io::ConnId conn) {
-  const auto address = conns_.find(conn);
-  return address == conns_.end() ? nullptr : peers_.at(address->second).get();
+  const auto neighbor = conns_.find(conn);
+  return neighbor == conns_.end() ? nullptr : peers_.at(neighbor->second).get();
 }
 
-void Instance::OnConnected(io::ConnId conn, const IpAddress&) {
+void Instance::OnConnected(io::ConnId conn, const IpAddress& local) {
   Peer* peer = Find(conn);
   if (peer == nullptr) return;
-  peer->session.OnConnected(conn, now());
+  peer->session.OnConnected(conn, now(), local);
   Pump(peer);
   Notify();
 }
 
-std::string Instance::WrongEnd(io::ConnId conn, const IpAddress& local,
-                               const link::BgpPeer& config) const {
-  if (!config.interface.empty()) {
-    const std::string over = io_->InterfaceOf(conn);
-    if (over != config.interface) return absl::StrCat("the peer connected over interface ", over);
-  }
+Instance::Peer* Instance::FindCaller(io::ConnId conn, const IpAddress& remote) {
+  const bool link_local = remote.is_v6() && remote.IsLinkLocal();
+  const std::string interface = link_local ? io_->InterfaceOf(conn) : "";
+  auto peer = peers_.find({remote, interface});
+  if (peer == peers_.end() && link_local) peer = peers_.find(Neighbor::Unnumbered(interface));
+  return peer == peers_.end() ? nullptr : peer->second.get();
+}
+
+void Instance::Meet(Peer* peer, const IpAddress& router) {
+  if (peer->router == router) return;
+  const std::string password = peer->session.config().peer.md5_password;
+  if (peer->router.has_value()) SetMd5(*peer->router, "");
+  peer->router = router;
+  SetMd5(router, password);
+}
+
+void Instance::OnRouter(const std::string& interface, const IpAddress& router) {
+  const auto found = peers_.find(Neighbor::Unnumbered(interface));
+  if (found == peers_.end()) return;
+  Peer* peer = found->second.get();
+  Session& session = peer->session;
+  if (peer->router == router || session.state() == SessionState::kEstablished) return;
+  Meet(peer, router);
+  session.DialAnew(now());
+  session.Tick(now());
+  Pump(peer);
+  Notify();
+}
+
+std::string Instance::WrongEnd(const IpAddress& local, const link::BgpPeer& config) const {
   const auto source = Source(config);
   if (!source.ok()) return std::string(source.status().message());
   if (!source->has_value() || **source == local) return "";
@@ -345,24 +375,25 @@ std::string Instance::WrongEnd(io::ConnId conn, const IpAddress& local,
 }
 
 void Instance::OnAccepted(io::ConnId conn, const IpAddress& local, const IpAddress& remote) {
-  const auto peer = peers_.find(remote);
-  if (peer == peers_.end()) {
+  Peer* peer = FindCaller(conn, remote);
+  if (peer == nullptr) {
     return Reject(conn, remote, cease::kConnectionRejected, "no BgpPeer has this address");
   }
-  Session& session = peer->second->session;
+  Session& session = peer->session;
   const link::BgpPeer& config = session.config().peer;
-  if (const std::string why = WrongEnd(conn, local, config); !why.empty()) {
+  if (const std::string why = WrongEnd(local, config); !why.empty()) {
     return Reject(conn, remote, cease::kConnectionRejected, session.Sentence(why));
   }
-  if (!session.OnAccepted(conn, now())) {
+  if (!session.OnAccepted(conn, now(), local)) {
     const bool up = session.state() == SessionState::kEstablished;
     return Reject(
         conn, remote, up ? cease::kCollision : cease::kConnectionRejected,
         session.Sentence(up ? "the session is established already" : "the session must stay down"));
   }
-  conns_[conn] = remote;
+  conns_[conn] = config.neighbor;
+  if (config.neighbor.unnumbered()) Meet(peer, remote);
   (void)io_->SetTtl(conn, config.ttl, config.min_ttl);
-  Pump(peer->second.get());
+  Pump(peer);
   Notify();
 }
 

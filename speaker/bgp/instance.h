@@ -36,9 +36,9 @@ class Observer {
  public:
   virtual ~Observer() = default;
   // The session with `peer` changed its state, or why it is down.
-  virtual void OnSessionChanged(const IpAddress& peer) = 0;
+  virtual void OnSessionChanged(const Neighbor& peer) = 0;
   // The peer's TCP has acknowledged the UPDATEs of a newer plan: PeerObserved.on_wire moved on.
-  virtual void OnWireAdvanced(const IpAddress& peer) { (void)peer; }
+  virtual void OnWireAdvanced(const Neighbor& peer) { (void)peer; }
 };
 
 // Not thread-safe: one owner thread. The owner forwards every Io event to it (connections it does
@@ -64,6 +64,9 @@ class Instance final : public io::IoHandler {
   // When Tick is needed next, in the clock's monotonic time; infinite: not before something
   // happens.
   absl::Duration NextWakeup() const;
+  // A router has been seen on the link of this interface: an unnumbered peer that is not
+  // ESTABLISHED is there.
+  void OnRouter(const std::string& interface, const IpAddress& router);
   // Ends every session in order (NOTIFICATION Cease, Administrative Shutdown) and stops listening.
   // Before a restart, peers that keep the routes for so long are told nothing (RFC 4724). Apply
   // starts anew.
@@ -86,15 +89,20 @@ class Instance final : public io::IoHandler {
   // A session with its shell's bookkeeping.
   struct Peer {
     Peer(SessionConfig config, const link::PlanState* plan, Random* random, Counters* counters);
-    const IpAddress& address() const { return session.config().peer.address; }
+    const Neighbor& neighbor() const { return session.config().peer.neighbor; }
+    // Nothing while it is not known where an unnumbered peer is.
+    std::optional<IpAddress> address() const {
+      return neighbor().unnumbered() ? router : neighbor().address;
+    }
 
     Session session;
+    std::optional<IpAddress> router;  // whom an unnumbered peer was last found to be
     std::optional<absl::Time> up_since;
     std::optional<absl::Time> down_since;
   };
 
-  void ApplyPeer(const IpAddress& address);
-  void RemovePeer(const IpAddress& address);
+  void ApplyPeer(const Neighbor& neighbor);
+  void RemovePeer(const Neighbor& neighbor);
   // The password that the listeners ask of a peer; empty: none.
   void SetMd5(const IpAddress& address, const std::string& password);
   // One session reset at a time: the next when the last is ESTABLISHED again or took too long.
@@ -104,10 +112,14 @@ class Instance final : public io::IoHandler {
   // Carries out what a session asks for until it asks for nothing more.
   void Pump(Peer* peer);
   void Dial(Peer* peer);
+  // Whose connection that is; nullptr: nobody's.
+  Peer* FindCaller(io::ConnId conn, const IpAddress& remote);
+  // An unnumbered peer has this address from now on.
+  void Meet(Peer* peer, const IpAddress& router);
   // As UpdateSource.
   absl::StatusOr<std::optional<IpAddress>> Source(const link::BgpPeer& config) const;
-  // Why a connection from the peer's address is not the session's; empty: it may be.
-  std::string WrongEnd(io::ConnId conn, const IpAddress& local, const link::BgpPeer& config) const;
+  // Why a connection to `local` is not the session's; empty: it may be.
+  std::string WrongEnd(const IpAddress& local, const link::BgpPeer& config) const;
   void Flush(Peer* peer);
   void Report(Peer* peer, const SessionOutput& output);
   Peer* Find(io::ConnId conn);
@@ -123,24 +135,24 @@ class Instance final : public io::IoHandler {
   Counters counters_;
   Listeners listeners_;
   RouteIndex index_;
-  std::map<IpAddress, std::unique_ptr<Peer>> peers_;
-  std::map<io::ConnId, IpAddress> conns_;
+  std::map<Neighbor, std::unique_ptr<Peer>> peers_;
+  std::map<io::ConnId, Neighbor> conns_;
   struct Md5 {
     std::string password;
     std::string problem;  // why the listeners did not take it
   };
   std::map<IpAddress, Md5> md5_;
-  std::deque<IpAddress> resets_;  // waiting for their turn
+  std::deque<Neighbor> resets_;  // waiting for their turn
   struct Resetting {
-    IpAddress peer;
+    Neighbor peer;
     absl::Duration deadline;
   };
   std::optional<Resetting> resetting_;
   bool reset_turn_ = false;
   bool forwarding_kept_ = true;
   absl::Duration turn_deadline_ = absl::InfiniteDuration();  // while resets_ waits for a turn
-  std::set<IpAddress> changed_;                              // sessions to tell the observer of
-  std::set<IpAddress> advanced_;                             // the same for what is on the wire
+  std::set<Neighbor> changed_;                               // sessions to tell the observer of
+  std::set<Neighbor> advanced_;                              // the same for what is on the wire
 };
 
 }  // namespace openelb::bgp

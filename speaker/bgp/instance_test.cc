@@ -1,15 +1,9 @@
 // Whole speakers over a simulated network: instances against test routers and against each other.
 #include "speaker/bgp/instance.h"
 
-#include <gmock/gmock.h>
-
-#include <algorithm>
-
-#include "api/base/scheduler.h"
 #include "speaker/bgp/test_bytes.h"
-#include "speaker/bgp/test_router.h"
+#include "speaker/bgp/test_instance.h"
 #include "speaker/io/recording_handler.h"
-#include "speaker/io/sim_network.h"
 
 namespace openelb::bgp {
 namespace {
@@ -18,132 +12,6 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-IpAddress Ip(absl::string_view text) { return IpAddress::Parse(text).value(); }
-IpPrefix Prefix(absl::string_view text) { return IpPrefix::Parse(text).value(); }
-
-class CountingObserver final : public Observer {
- public:
-  void OnSessionChanged(const IpAddress& peer) override { ++changes[peer]; }
-  void OnWireAdvanced(const IpAddress& peer) override { ++advances[peer]; }
-  std::map<IpAddress, int> changes;
-  std::map<IpAddress, int> advances;
-};
-
-class LinesSink final : public LogSink {
- public:
-  void Write(const LogRecord& record) override {
-    if (record.level >= LogLevel::kInfo) lines.push_back(FormatText(record));
-  }
-  std::vector<std::string> lines;
-};
-
-class InstanceTest : public ::testing::Test {
- protected:
-  InstanceTest() {
-    network_.AddHost("node", {*InterfaceAddress::Parse("10.0.0.3/24")});
-    network_.AddHost("leaf", {*InterfaceAddress::Parse("10.0.0.1/24")});
-    network_.AddHost("leaf2", {*InterfaceAddress::Parse("10.0.0.2/24")});
-    plan_.instance = link::BgpInstance{.local_as = 65000,
-                                       .router_id = 0x0a000003,
-                                       .listen_port = 179,
-                                       .listen_addresses = {Ip("0.0.0.0")}};
-    plan_.generation = {1, 1};
-    AddPeer("10.0.0.1", "leaf1", 65001);
-    plan_.groups["rack"] = {{.node = "a", .address = Ip("10.0.0.3")},
-                            {.node = "b", .address = Ip("10.0.0.4")}};
-    AddRoute("172.22.0.2/32");
-    node_io_ = network_.Start("node");
-    leaf_io_ = network_.Start("leaf");
-    leaf2_io_ = network_.Start("leaf2");
-  }
-
-  link::BgpPeer& AddPeer(absl::string_view address, absl::string_view name, uint32_t as) {
-    link::BgpPeer& peer = plan_.peers[Ip(address)];
-    peer.address = Ip(address);
-    peer.name = std::string(name);
-    peer.remote_as = as;
-    peer.local_as = 65000;
-    peer.hold_time_s = 9;
-    peer.connect_retry_s = 120;
-    peer.families = {{Family::kV4, true, 0}};
-    peer.scope = "s";
-    return peer;
-  }
-  void AddRoute(absl::string_view prefix) {
-    link::Route& route = plan_.routes[Prefix(prefix)];
-    route.prefix = Prefix(prefix);
-    route.groups["s"] = "rack";
-  }
-
-  void StartSpeaker() {
-    speaker_ =
-        std::make_unique<Instance>(node_io_.get(), &scheduler_, &random_, &logger_, &observer_);
-    node_io_->SetHandler(speaker_.get());
-    link::PlanChanges all;
-    all.instance = true;
-    for (const auto& [address, peer] : plan_.peers) all.peers.insert(address);
-    for (const auto& [prefix, route] : plan_.routes) all.routes.insert(prefix);
-    speaker_->Apply(plan_, all);
-  }
-  static TestRouter::Options LeafOptions() {
-    return {.as = 65001, .router_id = 0x0a000001, .listen = Ip("0.0.0.0")};
-  }
-  void StartLeaf(TestRouter::Options options = LeafOptions()) {
-    leaf_ = std::make_unique<TestRouter>(leaf_io_.get(), &scheduler_, options);
-  }
-  // A second leaf, 10.0.0.2 of AS 65002, which the plan knows as leaf2.
-  void StartLeaf2() {
-    AddPeer("10.0.0.2", "leaf2", 65002);
-    leaf2_ = std::make_unique<TestRouter>(
-        leaf2_io_.get(), &scheduler_,
-        TestRouter::Options{.as = 65002, .router_id = 0x0a000002, .listen = Ip("0.0.0.0")});
-  }
-  void ApplyPeers() {
-    link::PlanChanges changes;
-    for (const auto& [address, peer] : plan_.peers) changes.peers.insert(address);
-    ++plan_.generation.counter;
-    speaker_->Apply(plan_, changes);
-  }
-  void Run(absl::Duration time) {
-    const absl::Duration end = scheduler_.Monotonic() + time;
-    while (scheduler_.Monotonic() < end) {
-      absl::Duration next = end;
-      if (speaker_) next = std::min(next, speaker_->NextWakeup());
-      for (TestRouter* leaf : {leaf_.get(), leaf2_.get()}) {
-        if (leaf != nullptr) next = std::min(next, leaf->NextWakeup());
-      }
-      if (!scheduler_.Step(next)) scheduler_.RunUntil(std::max(next, scheduler_.Monotonic()));
-      if (speaker_ && speaker_->NextWakeup() <= scheduler_.Monotonic()) speaker_->Tick();
-      for (TestRouter* leaf : {leaf_.get(), leaf2_.get()}) {
-        if (leaf != nullptr && leaf->NextWakeup() <= scheduler_.Monotonic()) leaf->Tick();
-      }
-    }
-  }
-  static int Count(const TestRouter& router, TestRouter::Change::Kind kind) {
-    return static_cast<int>(
-        std::count_if(router.changes().begin(), router.changes().end(),
-                      [kind](const TestRouter::Change& change) { return change.kind == kind; }));
-  }
-  int Downs(const TestRouter& router) {
-    return Count(router, TestRouter::Change::Kind::kSessionDown);
-  }
-  plan::v1::PeerObserved Peer(int i = 0) { return speaker_->Observed().peers(i); }
-
-  Scheduler scheduler_;
-  io::SimNetwork network_{&scheduler_, 1};
-  SeededRandom random_{1};
-  LinesSink sink_;
-  Logger logger_{&sink_, &scheduler_};
-  CountingObserver observer_;
-  link::PlanState plan_;
-  std::unique_ptr<io::Io> node_io_;
-  std::unique_ptr<io::Io> leaf_io_;
-  std::unique_ptr<io::Io> leaf2_io_;
-  std::unique_ptr<Instance> speaker_;
-  std::unique_ptr<TestRouter> leaf_;
-  std::unique_ptr<TestRouter> leaf2_;
-};
 
 TEST_F(InstanceTest, AnnouncesAllNextHopsWithAddPath) {
   StartLeaf();
@@ -155,81 +23,6 @@ TEST_F(InstanceTest, AnnouncesAllNextHopsWithAddPath) {
   EXPECT_THAT(leaf_->errors(), IsEmpty());
   EXPECT_EQ(Peer().on_wire().counter(), 1u);
   EXPECT_EQ(Peer().announced_paths(), 2u);
-}
-
-TEST_F(InstanceTest, DialsFromItsUpdateSource) {
-  const auto on = [](const char* interface, const char* text) {
-    InterfaceAddress address = InterfaceAddress::Parse(text).value();
-    address.interface = interface;
-    return address;
-  };
-  StartLeaf();
-  plan_.peers[Ip("10.0.0.1")].update_source = "lo";
-  StartSpeaker();
-  Run(absl::Seconds(1));
-  EXPECT_THAT(Peer().last_error(), HasSubstr("updateSource \"lo\": the node has no interface of "
-                                             "that name that is up and has an IPv4 address"));
-  network_.SetAddresses("node", {on("eth0", "10.0.0.3/24"), on("lo", "10.255.0.3/32")});
-  Run(absl::Seconds(1));
-  EXPECT_TRUE(leaf_->Established(Ip("10.255.0.3"))) << "at once, not after the back-off";
-
-  plan_.peers[Ip("10.0.0.1")].update_source = "10.0.0.3";
-  speaker_->SetResetTurn(true);
-  ApplyPeers();
-  Run(absl::Seconds(5));
-  EXPECT_TRUE(leaf_->Established(Ip("10.0.0.3")));
-  EXPECT_THAT(Peer().last_error(), HasSubstr("reset to apply updateSource"));
-}
-
-TEST_F(InstanceTest, APeerConnectsToTheUpdateSourceAlone) {
-  InterfaceAddress other = InterfaceAddress::Parse("10.255.0.3/32").value();
-  other.interface = "lo";
-  plan_.peers[Ip("10.0.0.1")].update_source = "lo";
-  plan_.peers[Ip("10.0.0.1")].passive = true;
-  StartSpeaker();
-  EXPECT_THAT(
-      speaker_->Observed().problems(),
-      ElementsAre(HasSubstr("BgpPeer leaf1 (10.0.0.1): updateSource \"lo\": the node has no "
-                            "interface of that name")));
-  io::RecordingHandler leaf;
-  leaf_io_->SetHandler(&leaf);
-  const auto refused = [&](const char* to) {
-    const io::ConnId conn = leaf_io_->Dial({.remote = Ip(to), .port = 179});
-    Run(absl::Seconds(1));
-    return leaf.closed.contains(conn);
-  };
-  EXPECT_TRUE(refused("10.0.0.3"));
-  network_.SetAddresses("node", {*InterfaceAddress::Parse("10.0.0.3/24"), other});
-  EXPECT_TRUE(refused("10.0.0.3"));
-  EXPECT_EQ(speaker_->counters().rejected_connections, 2u);
-  EXPECT_THAT(sink_.lines, Contains(HasSubstr("the peer connected to 10.0.0.3, not to updateSource "
-                                              "\\\"lo\\\"")));
-  EXPECT_FALSE(refused("10.255.0.3"));
-  EXPECT_EQ(Peer().session_state(), "OPENSENT");
-  EXPECT_THAT(speaker_->Observed().problems(), IsEmpty());
-}
-
-TEST_F(InstanceTest, ALinkLocalPeerIsOnItsInterfaceAlone) {
-  InterfaceAddress own = InterfaceAddress::Parse("fe80::3/64").value();
-  own.interface = "eth0";
-  network_.SetAddresses("node", {own});
-  network_.SetAddresses("leaf", {*InterfaceAddress::Parse("fe80::1/64")});
-  plan_.peers.clear();
-  AddPeer("fe80::1", "leaf1", 65001).passive = true;
-  plan_.instance->listen_addresses = {Ip("::")};
-  for (const char* interface : {"eth1", "eth0"}) {
-    plan_.peers[Ip("fe80::1")].interface = interface;
-    StartSpeaker();
-    io::RecordingHandler leaf;
-    leaf_io_->SetHandler(&leaf);
-    const io::ConnId conn = leaf_io_->Dial({.remote = Ip("fe80::3"), .port = 179});
-    Run(absl::Seconds(1));
-    EXPECT_EQ(leaf.closed.contains(conn), interface == std::string("eth1"));
-    EXPECT_EQ(speaker_->counters().rejected_connections,
-              interface == std::string("eth1") ? 1u : 0u);
-    leaf_io_->Close(conn);
-    speaker_->Stop(Instance::StopFor::kGood);
-  }
 }
 
 TEST_F(InstanceTest, ResetsWaitForATurnButNotForEver) {
@@ -497,7 +290,7 @@ TEST_F(InstanceTest, NamesWhatKeepsASessionDown) {
   StartLeaf2();
   plan_.peers[Ip("10.0.0.2")].remote_as = 65009;
   plan_.peers[Ip("10.0.0.9")] = plan_.peers[Ip("10.0.0.1")];
-  plan_.peers[Ip("10.0.0.9")].address = Ip("10.0.0.9");
+  plan_.peers[Ip("10.0.0.9")].neighbor = Ip("10.0.0.9");
   plan_.peers[Ip("10.0.0.9")].name = "nobody";
   StartSpeaker();
   Run(absl::Seconds(8));

@@ -54,16 +54,16 @@ plan::v1::Observed Instance::Observed() const {
   }
   observed.set_pending_resets(resets_.size() + (resetting_.has_value() ? 1 : 0));
   for (const std::string& problem : listeners_.problems()) observed.add_problems(problem);
-  for (const auto& [address, config] : plan_->peers) {
+  for (const auto& [neighbor, config] : plan_->peers) {
     plan::v1::PeerObserved* out = observed.add_peers();
-    out->set_address(address.ToString());
+    out->set_address(neighbor.ToString());
     out->set_name(config.name);
     out->set_peer_as(config.remote_as);
     out->set_admin_down(config.admin_down);
-    const auto peer = peers_.find(address);
+    const auto peer = peers_.find(neighbor);
     if (peer == peers_.end()) {
       out->set_session_state(std::string(SessionStateName(SessionState::kIdle)));
-      out->set_last_error(absl::StrCat("BgpPeer ", config.name, " (", address.ToString(),
+      out->set_last_error(absl::StrCat("BgpPeer ", config.name, " (", neighbor.ToString(),
                                        "): no BgpConf is in force"));
       continue;
     }
@@ -76,7 +76,7 @@ plan::v1::Observed Instance::Observed() const {
       if (const auto source = Source(config); !source.ok())
         observed.add_problems(session.Sentence(source.status().message()));
     }
-    const auto md5 = md5_.find(address);
+    const auto md5 = md5_.find(peer->second->address().value_or(IpAddress()));
     if (md5 != md5_.end() && !md5->second.problem.empty()) {
       observed.add_problems(session.Sentence(
           absl::StrCat("authPassword: peers cannot connect with it: ", md5->second.problem)));

@@ -168,7 +168,7 @@ OpenTerms::OpenTerms(const link::BgpPeer& peer, uint32_t router_id)
       remote_as(peer.remote_as),
       router_id(router_id),
       hold_time(peer.hold_time_s),
-      ipv6_transport(peer.address.is_v6()),
+      ipv6_transport(peer.neighbor.address.is_v6()),
       graceful_restart(peer.graceful_restart) {
   for (const link::PeerFamily& family : peer.families) {
     families.push_back({family.family, family.add_path_send, family.graceful_restart});

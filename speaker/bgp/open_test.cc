@@ -197,9 +197,9 @@ TEST(OpenTest, OffersGracefulRestart) {
 TEST(OpenTest, OffersIpv6NextHopsWhereTheSessionIsIpv6) {
   link::BgpPeer peer;
   peer.families = {{Family::kV4, false, 0}, {Family::kV6, false, 0}};
-  peer.address = IpAddress::FromV4(0x0a000001);
+  peer.neighbor = IpAddress::FromV4(0x0a000001);
   EXPECT_TRUE(LocalOpen(OpenTerms(peer, 1)).next_hops.empty());
-  peer.address = IpAddress::Parse("2001:db8::1").value();
+  peer.neighbor = IpAddress::Parse("2001:db8::1").value();
   EXPECT_EQ(ToHex(EncodeCapabilities({.next_hops = LocalOpen(OpenTerms(peer, 1)).next_hops})),
             "0506000100010002");
   peer.families = {{Family::kV6, false, 0}};

@@ -20,8 +20,7 @@ constexpr size_t kBurst = 64 * 1024;
 // RFC 4271 calls these what OPEN carries or decides; the others are part of the connection.
 bool SameSession(const SessionConfig& a, const SessionConfig& b) {
   return OpenTerms(a.peer, a.router_id) == OpenTerms(b.peer, b.router_id) &&
-         a.peer.md5_password == b.peer.md5_password &&
-         a.peer.update_source == b.peer.update_source && a.peer.interface == b.peer.interface;
+         a.peer.md5_password == b.peer.md5_password && a.peer.update_source == b.peer.update_source;
 }
 
 std::string Changes(const SessionConfig& a, const SessionConfig& b) {
@@ -39,7 +38,6 @@ std::string Changes(const SessionConfig& a, const SessionConfig& b) {
   note(old_terms.graceful_restart == new_terms.graceful_restart, "gracefulRestart");
   note(a.peer.md5_password == b.peer.md5_password, "authPassword");
   note(a.peer.update_source == b.peer.update_source, "updateSource");
-  note(a.peer.interface == b.peer.interface, "interface");
   return text;
 }
 
@@ -81,8 +79,7 @@ Session::Session(SessionConfig config, const link::PlanState* plan, Random* rand
 
 std::string Session::Sentence(absl::string_view what) const {
   const link::BgpPeer& peer = config_.peer;
-  return absl::StrCat("BgpPeer ", peer.name, " (", peer.address.ToString(),
-                      peer.interface.empty() ? "" : "%", peer.interface, "): ", what);
+  return absl::StrCat("BgpPeer ", peer.name, " (", peer.neighbor.ToString(), "): ", what);
 }
 
 // ---- configuration ----
@@ -108,7 +105,6 @@ void Session::Configure(const SessionConfig& config, absl::Duration now) {
     config_.peer.hold_time_s = config.peer.hold_time_s;
     config_.peer.md5_password = config.peer.md5_password;
     config_.peer.update_source = config.peer.update_source;
-    config_.peer.interface = config.peer.interface;
     config_.peer.families = config.peer.families;
     config_.peer.graceful_restart = config.peer.graceful_restart;
   }
@@ -123,21 +119,19 @@ void Session::ConfigureLive(const SessionConfig& config, absl::Duration now) {
   peer.hold_time_s = before.hold_time_s;
   peer.md5_password = before.md5_password;
   peer.update_source = before.update_source;
-  peer.interface = before.interface;
   peer.families = before.families;
   peer.graceful_restart = before.graceful_restart;
   for (link::PeerFamily& family : peer.families) {
     for (const link::PeerFamily& changed : config.peer.families) {
-      if (changed.family == family.family) family.send_max = changed.send_max;
+      if (changed.family != family.family) continue;
+      family.send_max = changed.send_max;
+      family.link_local_next_hop = changed.link_local_next_hop;
     }
   }
   config_.peer = std::move(peer);
 
   if (config_.peer.remote_port != before.remote_port || config_.peer.passive != before.passive) {
-    AbortDial();
-    backoff_.Reset();
-    retry_at_ = now;
-    SetState(Reason::kConfigurationChanged, "connects anew");
+    DialAnew(now);
   }
   for (Connection* connection : {dialled_.get(), accepted_.get()}) {
     if (connection != nullptr && connection->state != ConnectionState::kOpenSent) {
@@ -192,6 +186,13 @@ void Session::StartOrStop(absl::Duration now) {
         admin ? absl::StrCat("BgpPeer ", config_.peer.name, ": adminDown is set") : what));
     SetState(admin ? Reason::kAdminDown : Reason::kHeldDown, what);
   }
+}
+
+void Session::DialAnew(absl::Duration now) {
+  AbortDial();
+  backoff_.Reset();
+  retry_at_ = now;
+  SetState(Reason::kConfigurationChanged, "connects anew");
 }
 
 void Session::RetryNow(absl::Duration now) {

@@ -128,12 +128,15 @@ class Session {
   void Suspend(const Notification& cease);
   // What keeps the peer away may be gone: a session that waits dials again now.
   void RetryNow(absl::Duration now);
+  // The peer is not where it was dialled last: gives up an attempt to connect and begins anew.
+  void DialAnew(absl::Duration now);
 
   // ---- events ----
   void OnDialling(io::ConnId conn, absl::Duration now);
-  void OnConnected(io::ConnId conn, absl::Duration now);
+  // `local`: this end's address.
+  void OnConnected(io::ConnId conn, absl::Duration now, const IpAddress& local = {});
   // False: the session must stay down or has no use for the connection; the shell closes it.
-  bool OnAccepted(io::ConnId conn, absl::Duration now);
+  bool OnAccepted(io::ConnId conn, absl::Duration now, const IpAddress& local = {});
   void OnData(io::ConnId conn, std::span<const uint8_t> data, absl::Duration now);
   void OnClosed(io::ConnId conn, const absl::Status& why, absl::Duration now);
   void Tick(absl::Duration now);
@@ -178,7 +181,7 @@ class Session {
   bool MayDial() const;
   void ScheduleRetry(absl::Duration now);
   void AbortDial();
-  void Open(io::ConnId conn, bool dialled, absl::Duration now);
+  void Open(io::ConnId conn, bool dialled, const IpAddress& local, absl::Duration now);
   void TickConnection(Connection* connection, absl::Duration now);
 
   void Dispatch(Connection* connection, const Message& message, absl::Duration now);

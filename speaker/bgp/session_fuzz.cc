@@ -19,7 +19,7 @@ class World {
   World() {
     SessionConfig config;
     config.router_id = 0x0a000003;
-    config.peer.address = IpAddress::FromV4(0x0a000001);
+    config.peer.neighbor = IpAddress::FromV4(0x0a000001);
     config.peer.name = "leaf1";
     config.peer.local_as = 65000;
     config.peer.remote_as = 65001;

@@ -65,28 +65,29 @@ Connection* Session::Find(io::ConnId conn) {
   return nullptr;
 }
 
-void Session::OnConnected(io::ConnId conn, absl::Duration now) {
+void Session::OnConnected(io::ConnId conn, absl::Duration now, const IpAddress& local) {
   if (dialling_ != conn) return;
   dialling_.reset();
-  Open(conn, true, now);
+  Open(conn, true, local, now);
   SetState(Reason::kConnected, "connected");
 }
 
-bool Session::OnAccepted(io::ConnId conn, absl::Duration now) {
+bool Session::OnAccepted(io::ConnId conn, absl::Duration now, const IpAddress& local) {
   if (!running_ || state_ == SessionState::kEstablished) return false;
   // A peer that connects again has given up its last attempt.
   if (accepted_) Close(accepted_.get(), CollisionCease());
-  Open(conn, false, now);
+  Open(conn, false, local, now);
   if (retry_at_ != absl::InfiniteDuration()) retry_at_ = std::max(retry_at_, now + kAcceptedFirst);
   SetState(Reason::kAccepted, "the peer connected");
   return true;
 }
 
-void Session::Open(io::ConnId conn, bool dialled, absl::Duration now) {
+void Session::Open(io::ConnId conn, bool dialled, const IpAddress& local, absl::Duration now) {
   const RestartState restart{.restarted = !was_established_,
                              .forwarding = was_established_ || config_.forwarding_kept};
   Slot(dialled) = std::make_unique<Connection>(
       conn, dialled, OpenTerms(config_.peer, config_.router_id), restart, now);
+  Slot(dialled)->local = local;
   Count(MessageType::kOpen, &sent_, &counters_->sent);
 }
 
@@ -266,7 +267,7 @@ void Session::Establish(Connection* connection, absl::Duration now) {
   connection->confirmed = false;
   established_at_ = now;
   const AttributeContext context{connection->terms.ebgp(), connection->terms.local_as,
-                                 connection->negotiated.four_octet_as};
+                                 connection->negotiated.four_octet_as, connection->local};
   rib_ = std::make_unique<AdjRibOut>(plan_, context, connection->negotiated,
                                      AdjRibOut::Policy(config_.peer),
                                      connection->negotiated.max_message);

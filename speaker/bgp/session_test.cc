@@ -28,7 +28,7 @@ TEST(SessionTest, ComesUpAndSaysSo) {
 TEST(SessionTest, SaysWhichNextHopsThePeerTakes) {
   for (bool taken : {false, true}) {
     Bench bench;
-    bench.config.peer.address = IpAddress::Parse("2001:db8::1").value();
+    bench.config.peer.neighbor = IpAddress::Parse("2001:db8::1").value();
     bench.plan.groups["g"].front().ipv6_address = IpAddress::Parse("2001:db8::3").value();
     if (taken) bench.peer_offers.next_hops = {{1, 1, 2}};
     bench.Make();

@@ -23,7 +23,7 @@ class Bench {
  public:
   explicit Bench(uint32_t router_id = 0x0a000003) {
     config.router_id = router_id;
-    config.peer.address = IpAddress::FromV4(0x0a000001);
+    config.peer.neighbor = IpAddress::FromV4(0x0a000001);
     config.peer.name = "leaf1";
     config.peer.remote_as = 65001;
     config.peer.local_as = 65000;

@@ -13,7 +13,7 @@ IpAddress Ip(absl::string_view text) { return IpAddress::Parse(text).value(); }
 
 class SilentObserver final : public Observer {
  public:
-  void OnSessionChanged(const IpAddress&) override {}
+  void OnSessionChanged(const Neighbor&) override {}
 };
 
 // One end: a node with its plan and its speaker.
@@ -83,7 +83,7 @@ TEST(TwoSpeakersTest, SimultaneousConnectionsLeaveOne) {
       scheduler.At(absl::Milliseconds(100 + pick(40)), [end] {
         link::BgpPeer& peer = end->plan.peers.begin()->second;
         peer.passive = false;
-        end->speaker.Apply(end->plan, {.peers = {peer.address}});
+        end->speaker.Apply(end->plan, {.peers = {peer.neighbor}});
       });
     }
     while (scheduler.Monotonic() < absl::Seconds(1)) {

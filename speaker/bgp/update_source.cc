@@ -10,8 +10,8 @@ absl::StatusOr<std::optional<IpAddress>> UpdateSource(const link::BgpPeer& peer,
                                                       std::span<const InterfaceAddress> addresses) {
   const std::string& text = peer.update_source;
   // A link-local peer is reached over its interface anyway.
-  if (text.empty() || text == peer.interface) return std::nullopt;
-  const Family family = peer.address.family();
+  if (text.empty() || text == peer.neighbor.interface) return std::nullopt;
+  const Family family = peer.neighbor.address.family();
   const auto refuse = [&](absl::string_view why) {
     return absl::FailedPreconditionError(absl::StrCat("updateSource \"", text, "\": ", why));
   };
@@ -27,7 +27,7 @@ absl::StatusOr<std::optional<IpAddress>> UpdateSource(const link::BgpPeer& peer,
   std::optional<IpAddress> first;
   for (const InterfaceAddress& address : addresses) {
     if (address.interface != text || address.address.family() != family) continue;
-    if (address.Prefix().Contains(peer.address)) return address.address;
+    if (address.Prefix().Contains(peer.neighbor.address)) return address.address;
     if (!first.has_value()) first = address.address;
   }
   if (first.has_value()) return first;

@@ -31,7 +31,7 @@ TEST(UpdateSourceTest, IsAnAddressOrThatOfAnInterface) {
   };
   for (const auto& c : kCases) {
     link::BgpPeer peer;
-    peer.address = IpAddress::Parse(c.peer).value();
+    peer.neighbor.address = IpAddress::Parse(c.peer).value();
     peer.update_source = c.source;
     const auto source = UpdateSource(peer, addresses);
     ASSERT_TRUE(source.ok()) << source.status();
@@ -39,8 +39,8 @@ TEST(UpdateSourceTest, IsAnAddressOrThatOfAnInterface) {
         << c.peer << " from " << c.source;
   }
   link::BgpPeer peer;
-  peer.address = IpAddress::Parse("fe80::1").value();
-  peer.update_source = peer.interface = "eth0";
+  peer.neighbor.address = IpAddress::Parse("fe80::1").value();
+  peer.update_source = peer.neighbor.interface = "eth0";
   EXPECT_EQ(UpdateSource(peer, addresses).value(), std::nullopt);
 }
 
@@ -63,7 +63,7 @@ TEST(UpdateSourceTest, SaysWhyThereIsNone) {
   };
   for (const auto& c : kCases) {
     link::BgpPeer peer;
-    peer.address = IpAddress::Parse(c.peer).value();
+    peer.neighbor.address = IpAddress::Parse(c.peer).value();
     peer.update_source = c.source;
     EXPECT_EQ(UpdateSource(peer, addresses).status().message(), c.why);
   }

@@ -86,16 +86,22 @@ absl::Status DecodeFamilies(const pb::BgpPeer& body, BgpPeer* peer) {
     for (const PeerFamily& other : peer->families) {
       if (other.family == value) return Bad("families.family", family.family(), "each one once");
     }
-    peer->families.push_back(
-        {value, family.add_path_send(), family.send_max(), family.graceful_restart()});
+    peer->families.push_back({value, family.add_path_send(), family.send_max(),
+                              family.graceful_restart(), family.link_local_next_hop()});
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<DecodedResource> Decode(const PeerKey& key, const pb::BgpPeer& body) {
-  const auto address = Unicast("address", body.address());
-  if (!address.ok()) return address.status();
-  if (*address != key.address) return Bad("address", body.address(), "what the key says");
+  Neighbor neighbor = Neighbor::Unnumbered(body.interface());
+  if (!body.address().empty()) {
+    const auto address = Unicast("address", body.address());
+    if (!address.ok()) return address.status();
+    neighbor.address = *address;
+  }
+  if (neighbor != key.neighbor) {
+    return Bad("address, interface", neighbor.ToString(), "what the key says");
+  }
   if (body.remote_as() == 0) return Bad("remote_as", body.remote_as(), "1..4294967295");
   if (body.hold_time_s() != 0 && (body.hold_time_s() < 3 || body.hold_time_s() > 65535)) {
     return Bad("hold_time_s", body.hold_time_s(), "0, 3..65535");
@@ -113,13 +119,7 @@ absl::StatusOr<DecodedResource> Decode(const PeerKey& key, const pb::BgpPeer& bo
                                                    ")"));
   }
   BgpPeer peer;
-  peer.address = *address;
-  const bool link_local = address->is_v6() && address->IsLinkLocal();
-  if (link_local == body.interface().empty()) {
-    return Bad("interface", body.interface(),
-               link_local ? "that of a link-local address" : "only that of a link-local address");
-  }
-  peer.interface = body.interface();
+  peer.neighbor = std::move(neighbor);
   peer.update_source = body.update_source();
   peer.name = body.name();
   peer.remote_as = body.remote_as();
@@ -368,11 +368,12 @@ absl::StatusOr<ResourceKey> ParseKey(absl::string_view key) {
   if (key == "instance") return InstanceKey{};
   absl::string_view name = key;
   if (absl::ConsumePrefix(&name, "peer/")) {
-    const auto address = IpAddress::Parse(name);
-    if (!address.ok() || address->ToString() != name) {
-      return Bad("key", std::string(key), "peer/ADDRESS in canonical form");
+    const auto neighbor = Neighbor::Parse(name);
+    if (!neighbor.ok() || neighbor->ToString() != name) {
+      return Bad("key", std::string(key),
+                 "peer/ADDRESS, peer/ADDRESS%INTERFACE or peer/INTERFACE in canonical form");
     }
-    return PeerKey{*address};
+    return PeerKey{*neighbor};
   }
   if (absl::ConsumePrefix(&name, "route/")) {
     const auto prefix = IpPrefix::Parse(name);

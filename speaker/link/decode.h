@@ -18,7 +18,7 @@ namespace openelb::link {
 // The resource that a key names: what it is and which one.
 struct InstanceKey {};
 struct PeerKey {
-  IpAddress address;
+  Neighbor neighbor;
 };
 struct GroupKey {
   std::string id;

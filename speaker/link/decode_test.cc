@@ -50,7 +50,7 @@ TEST(DecodeTest, Peer) {
       "verdict: REJECT } }");
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   const auto& peer = std::get<BgpPeer>(*decoded);
-  EXPECT_EQ(peer.address.ToString(), "fd00::1");
+  EXPECT_EQ(peer.neighbor.ToString(), "fd00::1");
   EXPECT_EQ(peer.remote_as, 4200000000u);
   EXPECT_EQ(peer.connect_retry_s, 120u);
   EXPECT_THAT(peer.families, ElementsAre(PeerFamily{Family::kV6, false, 0, true},
@@ -69,13 +69,31 @@ TEST(DecodeTest, LinkLocalPeersHaveAnInterface) {
   const std::string peer =
       "remote_as: 65001 remote_port: 179 hold_time_s: 9 ttl: 1 update_source: 'lo' ";
   const auto decoded =
-      Decode("peer/fe80::1", "peer { address: 'fe80::1' interface: 'eth0' " + peer + "}");
+      Decode("peer/fe80::1%eth0", "peer { address: 'fe80::1' interface: 'eth0' " + peer + "}");
   ASSERT_TRUE(decoded.ok()) << decoded.status();
-  EXPECT_EQ(std::get<BgpPeer>(*decoded).interface, "eth0");
+  EXPECT_EQ(std::get<BgpPeer>(*decoded).neighbor.ToString(), "fe80::1%eth0");
   EXPECT_EQ(std::get<BgpPeer>(*decoded).update_source, "lo");
-  EXPECT_FALSE(Decode("peer/fe80::1", "peer { address: 'fe80::1' " + peer + "}").ok());
-  EXPECT_FALSE(
-      Decode("peer/10.0.0.1", "peer { address: '10.0.0.1' interface: 'eth0' " + peer + "}").ok());
+  const auto unnumbered = Decode(
+      "peer/eth0",
+      "peer { interface: 'eth0' families { family: 6 link_local_next_hop: true } " + peer + "}");
+  ASSERT_TRUE(unnumbered.ok()) << unnumbered.status();
+  EXPECT_EQ(std::get<BgpPeer>(*unnumbered).neighbor, Neighbor::Unnumbered("eth0"));
+  EXPECT_TRUE(std::get<BgpPeer>(*unnumbered).families[0].link_local_next_hop);
+
+  const struct {
+    const char* key;
+    const char* fields;
+  } kBad[] = {
+      {"peer/fe80::1", "address: 'fe80::1'"},
+      {"peer/10.0.0.1", "address: '10.0.0.1' interface: 'eth0'"},
+      {"peer/10.0.0.1%eth0", "address: '10.0.0.1' interface: 'eth0'"},
+      {"peer/eth0", "interface: 'eth1'"},
+      {"peer/eth0", "address: 'fe80::1' interface: 'eth0'"},
+      {"peer/eth0", ""},
+  };
+  for (const auto& c : kBad) {
+    EXPECT_FALSE(Decode(c.key, absl::StrCat("peer { ", c.fields, " ", peer, "}")).ok()) << c.key;
+  }
 }
 
 TEST(DecodeTest, GroupRouteAndPlace) {

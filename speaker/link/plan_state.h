@@ -12,6 +12,7 @@
 
 #include "absl/time/time.h"
 #include "api/base/ip.h"
+#include "api/base/neighbor.h"
 #include "api/plan/path_attributes.h"
 #include "api/plan/resource.h"
 
@@ -31,6 +32,7 @@ struct PeerFamily {
   bool add_path_send = false;
   uint32_t send_max = 0;  // 0: no bound
   bool graceful_restart = false;
+  bool link_local_next_hop = false;  // this end's own, if the session is link-local
   bool operator==(const PeerFamily&) const = default;
 };
 
@@ -42,8 +44,7 @@ struct GracefulRestart {
 };
 
 struct BgpPeer {
-  IpAddress address;
-  std::string interface;  // over which a link-local address is reached; else empty
+  Neighbor neighbor;
   std::string name;
   uint32_t remote_as = 0;
   uint32_t local_as = 0;  // never 0 while there is an instance: its AS stands in
@@ -143,7 +144,7 @@ struct PlanState {
   plan::Generation generation;
   uint64_t hash = 0;
   std::optional<BgpInstance> instance;
-  std::map<IpAddress, BgpPeer> peers;
+  std::map<Neighbor, BgpPeer> peers;
   std::map<std::string, std::vector<NextHop>> groups;  // by id
   std::map<IpPrefix, Route> routes;
   std::map<std::string, std::string> places;  // group id -> node whose next hop comes first
@@ -155,7 +156,7 @@ struct PlanState {
 // What one applied plan changed; names that are no longer in the state were removed.
 struct PlanChanges {
   bool instance = false;
-  std::set<IpAddress> peers;
+  std::set<Neighbor> peers;
   std::set<std::string> groups;
   std::set<IpPrefix> routes;
   std::set<std::string> places;

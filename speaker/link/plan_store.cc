@@ -240,14 +240,14 @@ absl::Status PlanStore::Decode(const std::string& key, const std::string& body,
     state_.instance = std::move(*instance);
     changes->instance = true;
   } else if (auto* peer = std::get_if<BgpPeer>(&*decoded)) {
-    const IpAddress address = peer->address;
+    const Neighbor neighbor = peer->neighbor;
     if (peer->local_as != 0) {
-      default_as_.erase(address);
+      default_as_.erase(neighbor);
     } else {
-      default_as_.insert(address);
+      default_as_.insert(neighbor);
       if (state_.instance) peer->local_as = state_.instance->local_as;
     }
-    Replace(&state_.peers, address, std::move(*peer), &changes->peers);
+    Replace(&state_.peers, neighbor, std::move(*peer), &changes->peers);
   } else if (auto* members = std::get_if<Members>(&*decoded)) {
     Replace(&state_.groups, std::get<GroupKey>(*name).id, std::move(*members), &changes->groups);
   } else if (auto* route = std::get_if<Route>(&*decoded)) {
@@ -274,8 +274,8 @@ void PlanStore::Remove(const std::string& key, PlanChanges* changes) {
     changes->instance |= state_.instance.has_value();
     state_.instance.reset();
   } else if (const auto* peer = std::get_if<PeerKey>(&*parsed)) {
-    default_as_.erase(peer->address);
-    Erase(&state_.peers, peer->address, &changes->peers);
+    default_as_.erase(peer->neighbor);
+    Erase(&state_.peers, peer->neighbor, &changes->peers);
   } else if (const auto* group = std::get_if<GroupKey>(&*parsed)) {
     Erase(&state_.groups, group->id, &changes->groups);
   } else if (const auto* route = std::get_if<RouteKey>(&*parsed)) {
@@ -293,11 +293,11 @@ void PlanStore::Remove(const std::string& key, PlanChanges* changes) {
 
 void PlanStore::ResolveLocalAs(PlanChanges* changes) {
   if (!changes->instance || !state_.instance) return;
-  for (const IpAddress& address : default_as_) {
-    BgpPeer& peer = state_.peers.at(address);
+  for (const Neighbor& neighbor : default_as_) {
+    BgpPeer& peer = state_.peers.at(neighbor);
     if (peer.local_as == state_.instance->local_as) continue;
     peer.local_as = state_.instance->local_as;
-    changes->peers.insert(address);
+    changes->peers.insert(neighbor);
   }
 }
 

@@ -99,7 +99,7 @@ class PlanStore {
   PlanState state_;
   SavedPlan saved_;  // held as it is saved: a plan is large, and saved often
   std::map<std::string, std::string> errors_;
-  std::set<IpAddress> default_as_;  // peers whose resource leaves local_as to the instance
+  std::set<Neighbor> default_as_;  // peers whose resource leaves local_as to the instance
   Receiving receiving_ = Receiving::kNothing;
   plan::Generation staged_generation_;
   uint64_t staged_count_ = 0;

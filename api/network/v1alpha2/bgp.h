@@ -62,7 +62,8 @@ struct BgpPeer {
   static constexpr const char* kKind = "BgpPeer";
   kube::ObjectMeta meta;
   // spec.conf
-  std::string neighbor_address;  // as written; see neighbor.h
+  std::string neighbor_address;    // as written; see NeighborOf
+  std::string neighbor_interface;  // of an unnumbered router, in place of its address
   uint32_t peer_as = 0;
   uint32_t local_as = 0;  // 0: the instance's
   std::string auth_password;

@@ -92,6 +92,16 @@ void ValidateSource(const std::string& source, const IpAddress& neighbor,
 
 }  // namespace
 
+absl::StatusOr<Neighbor> NeighborOf(const BgpPeer& peer) {
+  if (!peer.neighbor_address.empty()) return ParseNeighborAddress(peer.neighbor_address);
+  if (IsInterfaceName(peer.neighbor_interface)) {
+    return Neighbor::Unnumbered(peer.neighbor_interface);
+  }
+  return absl::InvalidArgumentError(absl::StrCat(Quote(peer.neighbor_interface),
+                                                 " is not the name of an interface (up to ",
+                                                 kMaxInterfaceName, " characters)"));
+}
+
 std::vector<FieldError> Validate(const Advertise& advertise, absl::string_view prefix) {
   std::vector<FieldError> errors;
   if (advertise.communities.size() > kMaxCommunities) {
@@ -151,10 +161,13 @@ std::vector<FieldError> Validate(const BgpConf& conf) {
 
 std::vector<FieldError> Validate(const BgpPeer& peer) {
   std::vector<FieldError> errors = Validate(peer.advertise, "spec.advertise.");
-  if (peer.neighbor_address.empty()) {
-    errors.push_back({"spec.conf.neighborAddress", "missing; the IP address of the router"});
-  } else if (const auto neighbor = ParseNeighbor(peer.neighbor_address); !neighbor.ok()) {
-    errors.push_back({"spec.conf.neighborAddress", std::string(neighbor.status().message())});
+  if (peer.neighbor_address.empty() && peer.neighbor_interface.empty()) {
+    errors.push_back({"spec.conf.neighborAddress",
+                      "missing; the IP address of the router, or neighborInterface"});
+  } else if (const auto neighbor = NeighborOf(peer); !neighbor.ok()) {
+    errors.push_back({peer.neighbor_address.empty() ? "spec.conf.neighborInterface"
+                                                    : "spec.conf.neighborAddress",
+                      std::string(neighbor.status().message())});
   } else {
     ValidateSource(peer.update_source, neighbor->address, &errors);
   }

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "api/base/neighbor.h"
 #include "api/network/v1alpha2/advertise.h"
 #include "api/network/v1alpha2/bgp.h"
 #include "api/network/v1alpha2/eip.h"
@@ -18,6 +20,9 @@ struct FieldError {
   std::string message;  // the value and what is allowed
   bool operator==(const FieldError&) const = default;
 };
+
+// Whom the sessions are with. Error: what is wrong with the value, which it quotes.
+absl::StatusOr<Neighbor> NeighborOf(const BgpPeer& peer);
 
 // The names of its fields follow `prefix`, such as "spec.advertise.".
 std::vector<FieldError> Validate(const Advertise& advertise, absl::string_view prefix);

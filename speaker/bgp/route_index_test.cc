@@ -1,0 +1,37 @@
+#include "speaker/bgp/route_index.h"
+
+#include <gmock/gmock.h>
+
+namespace openelb::bgp {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::SizeIs;
+
+IpPrefix Prefix(absl::string_view text) { return IpPrefix::Parse(text).value(); }
+
+TEST(RouteIndexTest, FindsWhatAGroupTouches) {
+  link::PlanState plan;
+  link::PlanChanges changes;
+  RouteIndex index;
+  for (const char* text : {"10.0.0.1/32", "10.0.0.2/32", "10.0.0.3/32"}) {
+    plan.routes[Prefix(text)].groups = {{"s", "a"}, {"t", "b"}};
+    changes.routes.insert(Prefix(text));
+  }
+  EXPECT_THAT(index.Update(plan, changes), SizeIs(3));
+  plan.routes[Prefix("10.0.0.2/32")].groups = {{"s", "c"}};
+  plan.routes.erase(Prefix("10.0.0.3/32"));
+  changes = {};
+  changes.routes = {Prefix("10.0.0.2/32"), Prefix("10.0.0.3/32")};
+  EXPECT_THAT(index.Update(plan, changes),
+              ElementsAre(Prefix("10.0.0.2/32"), Prefix("10.0.0.3/32")));
+  changes = {};
+  changes.groups = {"a"};
+  EXPECT_THAT(index.Update(plan, changes), ElementsAre(Prefix("10.0.0.1/32")));
+  changes.groups = {};
+  changes.places = {"c"};
+  EXPECT_THAT(index.Update(plan, changes), ElementsAre(Prefix("10.0.0.2/32")));
+}
+
+}  // namespace
+}  // namespace openelb::bgp
