@@ -26,7 +26,7 @@ struct End {
                                       .router_id = router_id,
                                       .listen_port = 179,
                                       .listen_addresses = {Ip("0.0.0.0")}};
-    plan.peers[Ip(peer)] = {.address = Ip(peer),
+    plan.peers[Ip(peer)] = {.neighbor = Ip(peer),
                             .name = peer,
                             .remote_as = peer_as,
                             .local_as = as,

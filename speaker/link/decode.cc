@@ -99,9 +99,10 @@ absl::StatusOr<DecodedResource> Decode(const PeerKey& key, const pb::BgpPeer& bo
     if (!address.ok()) return address.status();
     neighbor.address = *address;
   }
-  if (neighbor != key.neighbor) {
-    return Bad("address, interface", neighbor.ToString(), "what the key says");
+  if (neighbor.address != key.neighbor.address) {
+    return Bad("address", body.address(), "what the key says");
   }
+  if (neighbor != key.neighbor) return Bad("interface", body.interface(), "what the key says");
   if (body.remote_as() == 0) return Bad("remote_as", body.remote_as(), "1..4294967295");
   if (body.hold_time_s() != 0 && (body.hold_time_s() < 3 || body.hold_time_s() > 65535)) {
     return Bad("hold_time_s", body.hold_time_s(), "0, 3..65535");

@@ -183,7 +183,7 @@ TEST(DecodeTest, ErrorsNameFieldAndValue) {
   const struct {
     std::string key, text, error;
   } cases[] = {
-      {"peer/010.0.0.1", "", "key: \"peer/010.0.0.1\""},
+      {"peer/10.0.0.1/32", "", "key: \"peer/10.0.0.1/32\""},
       {"peer/fd00::0:1", "", "key: \"peer/fd00::0:1\""},
       {"peer/", "", "key: \"peer/\""},
       {"route/10.0.0.1/24", "", "key: \"route/10.0.0.1/24\""},
