@@ -131,12 +131,13 @@ class ControlPlane:
         return [event for event in events if user in (None, event["user"].get("username"))]
 
     def refused(self, user):
-        """What a user asked and was not allowed to, as audit events. An API server that starts has yet to read the
-        rules, and refuses whatever it has no rule for: that does not count."""
+        """What a user asked and had no right to, as audit events. An API server that starts has yet to read the rules,
+        and refuses whatever it has no rule for: that does not count."""
         def started(event):
             asked = datetime.fromisoformat(event["requestReceivedTimestamp"])
             return all(not begun <= asked <= served for begun, served in self._starts)
-        return [event for event in self.audited(user) if event["responseStatus"]["code"] in (401, 403) and started(event)]
+        return [event for event in self.audited(user)
+                if event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid" and started(event)]
 
     # -- its programs --
 

@@ -71,6 +71,14 @@ def test_nodes_are_known_by_their_certificate_and_bound_to_their_name(control_pl
     creations = [event for event in control_plane.audited("system:node:n1")
                  if event["verb"] == "create" and event["objectRef"]["resource"] == "nodes"]
     assert [event["responseStatus"]["code"] for event in creations] == [201, 403]
+    assert control_plane.refused("system:node:n1") == []  # admission is no question of rights
+
+
+def test_what_a_user_has_no_right_to_is_known(control_plane):
+    nobody = control_plane.issue("nobody", "nobody")
+    with pytest.raises(RuntimeError, match='"nobody" cannot list'):
+        control_plane.kubectl("get", "secrets", identity=nobody)
+    assert [event["objectRef"]["resource"] for event in control_plane.refused("nobody")] == ["secrets"]
 
 
 def test_service_account_tokens_are_signed_and_reviewed(control_plane):
