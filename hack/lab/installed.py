@@ -35,9 +35,13 @@ class InstalledLab(KubernetesLab):
         self.wait_installed()
         return self
 
-    def wait_installed(self, timeout=50):
-        for what in (f"deployment/{CONTROLLER}", f"daemonset/{SPEAKER}"):
-            self.wait_rollout(what, NAMESPACE, timeout)
+    def wait_installed(self, timeout=90):
+        """Longer than a container that was killed many times waits for its next start."""
+        def rolled_out():
+            for what in (f"deployment/{CONTROLLER}", f"daemonset/{SPEAKER}"):
+                self.wait_rollout(what, NAMESPACE, timeout=10)
+            return True
+        wait_until(rolled_out, timeout, what="OpenELB rolled out")
         wait_until(self.leader, timeout, interval=0.1, what="a controller that leads")
 
     # -- who is who --
