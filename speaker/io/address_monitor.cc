@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
@@ -74,11 +75,15 @@ bool ParseLink(std::span<const uint8_t> body, LinkTable* table) {
   if (!attributes.has_value()) return false;
   auto name = attributes->find(IFLA_IFNAME);
   if (name == attributes->end()) return false;
-  if ((link->ifi_flags & IFF_LOOPBACK) != 0) return true;
+  const auto* text = reinterpret_cast<const char*>(name->second.data());
+  std::string link_name(text, strnlen(text, name->second.size()));
+  if ((link->ifi_flags & IFF_LOOPBACK) != 0) {
+    if ((link->ifi_flags & IFF_UP) != 0) table->loopbacks[link->ifi_index] = std::move(link_name);
+    return true;
+  }
   Interface& interface = table->links[link->ifi_index];
   interface.index = link->ifi_index;
-  const auto* text = reinterpret_cast<const char*>(name->second.data());
-  interface.name = std::string(text, strnlen(text, name->second.size()));
+  interface.name = std::move(link_name);
   interface.up = (link->ifi_flags & IFF_UP) != 0;
   interface.carrier = interface.up && (link->ifi_flags & IFF_RUNNING) != 0;
   if (auto mac = attributes->find(IFLA_ADDRESS); mac != attributes->end()) {
@@ -129,8 +134,10 @@ bool ParseAddress(std::span<const uint8_t> body, LinkTable* table) {
   }
   const bool unusable = (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) != 0;
   if (!unusable) {
-    table->addresses[index].insert({IpAddress::FromBytes(address->second), header->ifa_prefixlen,
-                                    header->ifa_scope >= RT_SCOPE_LINK});
+    const LinkTable::Address usable{IpAddress::FromBytes(address->second), header->ifa_prefixlen,
+                                    header->ifa_scope >= RT_SCOPE_LINK};
+    table->addresses[index].insert(usable);
+    table->in_order.emplace_back(index, usable);
   }
   return true;
 }
@@ -203,6 +210,22 @@ std::vector<InterfaceAddress> LinkTable::Addresses() const {
   return result;
 }
 
+std::vector<InterfaceAddress> LinkTable::OwnAddresses() const {
+  std::vector<InterfaceAddress> result;
+  for (const auto& [index, entry] : in_order) {
+    if (entry.address.IsLoopback()) continue;
+    const auto link = links.find(index);
+    const auto loopback = loopbacks.find(index);
+    // What is given to a loopback by hand may have host scope.
+    const bool usable = loopback != loopbacks.end() ||
+                        (link != links.end() && link->second.up && !entry.link_scope);
+    if (!usable) continue;
+    const std::string& name = loopback != loopbacks.end() ? loopback->second : link->second.name;
+    result.push_back({name, entry.address, entry.length});
+  }
+  return result;
+}
+
 absl::StatusOr<bool> ParseDump(std::span<const uint8_t> datagram, LinkTable* table) {
   while (datagram.size() >= sizeof(nlmsghdr)) {
     nlmsghdr header;
@@ -235,10 +258,15 @@ absl::StatusOr<std::unique_ptr<AddressMonitor>> AddressMonitor::Create() {
   absl::StatusOr<LinkTable> table = ReadTables();
   if (!table.ok()) return table.status();
   auto monitor = std::unique_ptr<AddressMonitor>(new AddressMonitor(std::move(fd)));
-  monitor->interfaces_ = table->Interfaces();
-  monitor->addresses_ = table->Addresses();
-  monitor->held_ = table->held;
+  monitor->Take(*table);
   return monitor;
+}
+
+void AddressMonitor::Take(const LinkTable& table) {
+  interfaces_ = table.Interfaces();
+  addresses_ = table.Addresses();
+  own_addresses_ = table.OwnAddresses();
+  held_ = table.held;
 }
 
 absl::StatusOr<bool> AddressMonitor::Refresh() {
@@ -249,12 +277,13 @@ absl::StatusOr<bool> AddressMonitor::Refresh() {
   } while (size >= 0 || errno == ENOBUFS);
   const absl::StatusOr<LinkTable> table = ReadTables();
   if (!table.ok()) return table.status();
-  // Addresses are part of their interfaces, but for their scope, which never changes.
-  std::vector<Interface> interfaces = table->Interfaces();
-  if (interfaces == interfaces_ && table->held == held_) return false;
-  interfaces_ = std::move(interfaces);
-  addresses_ = table->Addresses();
-  held_ = table->held;
+  // Addresses are part of their interfaces, but for their scope, which never changes, and for those
+  // of loopbacks.
+  if (table->Interfaces() == interfaces_ && table->OwnAddresses() == own_addresses_ &&
+      table->held == held_) {
+    return false;
+  }
+  Take(*table);
   return true;
 }
 

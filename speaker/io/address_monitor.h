@@ -11,6 +11,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -38,8 +39,12 @@ struct LinkTable {
   };
   // By index; without addresses, and without the loopback.
   std::map<int, Interface> links;
+  // Loopbacks that are up: their names by index.
+  std::map<int, std::string> loopbacks;
   // By link index; usable ones, without those that carry our mark.
   std::map<int, std::set<Address>> addresses;
+  // The same in the kernel's order, by which an interface's first address is its primary one.
+  std::vector<std::pair<int, Address>> in_order;
   // By link index; those that carry our mark.
   HeldAddresses held;
 
@@ -47,6 +52,8 @@ struct LinkTable {
   std::vector<Interface> Interfaces() const;
   // Sorted; of more than link scope, on links that are up.
   std::vector<InterfaceAddress> Addresses() const;
+  // The same in the kernel's order, with those that loopbacks have besides 127.0.0.0/8 and ::1.
+  std::vector<InterfaceAddress> OwnAddresses() const;
 };
 
 // Adds the links and addresses of one datagram of a dump to `table`. False: more datagrams follow;
@@ -66,15 +73,19 @@ class AddressMonitor {
   const std::vector<Interface>& interfaces() const { return interfaces_; }
   // Of interfaces that are up, of more than link scope.
   const std::vector<InterfaceAddress>& addresses() const { return addresses_; }
+  // As LinkTable::OwnAddresses.
+  const std::vector<InterfaceAddress>& own_addresses() const { return own_addresses_; }
   // Those that carry our mark; they are in none of the above.
   const HeldAddresses& held() const { return held_; }
 
  private:
   explicit AddressMonitor(UniqueFd notifications) : fd_(std::move(notifications)) {}
+  void Take(const LinkTable& table);
 
   UniqueFd fd_;
   std::vector<Interface> interfaces_;
   std::vector<InterfaceAddress> addresses_;
+  std::vector<InterfaceAddress> own_addresses_;
   HeldAddresses held_;
 };
 

@@ -118,11 +118,12 @@ void EpollIo::Unwatch(int fd) {
 }
 
 void EpollIo::OnInterfaces() {
-  const std::vector<InterfaceAddress> addresses = monitor_->addresses();
+  const std::vector<InterfaceAddress> addresses = monitor_->own_addresses();
   const absl::StatusOr<bool> changed = monitor_->Refresh();
   refresh_at_ = changed.ok() ? absl::InfiniteDuration() : clock_->Monotonic() + kRetry;
   if (!changed.ok() || !*changed) return;
-  if (handler_ != nullptr && monitor_->addresses() != addresses) handler_->OnInterfacesChanged();
+  if (handler_ != nullptr && monitor_->own_addresses() != addresses)
+    handler_->OnInterfacesChanged();
   const auto watchers = interface_watchers_;  // one may end a watch
   for (const auto& [id, watcher] : watchers) {
     if (interface_watchers_.contains(id)) watcher();

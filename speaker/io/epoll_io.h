@@ -65,7 +65,7 @@ class EpollIo final : public Io {
   uint64_t Acknowledged(ConnId conn) override;
   void Close(ConnId conn) override;
   std::vector<InterfaceAddress> InterfaceAddresses() override { return monitor_->addresses(); }
-  std::vector<InterfaceAddress> OwnAddresses() override { return io::OwnAddresses(); }
+  std::vector<InterfaceAddress> OwnAddresses() override { return monitor_->own_addresses(); }
 
  private:
   struct Connection {

@@ -226,15 +226,27 @@ TEST_F(EpollIoTest, DialsFromTheSourceThatIsAskedFor) {
 }
 
 TEST_F(EpollIoTest, KnowsTheLoopbacksAddressesToo) {
+  const auto own = [&] {
+    std::vector<std::string> found;
+    for (const InterfaceAddress& address : client->OwnAddresses()) {
+      found.push_back(address.interface + " " + address.ToString());
+    }
+    return found;
+  };
   RunShell(
       "ip link add up0 type veth peer name down0 && ip link set up0 up && "
-      "ip addr add 10.255.0.3/32 dev lo && ip addr add 10.0.0.3/24 dev up0 && "
-      "ip addr add 10.0.1.3/24 dev down0");
-  std::vector<std::string> own;
-  for (const InterfaceAddress& address : client->OwnAddresses()) {
-    own.push_back(address.interface + " " + address.ToString());
-  }
-  EXPECT_THAT(own, ElementsAre("lo 10.255.0.3/32", "up0 10.0.0.3/24"));
+      "ip addr add 10.255.0.3/32 dev lo && ip addr add 10.0.0.9/24 dev up0 && "
+      "ip addr add 10.0.0.3/24 dev up0 && ip addr add 10.0.1.3/24 dev down0 && "
+      "ip addr add 10.0.0.200/32 dev up0 label up0:openelb");
+  const std::vector<std::string> before = {"lo 10.255.0.3/32", "up0 10.0.0.9/24",
+                                           "up0 10.0.0.3/24"};
+  RunUntil([&] { return own() == before; });
+  EXPECT_EQ(own(), before) << "the primary address first, and none that we hold";
+  const int told = at_client.interface_changes;
+  RunShell("ip addr add 10.255.0.4/32 dev lo");
+  RunUntil([&] { return at_client.interface_changes > told; });
+  EXPECT_THAT(own(), ElementsAre("lo 10.255.0.3/32", "lo 10.255.0.4/32", "up0 10.0.0.9/24",
+                                 "up0 10.0.0.3/24"));
 }
 
 TEST_F(EpollIoTest, NamesAnInterfaceThatIsNotThere) {

@@ -74,7 +74,8 @@ class Io {
   virtual void Close(ConnId conn) = 0;
   // Unicast addresses of interfaces that are up, sorted; loopback and link-local ones excluded.
   virtual std::vector<InterfaceAddress> InterfaceAddresses() = 0;
-  // The same in the kernel's order, with those that the loopback has besides 127.0.0.0/8 and ::1.
+  // The same in the kernel's order, with those that the loopback has besides 127.0.0.0/8 and ::1,
+  // and without those that we put there. OnInterfacesChanged tells of their changes as well.
   virtual std::vector<InterfaceAddress> OwnAddresses() = 0;
 };
 

@@ -1,6 +1,5 @@
 #include "speaker/io/socket.h"
 
-#include <ifaddrs.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <net/if.h>
@@ -10,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <cstring>
 
@@ -161,31 +159,6 @@ std::string InterfaceOf(int fd) {
   }
   const uint32_t index = reinterpret_cast<const sockaddr_in6*>(&remote.storage)->sin6_scope_id;
   return if_indextoname(index, name) == nullptr ? "" : name;
-}
-
-std::vector<InterfaceAddress> OwnAddresses() {
-  std::vector<InterfaceAddress> found;
-  ifaddrs* list = nullptr;
-  if (getifaddrs(&list) != 0) return found;
-  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
-    if (entry->ifa_addr == nullptr || (entry->ifa_flags & IFF_UP) == 0) continue;
-    const int family = entry->ifa_addr->sa_family;
-    if (family != AF_INET && family != AF_INET6) continue;
-    const auto value_of = [family](const sockaddr* from) {
-      sockaddr_storage storage{};
-      std::memcpy(&storage, from, family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
-      storage.ss_family = static_cast<sa_family_t>(family);
-      return FromSocketAddress(storage);
-    };
-    const IpAddress address = value_of(entry->ifa_addr);
-    if (address.IsLoopback() || (address.is_v6() && address.IsLinkLocal())) continue;
-    const IpAddress mask = value_of(entry->ifa_netmask);
-    int length = 0;
-    for (const uint8_t octet : mask.bytes()) length += std::popcount(octet);
-    found.push_back({entry->ifa_name, address, length});
-  }
-  freeifaddrs(list);
-  return found;
 }
 
 uint64_t Unacknowledged(int fd) {

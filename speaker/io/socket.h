@@ -55,8 +55,6 @@ int PendingError(int fd);
 IpAddress LocalAddress(int fd);
 // The interface of a connection with a link-local peer; empty: it is none.
 std::string InterfaceOf(int fd);
-// As Io::OwnAddresses has them; none when they cannot be read.
-std::vector<InterfaceAddress> OwnAddresses();
 // Octets that were written and are not acknowledged by the peer.
 uint64_t Unacknowledged(int fd);
 
