@@ -176,7 +176,9 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
   }
   link::DiskThread disk_thread(disk, post);
   io::EpollRouter routers(io->get());
-  Speaker speaker({.link = MakeLinkOptions(flags, &random), .plan_max_age = flags.plan_max_age},
+  Speaker speaker({.link = MakeLinkOptions(flags, &random),
+                   .plan_max_age = flags.plan_max_age,
+                   .drain_time = flags.drain_time},
                   {.clock = &clock,
                    .random = &random,
                    .disk = disk.get(),
@@ -217,8 +219,12 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
   }
 
   log.Info("speaker stops", {{"node", flags.node_name}, {"signal", stop}});
-  const absl::Duration stopped = clock.Monotonic();
   speaker.Stop();
+  while (!speaker.stopped()) {
+    speaker.Turn();
+    (*io)->RunOnce(speaker.NextWakeup() - clock.Monotonic());
+  }
+  const absl::Duration stopped = clock.Monotonic();
   while (true) {
     const absl::Duration waited = clock.Monotonic() - stopped;
     if (waited >= kMaxStop || (waited >= kGoodbye && !(*io)->lingering())) break;

@@ -39,6 +39,12 @@ void DeclareSpeakerFlags(FlagSet* flags, SpeakerFlags* options) {
   flags->Duration("plan-max-age", &options->plan_max_age,
                   "a kept plan that no controller has confirmed for so long starts no BGP");
 
+  flags->Group("BGP");
+  flags->Duration(
+      "drain-time", &options->drain_time,
+      "when the speaker leaves its node for good, how long routers get to move to other "
+      "paths before it withdraws its own (0: none; less than the Pod's grace period)");
+
   flags->Group("Layer 2");
   flags->Bool("layer2-probe", &options->layer2_probe,
               "ask on the wire whether an address is free before each take-over, which then takes "

@@ -20,6 +20,7 @@ struct SpeakerFlags {
   std::string node_name;
   std::string state_dir;
   absl::Duration plan_max_age = absl::Hours(24);
+  absl::Duration drain_time = absl::Seconds(10);
   std::string plan_tls_ca;
   std::string plan_tls_cert;
   std::string plan_tls_key;

@@ -105,6 +105,7 @@ void Speaker::Start() {
 }
 
 void Speaker::Turn() {
+  if (drained_at_ <= Now()) return EndSessions();
   link_.Tick(Now());
   if (waiting_) Announce({});
   bgp_.Tick();
@@ -118,7 +119,7 @@ void Speaker::Turn() {
 }
 
 absl::Duration Speaker::NextWakeup() const {
-  return std::min({link_.NextWakeup(), bgp_.NextWakeup(),
+  return std::min({link_.NextWakeup(), bgp_.NextWakeup(), drained_at_,
                    routers_ ? routers_->NextWakeup() : absl::InfiniteDuration(),
                    plan_file_.NextWakeup(), report_at_,
                    seams_.lan != nullptr ? seams_.lan->NextWakeup() : absl::InfiniteDuration()});
@@ -128,14 +129,28 @@ void Speaker::Linger() {
   if (seams_.lan != nullptr) seams_.lan->Tick();
 }
 
-void Speaker::Stop() {
-  if (std::exchange(stopped_, true)) return;
+bool Speaker::Leaves() const {
   const link::PlanState& plan = store_.state();
-  const bool leaves = plan.instance.has_value() && plan.instance->leave_on_stop;
-  link_.Stop(leaves, Now());
-  bgp_.Stop(leaves ? bgp::Instance::StopFor::kGood : bgp::Instance::StopFor::kRestart);
-  if (routers_) routers_->Configure({});
+  return plan.instance.has_value() && plan.instance->leave_on_stop;
+}
+
+void Speaker::Stop() {
+  if (stop_ != Stopping::kNo) return;
+  stop_ = Stopping::kDraining;
+  link_.Stop(Leaves(), Now());
   if (seams_.lan != nullptr) seams_.lan->Stop();
+  const bool waits = Leaves() && options_.drain_time > absl::ZeroDuration() && bgp_.Drain();
+  if (!waits) return EndSessions();
+  drained_at_ = Now() + options_.drain_time;
+  seams_.log->Info("the speaker leaves; routers are asked to move to other paths (RFC 8326)",
+                   {{"drain_time", absl::FormatDuration(options_.drain_time)}});
+}
+
+void Speaker::EndSessions() {
+  stop_ = Stopping::kDone;
+  drained_at_ = absl::InfiniteDuration();
+  bgp_.Stop(Leaves() ? bgp::Instance::StopFor::kGood : bgp::Instance::StopFor::kRestart);
+  if (routers_) routers_->Configure({});
   plan_file_.Flush(Now(), seams_.clock->Wall());
 }
 
@@ -143,7 +158,7 @@ void Speaker::Stop() {
 // too old still waits for a controller's word.
 void Speaker::Announce(const link::PlanChanges& changes) {
   const link::PlanState& plan = store_.state();
-  if (stopped_ || !store_.has_plan()) return;
+  if (stop_ != Stopping::kNo || !store_.has_plan()) return;
   if (waiting_ && !link_.confirmed()) return;
   waiting_ = false;
   const link::PlanChanges first = announced_ ? link::PlanChanges() : Everything(plan);
@@ -174,6 +189,8 @@ void Speaker::SeekRouters() {
 void Speaker::OnUp(const std::string& endpoint) { link_.OnUp(endpoint, Now()); }
 
 void Speaker::OnPlan(const plan::v1::Plan& plan) {
+  // What it announces to the end is what it announced when it said goodbye.
+  if (stop_ != Stopping::kNo) return;
   const absl::Duration start = Now();
   const link::PlanStore::Outcome outcome = link_.OnPlan(plan, start);
   bgp_.SetResetTurn(plan.reset_turn());
@@ -280,7 +297,7 @@ void Speaker::ReportSoon() { ReportBy(std::max(Now(), reported_at_ + options_.wi
 // ---- from the LANs ----
 
 void Speaker::OnLanChanged(const lan::LanState& before, const lan::LanState& now) {
-  if (stopped_) return;
+  if (stop_ != Stopping::kNo) return;
   ReportSoon();
   if (now.owned != before.owned) ReportOwned();
   if (now.owned != before.owned || now.problems != before.problems) ReportBy(Now());

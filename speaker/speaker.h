@@ -51,6 +51,9 @@ struct SpeakerOptions {
   absl::Duration report_every = absl::Seconds(5);
   // How often at most what is on the wire is reported.
   absl::Duration wire_report_every = absl::Milliseconds(100);
+  // How long routers get to move to other paths before a speaker that leaves for good withdraws
+  // its own.
+  absl::Duration drain_time = absl::Seconds(10);
 };
 
 class Speaker final : public io::IoHandler,
@@ -81,9 +84,13 @@ class Speaker final : public io::IoHandler,
   // (monotonic; InfiniteDuration: only after calls).
   void Turn();
   absl::Duration NextWakeup() const;
-  // Says goodbye to controller and peers, as the plan says a stop is meant, and saves the plan.
-  // What this sends is on its way once Io has closed its connections; destroy the speaker then.
+  // Says goodbye to the controller and hands over what the LANs know of; then to peers, as the plan
+  // says a stop is meant, and saves the plan: at once, or, if the speaker leaves for good and some
+  // router has paths of it, when routers had their time to move. Meanwhile go on with Turn.
   void Stop();
+  // What there was to say is said. It is on its way once Io has closed its connections; destroy
+  // the speaker then.
+  bool stopped() const { return stop_ == Stopping::kDone; }
   // To be called after each round of the event loop in between: lets go of what others take over.
   void Linger();
 
@@ -119,6 +126,8 @@ class Speaker final : public io::IoHandler,
   bool layer2() const { return seams_.lan != nullptr && seams_.lan->layer2(); }
   bool vip() const { return seams_.lan != nullptr && seams_.lan->vip(); }
   void Announce(const link::PlanChanges& changes);
+  bool Leaves() const;  // the next stop is for good
+  void EndSessions();
   void SeekRouters();
   void LogApplied(const link::PlanChanges& changes);
   void ReportFacts();
@@ -137,7 +146,9 @@ class Speaker final : public io::IoHandler,
   bgp::Instance bgp_;
   std::optional<bgp::RouterDiscovery> routers_;
   bool waiting_ = false;
-  bool stopped_ = false;
+  enum class Stopping { kNo, kDraining, kDone };
+  Stopping stop_ = Stopping::kNo;
+  absl::Duration drained_at_ = absl::InfiniteDuration();
   std::optional<plan::Generation> announced_;  // of the plan last given to the protocol speakers
   absl::Duration report_at_ = absl::InfiniteDuration();
   std::set<std::string> problems_;  // of the last report

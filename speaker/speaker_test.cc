@@ -371,6 +371,7 @@ TEST_F(SpeakerTest, AStopSaysGoodbyeEndsSessionsAndSavesThePlan) {
   scheduler.RunFor(absl::Milliseconds(5));  // applied, not saved yet
   const std::string saved = disk.files["plan"];
   speaker->Stop();
+  EXPECT_TRUE(speaker->stopped());
   EXPECT_NE(disk.files["plan"], saved);
   RunFor(absl::Seconds(1));
   ASSERT_TRUE(controller.goodbye.has_value());
@@ -383,13 +384,42 @@ TEST_F(SpeakerTest, AStopSaysGoodbyeEndsSessionsAndSavesThePlan) {
   EXPECT_THAT(leaves[1]->Prefixes(), IsEmpty());
 }
 
-TEST_F(SpeakerTest, ALeavingSpeakerSaysSo) {
+// RFC 8326: routers are asked to move, and have time for it.
+TEST_F(SpeakerTest, ALeavingSpeakerSaysSoAndWithdrawsLater) {
+  constexpr uint8_t kCommunities = 8;
+  const Bytes gracefulShutdown = {0xff, 0xff, 0, 0};
   StartWithPlan();
   PutInstance(/*leave=*/true);
   RunFor(absl::Seconds(10));
   speaker->Stop();
   RunFor(absl::Seconds(1));
   EXPECT_TRUE(controller.goodbye->leaving());
+  // The controller has no plan for it any more.
+  PutRoute("172.22.0.4/32");
+  controller.Remove(absl::StrCat("route/", kRoute));
+  RunFor(absl::Seconds(8));
+  EXPECT_FALSE(speaker->stopped());
+  for (const auto& [number, leaf] : leaves) {
+    EXPECT_THAT(leaf->Prefixes(), ElementsAre(kRoute));
+    const auto& paths = leaf->router.table(leaf->speaker).at(IpPrefix::Parse(kRoute).value());
+    EXPECT_EQ(paths.begin()->second.attributes.at(kCommunities), gracefulShutdown);
+    EXPECT_EQ(leaf->router.withdrawals(), 0u);
+  }
+  RunFor(absl::Seconds(2));
+  EXPECT_TRUE(speaker->stopped());
+  for (const auto& [number, leaf] : leaves) {
+    EXPECT_THAT(leaf->Prefixes(), IsEmpty());
+    EXPECT_THAT(leaf->router.notifications(), ElementsAre(HasSubstr("Cease")));
+  }
+}
+
+TEST_F(SpeakerTest, ALeavingSpeakerThatNobodyHearsIsGoneAtOnce) {
+  PutInstance(/*leave=*/true);
+  PutPeer(1);
+  StartSpeaker();
+  RunFor(absl::Seconds(10));
+  speaker->Stop();
+  EXPECT_TRUE(speaker->stopped()) << "its peer has no routes of it";
 }
 
 TEST_F(SpeakerTest, MetricsOfAPeerGoWithIt) {

@@ -124,7 +124,11 @@ void World::StartSpeaker(const std::string& node) {
 void World::CrashSpeaker(const std::string& node) { speakers_[node].reset(); }
 
 void World::StopSpeaker(const std::string& node) {
-  if (speakers_[node] != nullptr) speakers_[node]->speaker->Stop();
+  if (speakers_[node] != nullptr) {
+    speakers_[node]->speaker->Stop();
+    // Routers get their time (SpeakerOptions::drain_time).
+    for (int i = 0; i < 60 && !speakers_[node]->speaker->stopped(); ++i) RunFor(absl::Seconds(1));
+  }
   RunFor(absl::Milliseconds(100));
   speakers_[node].reset();
 }

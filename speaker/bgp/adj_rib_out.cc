@@ -122,8 +122,11 @@ AdjRibOut::SetRef AdjRibOut::MakeSet(const std::string& group, Family family,
   const bool asked = family == Family::kV4 ? policy_.link_local_v4 : policy_.link_local_v6;
   const bool link_local = asked && context_.local.is_v6() && context_.local.IsLinkLocal() &&
                           (family == Family::kV6 || use.ipv6_next_hops);
-  PathSet paths;
-  std::vector<std::string> nodes;  // of `paths`
+  struct Candidate {
+    PathRef path;
+    const link::NextHop* member;
+  };
+  std::vector<Candidate> candidates;
   std::vector<std::string> ipv6_only;
   for (const link::NextHop& member : members->second) {
     const std::optional<IpAddress> next_hop =
@@ -135,8 +138,8 @@ AdjRibOut::SetRef AdjRibOut::MakeSet(const std::string& group, Family family,
       continue;
     }
     // Two members with one address are one path.
-    const auto same = [&](const PathRef& path) { return path->next_hop == *next_hop; };
-    if (std::any_of(paths.begin(), paths.end(), same)) continue;
+    const auto same = [&](const Candidate& known) { return known.path->next_hop == *next_hop; };
+    if (std::any_of(candidates.begin(), candidates.end(), same)) continue;
     plan::PathAttributes merged = Merge(attributes, member.attributes);
     if (policy_.link_bandwidth) {
       merged = Merge(merged,
@@ -151,8 +154,7 @@ AdjRibOut::SetRef AdjRibOut::MakeSet(const std::string& group, Family family,
                        " do not fit a message of ", max_message_, " octets");
       continue;
     }
-    paths.push_back(path);
-    nodes.push_back(member.node);
+    candidates.push_back({path, &member});
   }
   if (!ipv6_only.empty()) {
     problems_.try_emplace(
@@ -160,7 +162,7 @@ AdjRibOut::SetRef AdjRibOut::MakeSet(const std::string& group, Family family,
                             " are not announced as next hops: they have no IPv4 address, and the "
                             "peer takes no IPv6 next hops of IPv4 routes (RFC 8950)"));
   }
-  if (paths.empty()) {
+  if (candidates.empty()) {
     if (!members->second.empty() && !problems_.contains(group)) {
       problems_[group] = absl::StrCat("group ", group, " has no ", FamilyName(family),
                                       " next hop for its ", FamilyName(family), " routes");
@@ -168,23 +170,26 @@ AdjRibOut::SetRef AdjRibOut::MakeSet(const std::string& group, Family family,
     return nullptr;
   }
   // This speaker's place comes first, then the others in turn, so that peers without ADD-PATH get
-  // different next hops from different speakers.
+  // different next hops from different speakers; those that are about to go come last.
   const auto place = plan_->places.find(group);
   if (place != plan_->places.end()) {
-    const auto node = std::find(nodes.begin(), nodes.end(), place->second);
-    if (node != nodes.end()) {
-      std::rotate(paths.begin(), paths.begin() + (node - nodes.begin()), paths.end());
-    }
+    const auto first = std::find_if(candidates.begin(), candidates.end(), [&](const Candidate& c) {
+      return c.member->node == place->second;
+    });
+    if (first != candidates.end()) std::rotate(candidates.begin(), first, candidates.end());
   }
+  std::stable_partition(candidates.begin(), candidates.end(),
+                        [](const Candidate& c) { return !c.member->draining; });
   const uint32_t send_max = family == Family::kV4 ? policy_.send_max_v4 : policy_.send_max_v6;
-  size_t most = paths.size();
+  size_t most = candidates.size();
   if (!use.add_path) {
     most = 1;
   } else if (send_max != 0) {
     most = std::min<size_t>(most, send_max);
   }
-  paths.resize(most);
-  paths.shrink_to_fit();
+  PathSet paths;
+  paths.reserve(most);
+  for (size_t i = 0; i < most; ++i) paths.push_back(std::move(candidates[i].path));
   return std::make_shared<const PathSet>(std::move(paths));
 }
 

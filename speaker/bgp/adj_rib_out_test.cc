@@ -185,6 +185,23 @@ TEST_F(AdjRibOutTest, WithoutAddPathSendsOnlyTheFirst) {
   EXPECT_THAT(Say(), ElementsAre("+172.22.0.2/32 via 10.0.0.3"));
 }
 
+TEST_F(AdjRibOutTest, WhatIsAboutToGoComesLast) {
+  SetPlace("rack", "b");
+  plan_.groups["rack"][1].draining = true;
+  Start(true, 2);
+  EXPECT_THAT(Say(), ElementsAre("+172.22.0.2/32 via 10.0.0.5", "+172.22.0.2/32 via 10.0.0.3"));
+}
+
+TEST_F(AdjRibOutTest, WithoutAddPathWhatStaysIsSent) {
+  SetPlace("rack", "b");
+  plan_.groups["rack"][1].draining = true;
+  Start(false);
+  EXPECT_THAT(Say(), ElementsAre("+172.22.0.2/32 via 10.0.0.5"));
+  for (link::NextHop& member : plan_.groups["rack"]) member.draining = true;
+  changes_.groups.insert("rack");
+  EXPECT_THAT(Say(), ElementsAre("+172.22.0.2/32 via 10.0.0.4")) << "its place, of equals";
+}
+
 TEST_F(AdjRibOutTest, ReplacesWithoutWithdrawing) {
   Start(false);
   Say();

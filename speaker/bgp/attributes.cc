@@ -77,7 +77,9 @@ Bytes EncodeAttributes(const AttributeContext& context, const plan::PathAttribut
   }
   if (!context.ebgp) {
     Bytes value;
-    PutU32(&value, attributes.local_pref.value_or(kDefaultLocalPref));
+    // RFC 8326 4.2: inside an AS the path is to lose at once, whatever it is worth otherwise.
+    PutU32(&value,
+           attributes.graceful_shutdown ? 0 : attributes.local_pref.value_or(kDefaultLocalPref));
     PutAttribute(kWellKnown, kLocalPref, value, &out);
   }
 

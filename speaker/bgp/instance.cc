@@ -175,6 +175,22 @@ void Instance::AdvanceResets() {
   }
 }
 
+bool Instance::Drain() {
+  // A session that goes down now takes its routes along at once.
+  resets_.clear();
+  resetting_.reset();
+  bool heard = false;
+  for (const auto& [neighbor, peer] : peers_) {
+    SessionConfig config = peer->session.config();
+    config.peer.attributes.graceful_shutdown = true;
+    peer->session.Configure(config, now());
+    heard |= peer->session.rib() != nullptr && peer->session.rib()->paths() > 0;
+    Pump(peer.get());
+  }
+  Notify();
+  return heard;
+}
+
 void Instance::Stop(StopFor what) {
   listeners_.Configure(std::nullopt, now());
   for (const auto& [address, peer] : peers_) {

@@ -67,6 +67,9 @@ class Instance final : public io::IoHandler {
   // A router has been seen on the link of this interface: an unnumbered peer that is not
   // ESTABLISHED is there.
   void OnRouter(const std::string& interface, const IpAddress& router);
+  // Asks every peer to move to other paths (GRACEFUL_SHUTDOWN, RFC 8326), for before Stop(kGood);
+  // no Apply may follow until then. Whether some peer is there to hear it.
+  bool Drain();
   // Ends every session in order (NOTIFICATION Cease, Administrative Shutdown) and stops listening.
   // Before a restart, peers that keep the routes for so long are told nothing (RFC 4724). Apply
   // starts anew.

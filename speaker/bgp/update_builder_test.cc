@@ -68,7 +68,7 @@ TEST(AttributesTest, EncodesEachKindOfSession) {
        "400200"
        "400304 0a000003"
        "800404 00000032"
-       "400504 000000c8"
+       "400504 00000000"  // RFC 8326 4.2: not the 200 that is asked for
        "c0080c fde80064 fde80065 ffff0000"
        "c01008 4004fdf349742400"
        "c0200c 0000fde8 00000001 00000002"},
@@ -101,6 +101,11 @@ TEST(AttributesTest, SaysGracefulShutdownOnce) {
   const Bytes alone = EncodeAttributes(kEbgp, attributes, std::nullopt);
   attributes.communities = {kGracefulShutdownCommunity};
   EXPECT_EQ(ToHex(EncodeAttributes(kEbgp, attributes, std::nullopt)), ToHex(alone));
+  // The community that somebody asks for says nothing of what we do.
+  attributes.graceful_shutdown = false;
+  attributes.local_pref = 200;
+  EXPECT_THAT(ToHex(EncodeAttributes({false, 65000, true}, attributes, std::nullopt)),
+              testing::HasSubstr("400504000000c8"));
   EXPECT_THAT(ToHex(alone), testing::HasSubstr("c00804ffff0000"));
 }
 
