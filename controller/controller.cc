@@ -21,6 +21,14 @@ std::string NamespacedName(const ObjectKey& key) {
   return absl::StrCat(key.namespace_, "/", key.name);
 }
 
+std::set<std::string> SessionsDown(const plan::v1::Observed& observed) {
+  std::set<std::string> down;
+  for (const plan::v1::PeerObserved& peer : observed.peers()) {
+    if (peer.session_state() != "ESTABLISHED") down.insert(peer.address());
+  }
+  return down;
+}
+
 std::vector<IpAddress> ShownAddresses(const kube::Service& service) {
   std::vector<IpAddress> addresses;
   for (const kube::LoadBalancerIngress& ingress : service.ingress) {
@@ -41,6 +49,7 @@ Controller::Controller(ControllerOptions options, Seams seams)
       statuses_(&ipam_, &planner_, &board_, &owners_, seams_.status, seams_.clock, seams_.log),
       status_first_(seams_.status->Answers()),
       endpoint_grace_(options_.endpoint_grace),
+      drain_timer_(options_.drain_time),
       recovery_(options_.settle) {
   TakeLead();
 }
@@ -230,6 +239,7 @@ void Controller::OnSpeakerReport(const std::string& node, const plan::v1::Report
       break;
     case plan::v1::Report::kObserved:
       reset_turns_.OnPending(node, RackOf(node), report.observed().pending_resets());
+      planner_.SetSessionsDown(node, SessionsDown(report.observed()));
       for (const observe::SessionChange& change :
            board_.Update(node, report.observed(), seams_.clock->Monotonic())) {
         statuses_.OnSession(change);
@@ -244,6 +254,7 @@ void Controller::OnSpeakerReport(const std::string& node, const plan::v1::Report
       if (!report.goodbye().leaving()) values.push_back(plan::kSpeakerStopped);
       SetFact({.subject = node, .kind = plan::kSpeakerFact, .values = std::move(values)});
       owners_.OnStopped(node);
+      planner_.SetSessionsDown(node, {});
       break;
     }
     case plan::v1::Report::kAnnounced:
@@ -347,6 +358,7 @@ void Controller::Turn() {
     // reaches them.
     Allocate();
     Plan();
+    if (Drain(now)) Plan();
     distributor_.SetEpoch(seams_.epoch->current(), now);
     statuses_.WriteDue(now);
   }
@@ -397,6 +409,36 @@ void Controller::Plan() {
   change_since_.reset();
 }
 
+// That a node is drained is saved with the facts: a controller that begins later does not announce
+// it anew.
+bool Controller::Drain(absl::Duration now) {
+  std::set<std::string> draining;
+  for (const std::string& node : planner_.model().drains.nodes) {
+    if (planner_.model().nodes.at(node).drain == plan::Drain::kDraining) draining.insert(node);
+  }
+  const std::string time = absl::FormatDuration(options_.drain_time);
+  const auto tell = [&](const std::string& node, absl::string_view reason, std::string message) {
+    seams_.log->Info(absl::StrCat("node ", reason), {{"node", node}});
+    statuses_.Record({.about = {kube::Node::kKind, "", node},
+                      .reason = std::string(reason),
+                      .message = std::move(message)});
+  };
+  const DrainTimer::Turn turn = drain_timer_.Follow(draining, now);
+  for (const std::string& node : turn.begun) {
+    tell(node, "Draining",
+         absl::StrCat("routers are asked to move off the node (GRACEFUL_SHUTDOWN); they have ",
+                      time));
+  }
+  for (const std::string& node : turn.over) {
+    SetFact({.subject = node, .kind = plan::kDrainedFact, .values = {"true"}});
+    tell(node, "Drained",
+         absl::StrCat("routers had ", time,
+                      " to move off the node; it is a next hop only of addresses that would have "
+                      "none without it"));
+  }
+  return !turn.over.empty();
+}
+
 void Controller::Save() {
   save_due_ = false;
   next_save_ = seams_.clock->Monotonic() + kSaveInterval;
@@ -417,7 +459,7 @@ absl::Duration Controller::NextWakeup() const {
   absl::Duration next = std::min(distributor_.NextWakeup(), reset_turns_.NextDue());
   if (settle_until_) next = std::min(next, *settle_until_);
   if (gather_until_) next = std::min(next, *gather_until_);
-  next = std::min(next, endpoint_grace_.NextDue());
+  next = std::min({next, endpoint_grace_.NextDue(), drain_timer_.NextDue()});
   for (const auto& [node, until] : returning_) next = std::min(next, until);
   if (!gate_open_) next = std::min(next, recovery_.deadline());
   if (!rests_.empty()) next = std::min(next, rests_.front().first);

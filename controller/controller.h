@@ -22,6 +22,7 @@
 #include "api/base/clock.h"
 #include "api/base/disk.h"
 #include "api/base/log.h"
+#include "controller/drain_timer.h"
 #include "controller/endpoint_grace.h"
 #include "controller/epoch.h"
 #include "controller/event_source.h"
@@ -48,6 +49,8 @@ struct ControllerOptions {
   absl::Duration rest = absl::Minutes(10);
   // How long an endpoint that turns ready does not count while the Service has others.
   absl::Duration endpoint_grace = absl::ZeroDuration();
+  // How long a node that is to be drained stays a next hop that routers are asked to move off.
+  absl::Duration drain_time = absl::Seconds(10);
   plan::Options plan = {};
 };
 
@@ -148,6 +151,8 @@ class Controller final : public EventSource::Handler,
   std::string RackOf(const std::string& node) const;
   void Allocate();
   void Plan();
+  // Whether the plan has to follow.
+  bool Drain(absl::Duration now);
   void BeginRecovery();
   // Allocation and plans begin, once it is safe. Whether they have.
   bool OpenGateWhenSafe();
@@ -166,6 +171,7 @@ class Controller final : public EventSource::Handler,
   observe::Statuses statuses_;
   StatusFirst status_first_;
   EndpointGrace endpoint_grace_;
+  DrainTimer drain_timer_;
   ControllerCounters counters_;
 
   bool leads_ = false;  // or has led: what was decided since stays decided

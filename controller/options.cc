@@ -118,6 +118,10 @@ void DeclareControllerFlags(FlagSet* flags, ControllerFlags* options) {
   flags->Bool("plan-insecure", &options->plan_insecure,
               "serve speakers in plain text and believe the node they claim");
 
+  flags->Duration(
+      "drain-time", &options->drain_time,
+      "how long routers are asked to move off a node that is to be drained before it is "
+      "no next hop any more");
   flags->Duration("bfd-interval", &options->bfd_interval,
                   "how often speakers that share Layer 2 addresses tell each other that they are "
                   "there: 10ms..1m");

@@ -53,6 +53,7 @@ struct ControllerFlags {
   bool plan_insecure = false;
   absl::Duration settle = absl::Seconds(10);
   absl::Duration endpoint_grace = absl::Milliseconds(1500);  // in a cluster
+  absl::Duration drain_time = absl::Seconds(10);
   absl::Duration bfd_interval = absl::Milliseconds(100);
   int64_t bfd_multiplier = 3;
   VrrpFlags vrrp;

@@ -180,6 +180,7 @@ absl::StatusOr<bool> Term::Run(StopSignals* signals) {
   };
   Controller controller({.settle = flags_.settle,
                          .endpoint_grace = flags_.endpoint_grace,
+                         .drain_time = flags_.drain_time,
                          .plan = flags_.PlanOptions()},
                         {.clock = clock_,
                          .disk = &disk_,

@@ -55,24 +55,25 @@ int RunOnManifests(const ControllerFlags& flags, StopSignals* signals, LogSink* 
   manifests::DiskWriter writer(&disk, &clock, sink);
   manifests::StatusFiles statuses(&disk, &writer, &clock);
   push::GrpcServer* server = nullptr;
-  Controller controller({.settle = flags.settle, .plan = flags.PlanOptions()},
-                        {.clock = &clock,
-                         .disk = &disk,
-                         .epoch = &epoch,
-                         .open_link =
-                             [&](push::PlanLink::Handler* handler) {
-                               auto link = std::make_unique<push::GrpcServer>(
-                                   push::GrpcServerOptions{.cert = flags.plan_tls_cert,
-                                                           .key = flags.plan_tls_key,
-                                                           .ca = flags.plan_tls_ca,
-                                                           .insecure = flags.plan_insecure},
-                                   tokens.get(), handler, post);
-                               server = link.get();
-                               return link;
-                             },
-                         .status = &statuses,
-                         .log = log,
-                         .observer = &exporter});
+  Controller controller(
+      {.settle = flags.settle, .drain_time = flags.drain_time, .plan = flags.PlanOptions()},
+      {.clock = &clock,
+       .disk = &disk,
+       .epoch = &epoch,
+       .open_link =
+           [&](push::PlanLink::Handler* handler) {
+             auto link = std::make_unique<push::GrpcServer>(
+                 push::GrpcServerOptions{.cert = flags.plan_tls_cert,
+                                         .key = flags.plan_tls_key,
+                                         .ca = flags.plan_tls_ca,
+                                         .insecure = flags.plan_insecure},
+                 tokens.get(), handler, post);
+             server = link.get();
+             return link;
+           },
+       .status = &statuses,
+       .log = log,
+       .observer = &exporter});
   const auto secret = KeepWatchSecret(&disk, log);
   if (!secret.ok()) return Fail(log, "cannot start", secret.status());
   controller.SetWatchSecret(*secret);

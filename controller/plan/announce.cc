@@ -34,12 +34,16 @@ Decoded Decode(const PlanView& plan, absl::string_view node) {
   return out;
 }
 
-// The members, with their weights, in the order in which the speaker prefers them: from its place
-// on, then around.
-// `ipv6`: of IPv4 routes, too.
-std::vector<std::pair<IpAddress, uint32_t>> NextHops(const Decoded& plan, const std::string& group,
-                                                     bool ipv6) {
-  std::vector<std::pair<IpAddress, uint32_t>> hops;
+struct Hop {
+  IpAddress address;
+  uint32_t weight = 1;
+  bool draining = false;
+};
+
+// The members in the order in which the speaker prefers them: from its place on, then around, those
+// that are draining last. `ipv6`: of IPv4 routes, too.
+std::vector<Hop> NextHops(const Decoded& plan, const std::string& group, bool ipv6) {
+  std::vector<Hop> hops;
   const auto it = plan.groups.find(group);
   if (it == plan.groups.end()) return hops;
   const auto place = plan.places.find(group);
@@ -47,10 +51,11 @@ std::vector<std::pair<IpAddress, uint32_t>> NextHops(const Decoded& plan, const 
   for (const v1::Member& member : it->second.members()) {
     if (place != plan.places.end() && member.node() == place->second) first = hops.size();
     const bool other = ipv6 && !member.ipv6_address().empty();
-    hops.emplace_back(*IpAddress::Parse(other ? member.ipv6_address() : member.address()),
-                      std::max(member.weight(), 1u));
+    hops.push_back({*IpAddress::Parse(other ? member.ipv6_address() : member.address()),
+                    std::max(member.weight(), 1u), member.draining()});
   }
   std::rotate(hops.begin(), hops.begin() + static_cast<std::ptrdiff_t>(first), hops.end());
+  std::stable_partition(hops.begin(), hops.end(), [](const Hop& hop) { return !hop.draining; });
   return hops;
 }
 
@@ -106,9 +111,11 @@ std::map<Neighbor, AnnouncedPeer> Announcements(const PlanView& plan, absl::stri
       out_route.prefix = prefix;
       out_route.attributes = *std::move(attributes);
       out_route.services.assign(route.services().begin(), route.services().end());
-      for (const auto& [address, weight] : hops) {
-        out_route.next_hops.push_back(family->link_local_next_hop() ? OwnLinkLocal() : address);
-        if (peer.link_bandwidth()) out_route.weights.push_back(weight);
+      for (const Hop& hop : hops) {
+        const IpAddress shown = family->link_local_next_hop() ? OwnLinkLocal() : hop.address;
+        out_route.next_hops.push_back(shown);
+        if (hop.draining) out_route.draining.insert(shown);
+        if (peer.link_bandwidth()) out_route.weights.push_back(hop.weight);
       }
     }
   }

@@ -3,6 +3,7 @@
 // tests.
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,9 @@ struct AnnouncedRoute {
   // In the order they are announced; fe80:: is the link-local address of the speaker's end.
   std::vector<IpAddress> next_hops;
   std::vector<uint32_t> weights;  // of these; empty: they are not told
-  PathAttributes attributes;      // of all its paths
+  // Of these, those that routers are asked to move off (RFC 8326); they come last.
+  std::set<IpAddress> draining;
+  PathAttributes attributes;  // of all its paths
   std::vector<std::string> services;
   bool operator==(const AnnouncedRoute&) const = default;
 };

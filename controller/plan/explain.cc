@@ -5,7 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "controller/plan/group_table.h"
+#include "controller/plan/drain_table.h"
+#include "controller/plan/node_hops.h"
 
 namespace openelb::plan {
 namespace {
@@ -68,6 +69,7 @@ class Explainer {
       const FamilyEndpoints& endpoints = model.services.at(key).endpoints[family_];
       usable_ |= endpoints.ready || endpoints.serving;
     }
+    stays_ = Stays(model, address, view);
   }
 
   Reason Ask(const std::string& rack, const Exits& exits, const std::string& node_name) const {
@@ -210,6 +212,10 @@ class Explainer {
     reason.detail = parts.empty() ? NoAddressText() : absl::StrJoin(parts, "; ");
     if (!included && !ipv6.has_value())
       reason.rule = own.has_value() ? Rule::kNotOnSubnet : Rule::kNoAddressOfFamily;
+    else if (node.drain != Drain::kNone)
+      reason.rule = !stays_                          ? Rule::kNothingElse
+                    : node.drain == Drain::kDraining ? Rule::kDraining
+                                                     : Rule::kDrained;
     else if (view_.last_resort)
       reason.rule = Rule::kLastResort;
     else if (IsTerminating(reason.node))
@@ -228,6 +234,7 @@ class Explainer {
   const Family family_;
   const AddressView& view_;
   bool usable_ = false;  // some Service has a usable endpoint somewhere
+  bool stays_ = true;    // some next hop is not to be drained
 };
 
 // Whether the rack is one node's that is in none.

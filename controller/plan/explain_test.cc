@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "api/network/v1alpha2/names.h"
 #include "controller/plan/planner.h"
 #include "controller/plan/test_world.h"
 #include "gmock/gmock.h"
@@ -114,6 +115,24 @@ TEST(ExplainTest, EveryRule) {
          network::BgpPeer peer = MakePeer("leaf1", "fd00::2", 50001, {{kRack, "leaf1"}});
          peer.afi_safis = {{.family = Family::kV4, .text = ""}};
          p->Upsert(peer);
+       }},
+      {"draining",
+       [](Planner* p, kube::Node& n) {
+         n.meta.annotations[network::kDrain] = "true";
+         p->Upsert(n);
+       }},
+      {"nothing-else",
+       [](Planner* p, kube::Node& n) {
+         n.meta.annotations[network::kDrain] = "true";
+         p->Upsert(n);
+         p->Upsert(MakeService("web", kube::TrafficPolicy::kLocal));
+         p->Upsert(MakeSlice("web", {"worker1"}));
+       }},
+      {"drained",
+       [](Planner* p, kube::Node& n) {
+         n.meta.annotations[network::kDrain] = "true";
+         p->Upsert(n);
+         p->SetFact({"worker1", kDrainedFact, {"true"}, absl::FromUnixSeconds(2)});
        }},
       {"no-rack", [](Planner* p, kube::Node&) { p->SetFact(MakePrefixes("master1", {}, 2)); }},
       {"other-rack",

@@ -29,6 +29,9 @@ inline constexpr const char* kSpeakerStopped = "stopped";
 inline constexpr const char* kNoCarrierFact = "no-carrier";
 // Layer 2 addresses that the node has answered for as a standby for a while.
 inline constexpr const char* kTakenOverFact = "taken-over";
+// The Controller's own: routers had their time to move off the node, which is to be drained. It is
+// forgotten as soon as the node is not.
+inline constexpr const char* kDrainedFact = "drained";
 
 // Something a speaker knows about the world. Kinds that the planner does not know are kept and
 // ignored.

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "api/plan/path_attributes_codec.h"
+#include "controller/plan/node_hops.h"
 
 namespace openelb::plan {
 namespace {
@@ -58,47 +59,18 @@ bool MattersToGroups(const std::optional<NodeView>& before, const NodeView* now)
   return !before.has_value() || now == nullptr || before->health != now->health ||
          before->next_hops != now->next_hops || before->rack != now->rack ||
          before->rack_label != now->rack_label || before->weight != now->weight ||
-         before->prefixes != now->prefixes;
+         before->drain != now->drain || before->prefixes != now->prefixes;
 }
 
-bool IsOn(const std::set<IpPrefix>& subnets, const IpAddress& address) {
-  return subnets.empty() || std::any_of(subnets.begin(), subnets.end(),
-                                        [&](const IpPrefix& s) { return s.Contains(address); });
-}
-
-// A node whose InternalIP is not on the subnet may still have an address there.
-std::optional<IpAddress> Ipv6Hop(const Scope& scope, const NodeView& node) {
-  const std::set<IpPrefix>& subnets = scope.subnets.v6;
-  const std::optional<IpAddress>& internal = node.next_hops.v6;
-  if (internal.has_value() && IsOn(subnets, *internal)) return internal;
-  for (const InterfaceAddress& address : node.prefixes) {
-    if (address.address.is_v6() && IsOn(subnets, address.address)) return address.address;
-  }
-  return node.rack_label.empty() ? std::nullopt : internal;
-}
-
-MemberView MemberOf(const std::string& node, const NodeHops& hops, uint32_t weight) {
-  return {node, hops.own.has_value() ? *hops.own : *hops.ipv6, weight, hops.ipv6};
+MemberView MemberOf(const std::string& node, const NodeHops& hops, uint32_t weight, Drain drain) {
+  return {.node = node,
+          .address = hops.own.has_value() ? *hops.own : *hops.ipv6,
+          .weight = weight,
+          .ipv6_address = hops.ipv6,
+          .draining = drain == Drain::kDraining};
 }
 
 }  // namespace
-
-NodeHops HopsInScope(const Scope& scope, const std::string& name, const NodeView& node,
-                     Family family) {
-  NodeHops hops;
-  const std::optional<IpAddress>& own = node.next_hops[family];
-  if (scope.IsLinkLocal(family)) {
-    if (name != scope.link_of) return hops;
-    hops.own = own;
-    if (family == Family::kV4) hops.ipv6 = node.next_hops.v6;
-    return hops;
-  }
-  if (own.has_value() && (!node.rack_label.empty() || IsOn(scope.subnets[family], *own)))
-    hops.own = own;
-  if (family == Family::kV4 && scope.ipv6_hops && scope.link_of.empty())
-    hops.ipv6 = Ipv6Hop(scope, node);
-  return hops;
-}
 
 struct GroupTable::Step {
   Model* model;
@@ -127,6 +99,9 @@ struct GroupTable::Step {
         member->set_address(view.address.ToString());
         if (view.weight != 1) member->set_weight(view.weight);
         if (view.ipv6_address.has_value()) member->set_ipv6_address(view.ipv6_address->ToString());
+        if (!view.draining) continue;
+        member->set_draining(true);
+        member->mutable_attributes()->set_graceful_shutdown(true);
       }
       sets->Put(audience_name, key, body);
       audience.groups[id] = *std::move(members);
@@ -196,6 +171,7 @@ void GroupTable::BuildSharedGroups(const std::string& name, Step* step) {
   for (const Family family : kFamilies) {
     for (const Kind kind : {Kind::kCluster, Kind::kLastResort}) {
       const bool used = (kind == Kind::kCluster ? cluster_ : last_resort_)[family] > 0;
+      const bool stays = SharedStays(model, kind, family);
       for (const Scope& scope : audience.scopes) {
         const std::string id = SharedGroup(kind, family, scope.name);
         if (!used) {
@@ -208,8 +184,10 @@ void GroupTable::BuildSharedGroups(const std::string& name, Step* step) {
           if (node.health != Health::kReady &&
               (kind == Kind::kCluster || node.health != Health::kUnknown))
             continue;
+          const Drain drain = DrainOf(node, stays);
+          if (drain == Drain::kDrained) continue;
           if (const NodeHops hops = HopsInScope(scope, node_name, node, family); hops.any())
-            members.push_back(MemberOf(node_name, hops, WeightOf(node, 1, model)));
+            members.push_back(MemberOf(node_name, hops, WeightOf(node, 1, model), drain));
         }
         step->Set(name, id, std::move(members));
       }
@@ -223,15 +201,17 @@ void GroupTable::BuildOwnGroups(const std::string& name, const IpAddress& addres
   const auto it = model.addresses.find(address);
   const AddressView none;
   const AddressView& view = it == model.addresses.end() ? none : it->second;
+  const bool stays = Stays(model, address, view);
   v1::ResourceBody route = RouteTo(address, view);
   for (const Scope& scope : audience.scopes) {
     std::vector<MemberView> members;
     for (const std::string& node_name : view.nodes) {
       const NodeView& node = model.nodes.at(node_name);
-      if (node.rack != audience.rack) continue;
+      const Drain drain = DrainOf(node, stays);
+      if (node.rack != audience.rack || drain == Drain::kDrained) continue;
       if (const NodeHops hops = HopsInScope(scope, node_name, node, address.family()); hops.any()) {
-        members.push_back(
-            MemberOf(node_name, hops, WeightOf(node, EndpointsOn(node_name, view), model)));
+        const uint32_t weight = WeightOf(node, EndpointsOn(node_name, view), model);
+        members.push_back(MemberOf(node_name, hops, weight, drain));
       }
     }
     const std::string id = OwnGroup(address, scope.name);
@@ -255,8 +235,8 @@ void GroupTable::BuildOwnGroups(const std::string& name, const IpAddress& addres
 }
 
 GroupChanges GroupTable::Derive(const NodeChanges& nodes, const AddressChanges& addresses,
-                                const AudienceChanges& audiences, bool all, Model* model,
-                                SetStore* sets, Visits* visits) {
+                                const AudienceChanges& audiences, const DrainChanges& drains,
+                                bool all, Model* model, SetStore* sets, Visits* visits) {
   Step step{model, sets, visits, {}};
   for (const auto& [name, audience] : audiences.gone) {
     sets->Drop(name);
@@ -279,7 +259,8 @@ GroupChanges GroupTable::Derive(const NodeChanges& nodes, const AddressChanges& 
   }
   visits->racks += racks.size();
   for (const auto& [rack, names] : model->audiences_of) {
-    if (all || uses_turned || racks.contains(rack)) rebuild.insert(names.begin(), names.end());
+    if (all || uses_turned || drains.shared || racks.contains(rack))
+      rebuild.insert(names.begin(), names.end());
   }
   for (const std::string& name : rebuild) BuildSharedGroups(name, &step);
 
@@ -299,6 +280,12 @@ GroupChanges GroupTable::Derive(const NodeChanges& nodes, const AddressChanges& 
     }
     if (const auto it = model->addresses.find(address); it != model->addresses.end())
       add(address, it->second, [](const std::string&) { return true; });
+  }
+  for (const IpAddress& address : drains.own) {
+    if (const auto it = own_.find(address); it != own_.end()) {
+      for (const std::string& name : it->second) own.insert({name, address});
+    }
+    add(address, model->addresses.at(address), [](const std::string&) { return true; });
   }
   if (!audiences.fresh.empty()) {
     for (const auto& [address, view] : model->addresses)

@@ -7,12 +7,12 @@
 // live in the sets of the audiences that have members, and name no empty group.
 
 #include <map>
-#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "controller/plan/address_table.h"
+#include "controller/plan/drain_table.h"
 #include "controller/plan/model.h"
 #include "controller/plan/node_table.h"
 #include "controller/plan/set_store.h"
@@ -23,22 +23,12 @@ namespace openelb::plan {
 // Ids of the groups that were made, changed or removed, by audience.
 using GroupChanges = std::map<std::string, std::set<std::string>>;
 
-// What of a node (of the same rack) the peers of a scope can use as next hop: it is on a subnet
-// they share with the speaker, or the node carries the rack's label.
-struct NodeHops {
-  std::optional<IpAddress> own;   // of the routes' family
-  std::optional<IpAddress> ipv6;  // for IPv4 routes, where the scope has such
-  bool any() const { return own.has_value() || ipv6.has_value(); }
-};
-NodeHops HopsInScope(const Scope& scope, const std::string& name, const NodeView& node,
-                     Family family);
-
 class GroupTable {
  public:
   // `all`: every group may have changed.
   GroupChanges Derive(const NodeChanges& nodes, const AddressChanges& addresses,
-                      const AudienceChanges& audiences, bool all, Model* model, SetStore* sets,
-                      Visits* visits);
+                      const AudienceChanges& audiences, const DrainChanges& drains, bool all,
+                      Model* model, SetStore* sets, Visits* visits);
 
  private:
   struct Step;  // what one Derive works on

@@ -41,8 +41,10 @@ struct Case {
   bool Fit(const std::string& name) const {
     if (!Tolerable(name)) return false;
     const NodeView& node = model.nodes.at(name);
-    if (node.health != Health::kReady || node.no_carrier.contains(Link(name)->interface))
+    if (node.health != Health::kReady || node.drain != Drain::kNone ||
+        node.no_carrier.contains(Link(name)->interface)) {
       return false;
+    }
     return std::any_of(view.services.begin(), view.services.end(), [&](const std::string& key) {
       const auto service = model.services.find(key);
       if (service == model.services.end()) return false;

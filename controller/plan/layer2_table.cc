@@ -27,9 +27,10 @@ std::string Key(const IpAddress& address) { return absl::StrCat(kGroup, address.
 // What a change of has to be looked at.
 bool SameForLayer2(const NodeView& a, const NodeView& b) {
   return a.health == b.health && a.returning == b.returning && a.layer2 == b.layer2 &&
-         a.stopped == b.stopped && a.leaving == b.leaving && a.prefixes == b.prefixes &&
-         a.layer2_address == b.layer2_address && a.rack == b.rack && a.no_carrier == b.no_carrier &&
-         a.taken_over == b.taken_over && a.taken_over_at == b.taken_over_at;
+         a.stopped == b.stopped && a.leaving == b.leaving && a.drain == b.drain &&
+         a.prefixes == b.prefixes && a.layer2_address == b.layer2_address && a.rack == b.rack &&
+         a.no_carrier == b.no_carrier && a.taken_over == b.taken_over &&
+         a.taken_over_at == b.taken_over_at;
 }
 
 // "ADDRESS" or "ADDRESS and N more"; `addresses` is not empty.

@@ -10,6 +10,7 @@ namespace {
 
 // What is let pass for want of better nodes.
 struct Leniency {
+  bool draining = false;
   bool silence = false;
   bool no_carrier = false;
   EndpointState endpoints = EndpointState::kReady;  // at least
@@ -19,10 +20,12 @@ using enum EndpointState;
 constexpr Leniency kLeniencies[] = {
     {},
     {.endpoints = kServingWhileTerminating},
-    {.silence = true},
-    {.silence = true, .endpoints = kServingWhileTerminating},
-    {.silence = true, .no_carrier = true},
-    {.silence = true, .no_carrier = true, .endpoints = kServingWhileTerminating},
+    {.draining = true},
+    {.draining = true, .endpoints = kServingWhileTerminating},
+    {.draining = true, .silence = true},
+    {.draining = true, .silence = true, .endpoints = kServingWhileTerminating},
+    {.draining = true, .silence = true, .no_carrier = true},
+    {.draining = true, .silence = true, .no_carrier = true, .endpoints = kServingWhileTerminating},
 };
 
 // The nodes from which the Services can be served.
@@ -61,6 +64,7 @@ bool Answers(bool NodeView::* mode, const NodeView& node, absl::string_view pool
   const bool healthy =
       node.health == Health::kReady || (leniency.silence && node.health == Health::kUnknown);
   if (!healthy || !(node.*mode) || node.stopped || node.leaving) return false;
+  if (node.drain != Drain::kNone && !leniency.draining) return false;
   const InterfaceAddress* link = LinkFor(mode, node, pool_interface, address);
   return link != nullptr && (leniency.no_carrier || !node.no_carrier.contains(link->interface));
 }

@@ -5,8 +5,9 @@
 // to go, an interface of the pool has a network that contains the address and a carrier, and the
 // Services' endpoints are usable from there (policy Local: one of them is there).
 //
-// Where there is none, nodes that nobody has heard of for a while count as Ready and their
-// endpoints too, as for next hops (see AddressTable); failing that, those without a carrier count.
+// Where there is none, nodes that are to be drained count; failing that, those that nobody has
+// heard of for a while count as Ready and their endpoints too, as for next hops (see AddressTable);
+// failing that, those without a carrier.
 
 #include <string>
 #include <vector>

@@ -36,6 +36,13 @@ inline constexpr std::array<Family, 2> kFamilies = {Family::kV4, Family::kV6};
 // Whether a node may carry traffic; the first reason that speaks against it.
 enum class Health { kReady, kExcludedByLabel, kNotReady, kUnknown, kNetworkUnavailable };
 
+// How far a node is that its operator wants drained.
+enum class Drain {
+  kNone,      // nobody wants that
+  kDraining,  // routers are asked to move off it
+  kDrained,   // they had their time: it is no next hop any more
+};
+
 // How a node came to its rack.
 enum class Placement {
   kFlat,     // no node has a rack label: one rack, named ""
@@ -75,8 +82,10 @@ struct NodeView {
   std::set<std::pair<std::string, RouterId>> heard;  // others' virtual routers, by interface
   // From where its speaker sends VRRP, by interface: one address of a family.
   std::set<std::pair<std::string, IpAddress>> vrrp_sources;
-  uint32_t weight = 1;     // the operator's
-  std::string bad_weight;  // what is written instead of one
+  uint32_t weight = 1;                    // the operator's
+  std::optional<std::string> bad_weight;  // what is written instead of one
+  Drain drain = Drain::kNone;
+  std::optional<std::string> bad_drain;  // what is written instead of "true" or "false"
 
   bool InRack() const {
     return placement != Placement::kNowhere && placement != Placement::kSeveral;
@@ -185,6 +194,7 @@ struct MemberView {
   // For routers that take IPv6 next hops of IPv4 routes. `address` is the same where there is no
   // IPv4 one.
   std::optional<IpAddress> ipv6_address{};
+  bool draining = false;
   bool operator==(const MemberView&) const = default;
 };
 
@@ -213,6 +223,15 @@ struct SpeakerView {
   std::map<Neighbor, PeerView> peers;
 };
 
+// What drains leave (see drain_table.h).
+struct DrainView {
+  std::set<std::string> nodes;  // that are to be drained
+  // Whether the routes through shared groups have next hops besides these; by AddressView::Kind.
+  PerFamily<bool> cluster_stays{true, true};
+  PerFamily<bool> last_resort_stays{true, true};
+  bool operator==(const DrainView&) const = default;
+};
+
 struct Model {
   bool weighted = false;   // some router is told weights; else all are 1
   bool ipv6_hops = false;  // some scope has IPv6 next hops for IPv4 routes
@@ -229,6 +248,9 @@ struct Model {
   std::map<IpAddress, Layer2View> layer2;
   std::map<IpAddress, VipView> vips;
   std::map<RouterId, RouterView> routers;
+  // By speaker, the neighbours (as text) that it is known to have no session with.
+  std::map<std::string, std::set<std::string>> sessions_down;
+  DrainView drains;
 };
 
 // Whether some router may have the node as next hop of routes of a family.

@@ -51,6 +51,11 @@ std::optional<std::pair<std::string, RouterId>> ParseHeard(absl::string_view tex
   return std::pair(std::string(parts[0]), id);
 }
 
+bool IsToDrain(const kube::Node& node) {
+  const auto text = node.meta.annotations.find(network::kDrain);
+  return text != node.meta.annotations.end() && text->second == "true";
+}
+
 // A health that stops traffic and that the API server may have wrong after it was away.
 bool WorseHealth(const kube::Node& before, const kube::Node& after) {
   using Status = kube::ConditionStatus;
@@ -84,6 +89,7 @@ void NodeTable::Upsert(const kube::Node& node) {
   const std::string& name = node.meta.name;
   touched_.insert(name);
   withheld_.erase(name);
+  if (!IsToDrain(node)) facts_.erase({name, kDrainedFact});
   const auto it = nodes_.find(name);
   if (it == nodes_.end() || !hold_ || !WorseHealth(it->second, node)) {
     nodes_[name] = node;
@@ -128,6 +134,11 @@ void NodeTable::SetFact(const Fact& fact) {
   const std::pair key(fact.subject, fact.kind);
   const auto it = facts_.find(key);
   if (it != facts_.end() && it->second.observed_at >= fact.observed_at) return;
+  if (fact.kind == kDrainedFact) {
+    // Of a drain that was called off, the next one must know nothing.
+    const auto node = nodes_.find(fact.subject);
+    if (node != nodes_.end() && !IsToDrain(node->second)) return;
+  }
   facts_[key] = fact;
   touched_.insert(fact.subject);
   if (fact.kind == kSpeakerFact) ForgetFacts(fact.subject);
@@ -213,6 +224,15 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
         view.weight > kMaxNodeWeight) {
       view.weight = 1;
       view.bad_weight = text->second.substr(0, kShownText);
+    }
+  }
+  if (const auto text = node.meta.annotations.find(network::kDrain);
+      text != node.meta.annotations.end()) {
+    if (IsToDrain(node)) {
+      const Fact* drained = FactOf(node.meta.name, kDrainedFact);
+      view.drain = drained != nullptr ? Drain::kDrained : Drain::kDraining;
+    } else if (text->second != "false") {
+      view.bad_drain = text->second.substr(0, kShownText);
     }
   }
   view.rack_label = network::Find(node.meta.labels, network::kRack).value_or("");

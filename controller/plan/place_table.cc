@@ -1,6 +1,7 @@
 #include "controller/plan/place_table.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -96,14 +97,19 @@ void PlaceTable::Update(const std::string& audience_name, const std::string& gro
     if (const auto it = carried_.find(group); it != carried_.end())
       before.choices.insert(it->second.begin(), it->second.end());
     std::erase_if(before.choices, [&](const auto& c) { return !speakers.contains(c.first); });
-    now.choices = Deal(*members, staying, before.choices);
+    // A speaker gets no place at a next hop that routers are to move off, if there are others.
+    std::vector<MemberView> lasting;
+    std::copy_if(members->begin(), members->end(), std::back_inserter(lasting),
+                 [](const MemberView& member) { return !member.draining; });
+    if (lasting.empty()) lasting = *members;
+    now.choices = Deal(lasting, staying, before.choices);
     const std::string& first = members->front().node;
     const auto place = [&](const std::string& speaker, const std::string& node) {
       if (node == first) return;
       PutPlace(speaker, group, node, sets);
       now.placed.insert(speaker);
     };
-    for (const MemberView& member : *members) {
+    for (const MemberView& member : lasting) {
       if (speakers.contains(member.node)) place(member.node, member.node);
     }
     for (const auto& [speaker, node] : now.choices) place(speaker, node);

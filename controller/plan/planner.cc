@@ -10,6 +10,7 @@
 #include "api/plan/v1/plan.pb.h"
 #include "controller/plan/address_table.h"
 #include "controller/plan/advertise_table.h"
+#include "controller/plan/drain_table.h"
 #include "controller/plan/group_table.h"
 #include "controller/plan/layer2_table.h"
 #include "controller/plan/model.h"
@@ -73,6 +74,7 @@ class Planner::Impl {
   AdvertiseTable advertise;
   AddressTable addresses;
   SpeakerTable speakers;
+  DrainTable drains;
   GroupTable groups;
   PlaceTable places;
   Layer2Table layer2;
@@ -121,7 +123,10 @@ void Planner::Upsert(const network::BgpPeer& peer) { impl_->speakers.Upsert(peer
 
 void Planner::Remove(const ObjectKey& key) {
   const std::string name = absl::StrCat(key.namespace_, "/", key.name);
-  if (key.kind == kube::Node::kKind) impl_->nodes.RemoveNode(key.name);
+  if (key.kind == kube::Node::kKind) {
+    impl_->nodes.RemoveNode(key.name);
+    impl_->drains.SetSessionsDown(key.name, {}, &impl_->model);
+  }
   if (key.kind == kube::DaemonSet::kKind) impl_->nodes.RemoveDaemonSet(key.namespace_, key.name);
   if (key.kind == kube::ConfigMap::kKind)
     impl_->speakers.policies()->Remove(key.namespace_, key.name);
@@ -209,6 +214,10 @@ void Planner::SetReturning(const std::string& node, bool returning) {
   impl_->nodes.SetReturning(node, returning);
 }
 
+void Planner::SetSessionsDown(const std::string& node, std::set<std::string> neighbors) {
+  impl_->drains.SetSessionsDown(node, std::move(neighbors), &impl_->model);
+}
+
 void Planner::SetWatchSecret(std::string secret) {
   impl_->layer2.SetWatchSecret(std::move(secret));
 }
@@ -237,8 +246,9 @@ PlanChange Planner::Step() {
   asked.insert(advertised.services.begin(), advertised.services.end());
   const AddressChanges addresses = p.addresses.Derive(nodes, asked, &p.model, &p.visits);
   const AudienceChanges audiences = p.speakers.Derive(nodes, &p.model, &p.sets, &p.visits);
-  const GroupChanges groups =
-      p.groups.Derive(nodes, addresses, audiences, weights_turned, &p.model, &p.sets, &p.visits);
+  const DrainChanges drains = p.drains.Derive(nodes, addresses, audiences, &p.model);
+  const GroupChanges groups = p.groups.Derive(nodes, addresses, audiences, drains, weights_turned,
+                                              &p.model, &p.sets, &p.visits);
   p.places.Derive(groups, audiences, p.model, &p.sets, &p.visits);
   const bool layer2 = p.layer2.Derive(nodes, services, &p.model, &p.sets, &p.visits);
   const bool vips = p.vips.Derive(nodes, services, &p.model, &p.sets, &p.visits);
@@ -254,7 +264,7 @@ PlanChange Planner::Step() {
   }
   PlanChange change;
   change.keys = p.sets.TakeChanges();
-  change.problems = audiences.problems || advertised.problems ||
+  change.problems = audiences.problems || advertised.problems || drains.problems ||
                     (shared && !p.model.advertised.empty()) || layer2 || vips ||
                     last_resorts != p.last_resorts ||
                     (last_resorts > 0 && !(nodes.empty() && addresses.empty()));
@@ -262,7 +272,8 @@ PlanChange Planner::Step() {
     const auto now = p.model.nodes.find(name);
     change.problems |= !before.has_value() || now == p.model.nodes.end() ||
                        before->placement != now->second.placement ||
-                       before->bad_weight != now->second.bad_weight;
+                       before->bad_weight != now->second.bad_weight ||
+                       before->bad_drain != now->second.bad_drain;
   }
   const auto compare = [&](const std::string& speaker) {
     std::vector<std::string> reads = p.Reads(speaker);
@@ -303,13 +314,20 @@ std::vector<Problem> Planner::Problems() const {
                       "; only its own speaker, if it has one, announces it")});
   }
   for (const auto& [name, view] : impl_->model.nodes) {
-    if (view.bad_weight.empty()) continue;
-    problems.insert({{kube::Node::kKind, "", name},
-                     "BadWeight",
-                     absl::StrCat("annotation ", network::kWeight, ": \"", view.bad_weight,
-                                  "\" is not a number from 1 to ", kMaxNodeWeight,
-                                  "; the node's weight is 1")});
+    const ObjectKey about{kube::Node::kKind, "", name};
+    if (view.bad_weight) {
+      problems.insert({about, "BadWeight",
+                       absl::StrCat("annotation ", network::kWeight, ": \"", *view.bad_weight,
+                                    "\" is not a number from 1 to ", kMaxNodeWeight,
+                                    "; the node's weight is 1")});
+    }
+    if (view.bad_drain) {
+      problems.insert({about, "BadDrain",
+                       absl::StrCat("annotation ", network::kDrain, ": \"", *view.bad_drain,
+                                    "\" is neither true nor false; the node is not drained")});
+    }
   }
+  impl_->drains.AddProblems(impl_->model, &problems);
   if (impl_->last_resorts > 0) AddLastResorts(impl_->model, &problems);
   impl_->speakers.AddProblems(&problems);
   impl_->advertise.AddProblems(impl_->model, &problems);

@@ -5,8 +5,8 @@
 // Life of a change: Upsert, Remove, SetAddresses and SetFact note what was touched; Step derives
 // anew only what depends on that, in the order node -> rack -> speaker -> audience and endpoint
 // slice -> Service -> address -> group -> place, and rewrites the resources whose bytes differ. The
-// result is a function of objects, facts and assignments alone: a new Planner that is given the
-// same three builds the same sets byte for byte.
+// result is a function of objects, facts, assignments and sessions alone: a new Planner that is
+// given the same builds the same sets byte for byte.
 //
 // An audience is the speakers of a rack that see the same next hops; see README.md for the sets
 // they read.
@@ -131,6 +131,11 @@ class Planner final : public PlanView {
   // A node whose Ready was Unknown until a moment ago: while true, the last resort still counts its
   // endpoints as ready, because they turn so after the node. A deleted Node is not returning.
   void SetReturning(const std::string& node, bool returning);
+
+  // The neighbours (as Neighbor::ToString) that the speaker on `node` has no session with, by its
+  // last word; a speaker that says nothing is believed to have them all. A node that is to be
+  // drained stays a next hop of what no other router would be told of.
+  void SetSessionsDown(const std::string& node, std::set<std::string> neighbors);
 
   // What the secrets of BFD sessions are made of; the same for every planner that plans for these
   // speakers, and never shown. Until it is set (not empty) no sessions are planned.

@@ -167,6 +167,32 @@ class History {
     return "";
   }
 
+  // Which address is lost because nodes are to be drained, or left to such next hops alone; empty:
+  // none.
+  std::string CheckDrains() const {
+    if (hold_) return "";
+    World plain = world_;
+    for (auto& [key, object] : plain.objects) {
+      if (auto* node = std::get_if<kube::Node>(&object))
+        node->meta.annotations.erase(network::kDrain);
+    }
+    Planner undrained(kOptions);
+    plain.Tell(&undrained);
+    for (const Fact& fact : planner_.facts()) undrained.SetFact(fact);
+    for (const auto& [name, node] : planner_.model().nodes)
+      undrained.SetReturning(name, node.returning);
+    TellSessions(&undrained);
+    undrained.Step();
+    const std::map<IpPrefix, bool> wanted = Announced(undrained);
+    const std::map<IpPrefix, bool> announced = Announced(planner_);
+    for (const auto& [prefix, stays] : wanted) {
+      const auto it = announced.find(prefix);
+      if (it == announced.end()) return absl::StrCat(prefix.ToString(), " is lost");
+      if (!it->second) return absl::StrCat(prefix.ToString(), " has only what is about to go");
+    }
+    return "";
+  }
+
   // How often each of kKinds was planned.
   int seen(const std::string& kind) { return seen_[kind]; }
 
@@ -182,6 +208,7 @@ class History {
     for (const auto& [name, node] : planner_.model().nodes) {
       fresh.SetReturning(name, node.returning);
     }
+    TellSessions(&fresh);
     fresh.LoadAssignments(planner_.assignments());
     fresh.Step();
 
@@ -271,6 +298,23 @@ class History {
     return announced == included ? "" : "reasons";
   }
 
+  void TellSessions(Planner* planner) const {
+    for (const auto& [speaker, down] : planner_.model().sessions_down)
+      planner->SetSessionsDown(speaker, down);
+  }
+
+  // What is announced anywhere, and whether for some next hop that is not to be drained.
+  static std::map<IpPrefix, bool> Announced(const Planner& planner) {
+    std::map<IpPrefix, bool> announced;
+    for (const auto& [speaker, view] : planner.model().speakers) {
+      for (const auto& [neighbor, peer] : Announcements(planner, speaker, /*add_path=*/true)) {
+        for (const AnnouncedRoute& route : peer.routes)
+          announced[route.prefix] |= route.draining.size() < route.next_hops.size();
+      }
+    }
+    return announced;
+  }
+
   static Bytes Bodies(const Planner& planner, const std::string& set) {
     Bytes bodies;
     if (const ResourceSet* resources = planner.Find(set)) {
@@ -307,6 +351,7 @@ class History {
       node.meta.annotations["openelb.kubesphere.io/prefixes"] =
           absl::StrCat("10.0.", subnet, ".", i + 10, "/24,fd00:", subnet, "::1/64");
     if (Chance(0.2)) node.meta.annotations[network::kWeight] = absl::StrCat(Pick(4));
+    if (Chance(0.3)) node.meta.annotations[network::kDrain] = Chance(0.9) ? "true" : "so";
     if (Chance(0.25)) node.ready = kube::ConditionStatus::kUnknown;
     if (Chance(0.1)) node.ready = kube::ConditionStatus::kFalse;
     if (Chance(0.05)) node.network_unavailable = kube::ConditionStatus::kTrue;
@@ -454,6 +499,18 @@ class History {
 
   void SetFact() {
     const int i = Pick(kNodes);
+    if (Chance(0.2)) {
+      std::set<std::string> down;
+      for (int subnet = 0; subnet < 3; ++subnet) {
+        if (Chance(0.3)) down.insert(absl::StrCat("10.0.", subnet, ".1"));
+      }
+      planner_.SetSessionsDown(NodeName(i), down);
+      return;
+    }
+    if (Chance(0.2)) {
+      planner_.SetFact({NodeName(i), kDrainedFact, {"true"}, absl::FromUnixSeconds(++now_)});
+      return;
+    }
     if (Chance(0.5)) {
       planner_.SetFact(MakeSpeaker(NodeName(i), Chance(0.8), ++now_));
       return;
@@ -512,6 +569,8 @@ TEST(PlannerPropertyTest, IncrementalEqualsFull) {
     if (!compare) continue;
     const std::string unasked = history.CheckAttributes();
     ASSERT_EQ(unasked, "") << "at step " << step << ", seed " << seed;
+    const std::string lost = history.CheckDrains();
+    ASSERT_EQ(lost, "") << "at step " << step << ", seed " << seed;
     const std::string differs = history.Compare();
     ASSERT_EQ(differs, "") << "at step " << step << ", seed " << seed;
   }

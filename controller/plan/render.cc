@@ -91,6 +91,8 @@ std::string AttributesText(const AnnouncedRoute& route) {
   add("prepend", route.attributes.prepend);
   if (!route.weights.empty())
     texts.push_back(absl::StrCat("weights=", absl::StrJoin(route.weights, ",")));
+  for (const IpAddress& address : route.draining)
+    texts.push_back(absl::StrCat("draining=", address.ToString()));
   return absl::StrJoin(texts, " ");
 }
 
@@ -101,6 +103,8 @@ Value RouteValue(const AnnouncedRoute& route) {
   if (!route.attributes.empty()) map["attributes"] = AttributesValue(route.attributes);
   if (!route.weights.empty())
     map["weights"] = Value::List(route.weights.begin(), route.weights.end());
+  if (!route.draining.empty())
+    map["draining"] = Texts(Texts({route.draining.begin(), route.draining.end()}), /*sort=*/false);
   return map;
 }
 

@@ -16,6 +16,8 @@ enum class Rule {
   kServingWhileTerminating,
   kLastResort,
   kIpv6NextHop,
+  kDraining,
+  kNothingElse,
   // It is not. In the order they are asked: the first that applies is named.
   kNoRack,
   kOtherRack,
@@ -27,6 +29,7 @@ enum class Rule {
   kNoAddressOfFamily,
   kNoPeer,
   kNotOnSubnet,
+  kDrained,
 };
 
 struct RuleText {
@@ -37,7 +40,7 @@ struct RuleText {
 };
 
 // Every rule, in the order of the enumeration.
-inline constexpr std::array<RuleText, 16> kRules = {{
+inline constexpr std::array<RuleText, 19> kRules = {{
     {Rule::kEligible, true, "eligible", "nothing speaks against the node"},
     {Rule::kRackLabel, true, "rack-label",
      "not on the subnet shared with the router, but the node carries the rack's label: the "
@@ -53,6 +56,11 @@ inline constexpr std::array<RuleText, 16> kRules = {{
     {Rule::kIpv6NextHop, true, "ipv6-next-hop",
      "the router cannot use an IPv4 address of the node, but it speaks BGP over IPv6 and gets the "
      "node's IPv6 address, if it takes IPv6 next hops of IPv4 routes (RFC 8950)"},
+    {Rule::kDraining, true, "draining",
+     "the node is to be drained: routers are told to move off it (GRACEFUL_SHUTDOWN, RFC 8326)"},
+    {Rule::kNothingElse, true, "nothing-else",
+     "the node is to be drained, but the address would have no next hop anywhere without such "
+     "nodes"},
     {Rule::kNoRack, false, "no-rack",
      "racks are in use and the node is in none: it carries no rack label, and its address is "
      "on-link for the labelled nodes of no rack or of several"},
@@ -72,6 +80,8 @@ inline constexpr std::array<RuleText, 16> kRules = {{
      "no speaker of the rack has a BGP peer that may come up and carries the address's family"},
     {Rule::kNotOnSubnet, false, "not-on-subnet",
      "the node's address is not on the subnet that speaker and router share (RFC 4271 5.1.3)"},
+    {Rule::kDrained, false, "drained",
+     "the node is to be drained, and routers had their time to move off it"},
 }};
 
 constexpr const RuleText& TextOf(Rule rule) { return kRules[static_cast<size_t>(rule)]; }

@@ -34,8 +34,9 @@ std::optional<IpAddress> SourceOf(const NodeView& node, const std::string& inter
 // What a change of has to be looked at.
 bool SameForVip(const NodeView& a, const NodeView& b) {
   return a.health == b.health && a.returning == b.returning && a.vip == b.vip &&
-         a.stopped == b.stopped && a.leaving == b.leaving && a.prefixes == b.prefixes &&
-         a.no_carrier == b.no_carrier && a.rack == b.rack && a.vrrp_sources == b.vrrp_sources;
+         a.stopped == b.stopped && a.leaving == b.leaving && a.drain == b.drain &&
+         a.prefixes == b.prefixes && a.no_carrier == b.no_carrier && a.rack == b.rack &&
+         a.vrrp_sources == b.vrrp_sources;
 }
 
 }  // namespace

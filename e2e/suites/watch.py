@@ -45,6 +45,14 @@ def traffic(lab, nodes=ALL, rate=100, address=VIP):
         running.stop()
 
 
+def unharmed(client, since):
+    """Routers changed their next hops meanwhile, and nothing else happened: of the connections that were open just then,
+    one that a router hashes to another next hop may be lost, and nobody waits."""
+    client.settle()
+    seen = client.count(since)
+    assert seen.total > 0 and len(seen.lost) <= max(1, 0.01 * seen.total) and seen.outage() < 0.1, seen
+
+
 def withdrawals(lab, router, since, prefix=PREFIX):
     """Kernel route events on a router in which a next hop went away."""
     held, gone = None, []

@@ -96,12 +96,15 @@ class Program:
                    what=f"{self.role} on {self.host.name}: /readyz")
 
 
+DRAIN_TIME = 2  # seconds that routers get to move off a node or a speaker: enough here, and tests wait for it
+
+
 def controller(host, address, cluster, credentials):
     return Program(host, "controller", [
         BIN / "openelb-controller", "--manifests", cluster.manifests, "--status-dir", cluster.status_dir,
         "--plan-addr", f"{address}:{PLAN_PORT}", "--metrics-addr", METRICS,
         "--plan-tls-cert", credentials.cert, "--plan-tls-key", credentials.key,
-        "--token-file", credentials.tokens])
+        "--token-file", credentials.tokens, "--drain-time", f"{DRAIN_TIME}s"])
 
 
 def speaker(host, node, controller_address, state_dir, credentials, role="speaker"):
@@ -110,4 +113,4 @@ def speaker(host, node, controller_address, state_dir, credentials, role="speake
     return Program(host, role, [
         BIN / "openelb-speaker", "--controller", f"{controller_address}:{PLAN_PORT}", "--node-name", node,
         "--state-dir", state_dir, "--metrics-addr", METRICS, "--plan-tls-ca", credentials.ca,
-        "--token-file", credentials.token(node)])
+        "--token-file", credentials.token(node), "--drain-time", f"{DRAIN_TIME}s"])

@@ -38,6 +38,8 @@ inline constexpr Key kPrefixes{"openelb.kubesphere.io/prefixes", "porter.kubesph
 inline constexpr const char* kAdvertise = "network.kubesphere.io/advertise";
 // Ours: the share of traffic of a Node, for routers that are told weights.
 inline constexpr const char* kWeight = "network.kubesphere.io/weight";
+// Ours: "true" on a Node takes traffic off it before it goes, by GRACEFUL_SHUTDOWN (RFC 8326).
+inline constexpr const char* kDrain = "network.kubesphere.io/drain";
 
 inline constexpr const char* kServiceFinalizer = "finalizer.lb.kubesphere.io/v1alpha1";
 inline constexpr const char* kEipFinalizer = "finalizer.ipam.kubesphere.io/v1alpha1";
