@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "api/codec/parse.h"
+#include "api/network/v1alpha2/names.h"
 #include "controller/plan/test_world.h"
 #include "gmock/gmock.h"
 
@@ -137,6 +138,21 @@ TEST_F(RenderTest, AttributesAndWeights) {
   EXPECT_THAT(table, HasSubstr("NEXT HOPS                ATTRIBUTES\n"));
   EXPECT_THAT(table, HasSubstr("192.168.0.3 192.168.0.4  no-export rt:65000:1 med=5 prepend=2 "
                                "weights=1,1\n"));
+}
+
+TEST_F(RenderTest, NextHopsThatAreDrained) {
+  kube::Node node = MakeNode("worker1", "192.168.0.4");
+  node.meta.annotations[network::kDrain] = "true";
+  planner_.Upsert(node);
+  planner_.Step();
+  RenderInput input = Input();
+  input.node = "master1";
+  EXPECT_THAT(RenderJson(input), HasSubstr(R"(
+              "draining": [
+                "192.168.0.4"
+              ],
+)"));
+  EXPECT_THAT(RenderTable(input), HasSubstr("192.168.0.3 192.168.0.4  draining=192.168.0.4\n"));
 }
 
 TEST_F(RenderTest, WithoutAddPathOneNextHop) {
