@@ -211,6 +211,17 @@ BAD = [
     number("Eip", "spec.advertise.localPref", {"address": "10.0.0.1", "advertise": {"localPref": 4294967296}},
            4294967296, "less", 4294967295),
     number("BgpPeer", "spec.advertise.prepend", peer(advertise={"prepend": 65}), 65, "less", 64),
+    *(number("Eip", f"spec.advertise.{field}", {"address": "10.0.0.0/8", "advertise": {field: value}}, value, bound,
+             limit)
+      for field, value, bound, limit in (("aggregationLength", 7, "greater", 8), ("aggregationLength", 33, "less", 32),
+                                         ("aggregationLengthV6", 15, "greater", 16),
+                                         ("aggregationLengthV6", 129, "less", 128))),
+    ("Eip", {"address": "10.0.0.0/24", "advertise": {"aggregationLength": "24"}},
+     'spec.advertise.aggregationLength: Invalid value: "string": spec.advertise.aggregationLength in body must be of type'
+     ' integer: "string"'),
+    ("Eip", {"address": "10.0.0.0/24", "advertise": {"hostRoutes": "yes"}},
+     'spec.advertise.hostRoutes: Invalid value: "string": spec.advertise.hostRoutes in body must be of type boolean:'
+     ' "string"'),
     ("BgpConf", {"communityAliases": {"mine": "1:65536"}},
      'spec.communityAliases[mine]: Invalid value: "1:65536": "1:65536" is not a community'),
     ("BgpConf", {"communityAliases": {"mine": "yours"}},

@@ -112,6 +112,14 @@ TEST(BadManifest, Eip) {
        "can have"},
       {Ours("Eip", "spec:\n  address: 10.0.0.1\n  protocol: bpg\n"),
        "f.yaml:6: Eip/x: spec.protocol: \"bpg\" is not one of bgp, layer2, vip"},
+      {Ours("Eip",
+            "spec:\n  address: 10.0.0.0/24\n  advertise:\n    aggregationLength: 33\n"
+            "    aggregationLengthV6: 15\n    hostRoutes: 'yes'\n    aggregationLenght: 24\n"),
+       "f.yaml:7: Eip/x: spec.advertise.aggregationLength: 33 is not a whole number from 8 to 32\n"
+       "f.yaml:8: Eip/x: spec.advertise.aggregationLengthV6: 15 is not a whole number from 16 to "
+       "128\n"
+       "f.yaml:9: Eip/x: spec.advertise.hostRoutes: \"yes\" is not true or false\n"
+       "warning: f.yaml:10: Eip/x: spec.advertise.aggregationLenght: unknown field, ignored"},
       {Ours("Eip", "spec:\n  address: 10.0.0.1\n  interface: can_reach:home\n"),
        "f.yaml:6: Eip/x: spec.interface: \"can_reach:home\" is not can_reach: and an IP address"},
       {Ours("Eip", "spec:\n  address: 10.0.0.1\n  interface: a/b\n"),

@@ -3,6 +3,22 @@
 #include "api/codec/kinds.h"
 
 namespace openelb::codec {
+namespace {
+
+std::optional<int> Length(const Field& field, int min, Family family) {
+  const int length = field.Int<int>(min, FamilyBits(family), 0);
+  return length == 0 ? std::nullopt : std::optional(length);
+}
+
+network::Aggregation DecodeAggregation(const Field& advertise) {
+  return {
+      .length = Length(advertise["aggregationLength"], network::kMinAggregationLength, Family::kV4),
+      .length_v6 =
+          Length(advertise["aggregationLengthV6"], network::kMinAggregationLengthV6, Family::kV6),
+      .host_routes = advertise["hostRoutes"].Bool()};
+}
+
+}  // namespace
 
 Object DecodeEip(kube::ObjectMeta meta, const Field& root) {
   network::Eip eip;
@@ -19,6 +35,7 @@ Object DecodeEip(kube::ObjectMeta meta, const Field& root) {
   eip.namespaces = spec["namespaces"].Strings();
   eip.namespace_selector = spec["namespaceSelector"].StringMap();
   eip.advertise = DecodeAdvertise(spec["advertise"]);
+  eip.aggregation = DecodeAggregation(spec["advertise"]);
   IgnoredFields ignored;
   ignored.Add(spec["usingKnownIPs"], false);
   eip.fields_ignored = ignored.Take();

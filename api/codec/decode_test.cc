@@ -213,7 +213,10 @@ TEST(Decode, Advertise) {
                                .med = 4294967295,
                                .local_pref = 200,
                                .prepend = 64};
-  EXPECT_EQ(std::get<network::Eip>(objects[2]).advertise, all);
+  const auto& eip = std::get<network::Eip>(objects[2]);
+  EXPECT_EQ(eip.advertise, all);
+  EXPECT_EQ(eip.aggregation,
+            (network::Aggregation{.length = 30, .length_v6 = 128, .host_routes = true}));
   const auto& service = std::get<kube::Service>(objects[3]);
   const ParsedAdvertise parsed = ParseAdvertise(service.meta.annotations.at(network::kAdvertise));
   EXPECT_THAT(parsed.errors, IsEmpty());

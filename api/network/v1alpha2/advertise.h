@@ -19,6 +19,20 @@ struct Advertise {
   bool operator==(const Advertise&) const = default;
 };
 
+// Which prefixes stand for the addresses of an Eip: also in Eip.spec.advertise.
+struct Aggregation {
+  std::optional<int> length;     // of IPv4 aggregates, kMinAggregationLength..32
+  std::optional<int> length_v6;  // of IPv6 aggregates, kMinAggregationLengthV6..128
+  bool host_routes = false;      // stay beside the aggregates
+
+  bool empty() const { return *this == Aggregation(); }
+  bool operator==(const Aggregation&) const = default;
+};
+
+// Nobody's pool is wider.
+inline constexpr int kMinAggregationLength = 8;
+inline constexpr int kMinAggregationLengthV6 = 16;
+
 inline constexpr uint32_t kMaxPrepend = 64;  // longer paths make routers drop routes
 inline constexpr size_t kMaxCommunities = 64;
 

@@ -53,6 +53,7 @@ struct Eip {
   std::vector<std::string> namespaces;
   kube::Labels namespace_selector;
   Advertise advertise;                      // of the routes of its addresses
+  Aggregation aggregation;                  // of these routes
   std::vector<std::string> fields_ignored;  // fields that were given and cannot be honoured, sorted
 
   bool operator==(const Eip&) const = default;
