@@ -31,7 +31,7 @@ std::set<std::string> Select(const FamilyEndpoints& endpoints, EndpointState sta
 }  // namespace
 
 void AddressTable::SetAddresses(const std::string& service, std::vector<IpAddress> addresses,
-                                Model* model) {
+                                const std::string& pool, Model* model) {
   std::vector<IpAddress>& held = addresses_of_[service];
   for (const IpAddress& address : held) {
     touched_.insert(address);
@@ -45,7 +45,10 @@ void AddressTable::SetAddresses(const std::string& service, std::vector<IpAddres
     touched_.insert(address);
     model->services_of[address].insert(service);
   }
-  if (held.empty()) addresses_of_.erase(service);
+  pool_of_[service] = pool;
+  if (!held.empty()) return;
+  addresses_of_.erase(service);
+  pool_of_.erase(service);
 }
 
 PerFamily<bool> AddressTable::Count(const NodeChanges& nodes, const Model& model) {
@@ -77,6 +80,8 @@ AddressView AddressTable::Decide(const IpAddress& address, const Model& model,
   for (const std::string& key : holders->second) {
     const auto service = model.services.find(key);
     if (service == model.services.end()) continue;
+    const std::string& pool = pool_of_.at(key);
+    view.pool = view.services.empty() || view.pool == pool ? pool : "";
     view.services.push_back(key);
     // Of Services that share the address, the first by name has its way with single values.
     if (const auto asked = model.advertised.find(key); asked != model.advertised.end())

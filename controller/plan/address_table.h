@@ -19,7 +19,8 @@ using AddressChanges = std::map<IpAddress, AddressView>;
 
 class AddressTable {
  public:
-  void SetAddresses(const std::string& service, std::vector<IpAddress> addresses, Model* model);
+  void SetAddresses(const std::string& service, std::vector<IpAddress> addresses,
+                    const std::string& pool, Model* model);
 
   AddressChanges Derive(const NodeChanges& nodes, const std::set<std::string>& services,
                         Model* model, Visits* visits);
@@ -34,6 +35,7 @@ class AddressTable {
   void Depend(const IpAddress& address, std::set<std::string> nodes);
 
   std::map<std::string, std::vector<IpAddress>> addresses_of_;  // by Service
+  std::map<std::string, std::string> pool_of_;                  // of these
   PerFamily<size_t> next_hops_;                                 // ready nodes with an address
   size_t ipv6_only_ = 0;                                        // ready nodes without an IPv4 one
   bool ipv6_hops_ = false;  // Model::ipv6_hops, as of the last step

@@ -29,6 +29,18 @@ bool Contradicts(const std::optional<T>& asked, const std::optional<T>& given) {
   return asked.has_value() && asked != given;
 }
 
+// Whether that changed anything. Those that ask for nothing are left out.
+bool SetWish(const std::string& who, PathAttributes attributes,
+             std::map<std::string, PathAttributes>* wishes) {
+  const auto held = wishes->find(who);
+  if (held == wishes->end() ? attributes.empty() : held->second == attributes) return false;
+  if (attributes.empty())
+    wishes->erase(held);
+  else
+    (*wishes)[who] = std::move(attributes);
+  return true;
+}
+
 }  // namespace
 
 PathAttributes Resolve(const network::Advertise& advertise, const CommunityAliases& aliases,
@@ -85,6 +97,7 @@ void AdvertiseTable::SetPoolWish(const std::string& name, const Pool& pool) {
     pools_.erase(held);
   else
     pools_[name] = pool;
+  touched_pools_.insert(name);
   if (const auto of = services_of_.find(name); of != services_of_.end())
     touched_.insert(of->second.begin(), of->second.end());
   problems_ = true;
@@ -103,6 +116,7 @@ void AdvertiseTable::SetAliases(const CommunityAliases& aliases) {
   aliases_ = aliases;
   for (const auto& [key, asked] : services_) touched_.insert(key);
   for (const auto& [name, pool] : pools_) {
+    touched_pools_.insert(name);
     if (const auto of = services_of_.find(name); of != services_of_.end())
       touched_.insert(of->second.begin(), of->second.end());
   }
@@ -125,13 +139,18 @@ void AdvertiseTable::SetPool(const std::string& service, const std::string& pool
   touched_.insert(service);
 }
 
+PathAttributes AdvertiseTable::OfPool(const std::string& name) const {
+  std::vector<std::string> unknown;  // named by AddProblems
+  const auto pool = pools_.find(name);
+  return pool == pools_.end() ? PathAttributes()
+                              : Resolve(pool->second.advertise, aliases_, &unknown);
+}
+
 PathAttributes AdvertiseTable::Of(const std::string& service) const {
   std::vector<std::string> unknown;  // named by AddProblems
   PathAttributes attributes;
-  if (const auto name = pool_of_.find(service); name != pool_of_.end()) {
-    if (const auto pool = pools_.find(name->second); pool != pools_.end())
-      attributes = Resolve(pool->second.advertise, aliases_, &unknown);
-  }
+  if (const auto name = pool_of_.find(service); name != pool_of_.end())
+    attributes = OfPool(name->second);
   if (const auto asked = services_.find(service); asked != services_.end())
     attributes = Merge(attributes, Resolve(asked->second.advertise, aliases_, &unknown));
   return attributes;
@@ -143,14 +162,10 @@ AdvertiseChanges AdvertiseTable::Derive(Model* model) {
   // Services that share an address may contradict each other.
   changes.problems |= !touched_.empty() && !model->advertised.empty();
   for (const std::string& service : std::exchange(touched_, {})) {
-    PathAttributes attributes = Of(service);
-    const auto held = model->advertised.find(service);
-    if (held == model->advertised.end() ? attributes.empty() : held->second == attributes) continue;
-    if (attributes.empty())
-      model->advertised.erase(held);
-    else
-      model->advertised[service] = std::move(attributes);
-    changes.services.insert(service);
+    if (SetWish(service, Of(service), &model->advertised)) changes.services.insert(service);
+  }
+  for (const std::string& name : std::exchange(touched_pools_, {})) {
+    if (SetWish(name, OfPool(name), &model->advertised_by_eip)) changes.eips.insert(name);
   }
   changes.problems |= !changes.services.empty();
   return changes;
@@ -180,6 +195,18 @@ void AdvertiseTable::AddNoEffect(const Model& model, std::set<Problem>* out) con
   }
 }
 
+void AdvertiseTable::AddNoHostRoute(const IpAddress& address, const AddressView& view,
+                                    std::set<Problem>* out) const {
+  for (const std::string& service : view.services) {
+    const auto asked = services_.find(service);
+    if (asked == services_.end() || asked->second.advertise.empty()) continue;
+    out->insert({ServiceKeyOf(service), "NoEffect",
+                 absl::StrCat("annotation ", network::kAdvertise, " has no effect on ",
+                              address.ToString(), ": aggregate ", view.aggregate->ToString(),
+                              " is announced instead of its host route")});
+  }
+}
+
 void AdvertiseTable::AddProblems(const Model& model, std::set<Problem>* out) const {
   for (const auto& [key, asked] : services_) {
     for (const std::string& error : asked.errors) {
@@ -202,6 +229,7 @@ void AdvertiseTable::AddProblems(const Model& model, std::set<Problem>* out) con
   AddNoEffect(model, out);
   if (model.advertised.empty()) return;
   for (const auto& [address, view] : model.addresses) {
+    if (!view.host_route) AddNoHostRoute(address, view, out);
     if (view.services.size() < 2) continue;
     for (const std::string& service : view.services) {
       const auto asked = model.advertised.find(service);

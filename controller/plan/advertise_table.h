@@ -1,8 +1,8 @@
 #pragma once
-// From what operators ask of routes to Model::advertised: the annotation of a Service over its
-// Eip's spec.advertise, with communities by name from the BgpConf. What a BgpPeer asks belongs to
-// the session (session.h) and is added by the speaker: lists are joined; of single values the
-// Service's wins over the Eip's, and that over the BgpPeer's.
+// From what operators ask of routes to Model::advertised and advertised_by_eip: the annotation of a
+// Service over its Eip's spec.advertise, with communities by name from the BgpConf. What a BgpPeer
+// asks belongs to the session (session.h) and is added by the speaker: lists are joined; of single
+// values the Service's wins over the Eip's, and that over the BgpPeer's.
 
 #include <map>
 #include <set>
@@ -30,6 +30,7 @@ std::string UnknownCommunities(const std::vector<std::string>& names);
 
 struct AdvertiseChanges {
   std::set<std::string> services;  // whose routes carry something else than before
+  std::set<std::string> eips;      // the same of aggregates
   bool problems = false;           // Problems may answer differently
 };
 
@@ -61,7 +62,10 @@ class AdvertiseTable {
   void SetAliases(const CommunityAliases& aliases);
   void SetPoolWish(const std::string& name, const Pool& pool);
   PathAttributes Of(const std::string& service) const;
+  PathAttributes OfPool(const std::string& name) const;
   void AddNoEffect(const Model& model, std::set<Problem>* out) const;
+  void AddNoHostRoute(const IpAddress& address, const AddressView& view,
+                      std::set<Problem>* out) const;
 
   CommunityAliases aliases_;
   std::map<std::string, Asked> services_;                     // that ask for anything
@@ -69,6 +73,7 @@ class AdvertiseTable {
   std::map<std::string, std::string> pool_of_;                // by Service
   std::map<std::string, std::set<std::string>> services_of_;  // by Eip
   std::set<std::string> touched_;                             // Services
+  std::set<std::string> touched_pools_;
   bool problems_ = false;
 };
 

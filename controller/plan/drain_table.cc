@@ -56,11 +56,11 @@ bool SharedStays(const Model& model, Kind kind, Family family) {
   return (kind == Kind::kCluster ? drains.cluster_stays : drains.last_resort_stays)[family];
 }
 
-bool Stays(const Model& model, const IpAddress& address, const AddressView& view) {
+bool Stays(const Model& model, Family family, const AddressView& route) {
   if (model.drains.nodes.empty()) return true;
-  if (view.kind != Kind::kOwn) return SharedStays(model, view.kind, address.family());
-  return std::any_of(view.nodes.begin(), view.nodes.end(), [&](const std::string& name) {
-    return model.nodes.at(name).drain == Drain::kNone && IsTold(model, name, address.family());
+  if (route.kind != Kind::kOwn) return SharedStays(model, route.kind, family);
+  return std::any_of(route.nodes.begin(), route.nodes.end(), [&](const std::string& name) {
+    return model.nodes.at(name).drain == Drain::kNone && IsTold(model, name, family);
   });
 }
 
@@ -75,7 +75,7 @@ void DrainTable::SetSessionsDown(const std::string& node, std::set<std::string> 
   sessions_changed_ = true;
 }
 
-DrainChanges DrainTable::Derive(const NodeChanges& nodes, const AddressChanges& addresses,
+DrainChanges DrainTable::Derive(const NodeChanges& nodes, const RouteChanges& routes,
                                 const AudienceChanges& audiences, Model* model) {
   DrainChanges changes;
   const bool sessions = std::exchange(sessions_changed_, false);
@@ -91,7 +91,7 @@ DrainChanges DrainTable::Derive(const NodeChanges& nodes, const AddressChanges& 
   if (now.nodes.empty() && model->drains.nodes.empty()) return changes;
   const bool hops = sessions || !nodes.empty() || audiences.problems || !audiences.fresh.empty() ||
                     !audiences.gone.empty() || !audiences.regrouped.empty();
-  if (!hops && addresses.empty()) return changes;
+  if (!hops && routes.empty()) return changes;
   if (!now.nodes.empty()) {
     for (const Family family : kFamilies) {
       now.cluster_stays[family] = AnyStays(*model, Kind::kCluster, family);
@@ -102,13 +102,13 @@ DrainChanges DrainTable::Derive(const NodeChanges& nodes, const AddressChanges& 
   changes.shared = now.cluster_stays != model->drains.cluster_stays ||
                    now.last_resort_stays != model->drains.last_resort_stays;
   if (hops) {
-    for (const auto& [address, view] : model->addresses) {
+    ForEachRoute(*model, [&](const IpPrefix& prefix, const AddressView& view) {
       const bool concerned =
           view.kind == Kind::kOwn &&
           std::any_of(view.nodes.begin(), view.nodes.end(),
                       [&](const std::string& name) { return now.nodes.contains(name); });
-      if (concerned) changes.own.insert(address);
-    }
+      if (concerned) changes.own.insert(prefix);
+    });
   }
   model->drains = std::move(now);
   return changes;
@@ -126,10 +126,11 @@ void DrainTable::AddProblems(const Model& model, std::set<Problem>* out) const {
     if (entry.addresses++ == 0) entry.first = address;
   };
   for (const auto& [address, view] : model.addresses) {
-    if (view.kind == Kind::kNone || Stays(model, address, view)) continue;
+    const AddressView& route = AnnouncedBy(model, view);
+    if (route.kind == Kind::kNone || Stays(model, address.family(), route)) continue;
     for (const std::string& name : model.drains.nodes) {
-      const bool hop = view.kind == Kind::kOwn ? view.nodes.contains(name)
-                                               : IsTold(model, name, address.family());
+      const bool hop = route.kind == Kind::kOwn ? route.nodes.contains(name)
+                                                : IsTold(model, name, address.family());
       if (hop) keep(name, address);
     }
   }

@@ -7,10 +7,10 @@
 #include <string>
 
 #include "api/base/ip.h"
-#include "controller/plan/address_table.h"
 #include "controller/plan/model.h"
 #include "controller/plan/node_table.h"
 #include "controller/plan/planner.h"
+#include "controller/plan/routes.h"
 #include "controller/plan/speaker_table.h"
 
 namespace openelb::plan {
@@ -19,16 +19,16 @@ namespace openelb::plan {
 // in any rack, that stays; true while no node is to be drained.
 bool SharedStays(const Model& model, AddressView::Kind kind, Family family);
 
-// The same for one address, whatever its kind.
-bool Stays(const Model& model, const IpAddress& address, const AddressView& view);
+// The same for one route (of an address or an aggregate), whatever its kind.
+bool Stays(const Model& model, Family family, const AddressView& route);
 
 // How far the node is drained as next hop of addresses for which others stay, or none does.
 inline Drain DrainOf(const NodeView& node, bool stays) { return stays ? node.drain : Drain::kNone; }
 
 struct DrainChanges {
-  bool shared = false;      // SharedStays turned for some kind and family
-  std::set<IpAddress> own;  // Stays may have turned for these, whose groups are their own
-  bool problems = false;    // those that AddProblems gives may be others
+  bool shared = false;     // SharedStays turned for some kind and family
+  std::set<IpPrefix> own;  // Stays may have turned for these, whose groups are their own
+  bool problems = false;   // those that AddProblems gives may be others
 };
 
 class DrainTable {
@@ -37,7 +37,7 @@ class DrainTable {
 
   // Brings Model::drains up to date: after speakers, before groups. Costs nothing while no node is
   // to be drained.
-  DrainChanges Derive(const NodeChanges& nodes, const AddressChanges& addresses,
+  DrainChanges Derive(const NodeChanges& nodes, const RouteChanges& routes,
                       const AudienceChanges& audiences, Model* model);
 
   // Nodes to be drained that stay next hops, because some address has no other.

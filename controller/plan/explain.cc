@@ -5,8 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "controller/plan/aggregate_table.h"
 #include "controller/plan/drain_table.h"
 #include "controller/plan/node_hops.h"
+#include "controller/plan/routes.h"
 
 namespace openelb::plan {
 namespace {
@@ -69,7 +71,7 @@ class Explainer {
       const FamilyEndpoints& endpoints = model.services.at(key).endpoints[family_];
       usable_ |= endpoints.ready || endpoints.serving;
     }
-    stays_ = Stays(model, address, view);
+    stays_ = Stays(model, family_, AnnouncedBy(model, view));
   }
 
   Reason Ask(const std::string& rack, const Exits& exits, const std::string& node_name) const {
@@ -104,7 +106,13 @@ class Explainer {
     }
     if (!CanBeNextHop(model_, node, family_))
       return answer(Rule::kNoAddressOfFamily, NoAddressText());
-    return ThroughExits(exits, node_name, node, std::move(reason));
+    if (!view_.aggregate.has_value())
+      return ThroughExits(exits, node_name, node, std::move(reason));
+    const AggregateView& aggregate = model_.aggregates.at(*view_.aggregate);
+    reason.aggregate = view_.aggregate;
+    if (!view_.host_route && !Serves(aggregate.route, node_name, node))
+      return answer(Rule::kNotInAggregate, NotInAggregateText(aggregate));
+    return WithAggregate(aggregate, ThroughExits(exits, node_name, node, std::move(reason)));
   }
 
  private:
@@ -123,6 +131,26 @@ class Explainer {
     return absl::StrCat(terminating ? "only a terminating endpoint" : "no usable endpoint", " of ",
                         absl::StrJoin(view_.services, ", "), " on the node",
                         terminating ? ", while others are ready elsewhere" : "");
+  }
+
+  std::string NotInAggregateText(const AggregateView& aggregate) const {
+    return absl::StrCat("the node does not serve all ", aggregate.addresses,
+                        " served addresses of aggregate ", view_.aggregate->ToString());
+  }
+
+  // The answer for a node that serves the address, with what its aggregate adds.
+  Reason WithAggregate(const AggregateView& aggregate, Reason reason) const {
+    if (!reason.included()) return reason;
+    const bool refused = aggregate.refusal != AggregateView::Refusal::kNone;
+    absl::StrAppend(&reason.detail, "; ",
+                    refused            ? "refused is "
+                    : view_.host_route ? "beside it there is "
+                                       : "announced by ",
+                    "aggregate ", view_.aggregate->ToString());
+    if (reason.rule != Rule::kEligible) return reason;
+    if (refused) reason.rule = Rule::kAggregateRefused;
+    if (!view_.host_route) reason.rule = Rule::kAggregate;
+    return reason;
   }
 
   EndpointState BestState(const std::string& node) const {

@@ -18,6 +18,8 @@ struct Reason {
   std::string node;
   Rule rule = Rule::kEligible;
   std::string detail;  // one sentence about this case
+  // That its Eip asks for and holds, of nodes that serve the address.
+  std::optional<IpPrefix> aggregate{};
 
   bool included() const { return TextOf(rule).included; }
   bool operator==(const Reason&) const = default;

@@ -29,6 +29,19 @@ std::vector<std::string> Reasons(const Planner& planner, const Question& questio
   return lines;
 }
 
+// Of default/web's address.
+void AskForAggregate(Planner* planner) {
+  planner->Upsert(MakeEip("pool", "172.22.0.0/24", 24));
+  planner->SetAddresses("default/web", {*IpAddress::Parse("172.22.0.2")}, "pool");
+}
+
+void PutLocal(Planner* planner, const std::string& service, const std::string& address,
+              const std::vector<std::string>& nodes) {
+  planner->Upsert(MakeService(service, kube::TrafficPolicy::kLocal));
+  planner->Upsert(MakeSlice(service, nodes));
+  planner->SetAddresses("default/" + service, {*IpAddress::Parse(address)}, "pool");
+}
+
 // The rule about worker1 in rack leaf1.
 std::string WorkersRule(Planner* planner) {
   planner->Step();
@@ -134,6 +147,13 @@ TEST(ExplainTest, EveryRule) {
          p->Upsert(n);
          p->SetFact({"worker1", kDrainedFact, {"true"}, absl::FromUnixSeconds(2)});
        }},
+      {"aggregate", [](Planner* p, kube::Node&) { AskForAggregate(p); }},
+      {"aggregate-refused",
+       [](Planner* p, kube::Node&) {
+         AskForAggregate(p);
+         PutLocal(p, "web", "172.22.0.2", {"worker1"});
+         PutLocal(p, "other", "172.22.0.3", {"worker-p002"});
+       }},
       {"no-rack", [](Planner* p, kube::Node&) { p->SetFact(MakePrefixes("master1", {}, 2)); }},
       {"other-rack",
        [](Planner* p, kube::Node& n) {
@@ -166,6 +186,12 @@ TEST(ExplainTest, EveryRule) {
          n.meta.labels[kRack] = "leaf1";
          n.internal_ips.clear();
          p->Upsert(n);
+       }},
+      {"not-in-aggregate",
+       [](Planner* p, kube::Node&) {
+         AskForAggregate(p);
+         PutLocal(p, "web", "172.22.0.2", {"worker1", "master1"});
+         PutLocal(p, "other", "172.22.0.3", {"master1"});
        }},
       {"no-peer", [](Planner* p, kube::Node&) { p->Remove({"BgpPeer", "", "leaf1"}); }},
       {"not-on-subnet",

@@ -20,19 +20,18 @@ std::string SharedGroup(Kind kind, Family family, const std::string& scope) {
                       family == Family::kV4 ? "/v4/" : "/v6/", scope);
 }
 
-std::string OwnGroup(const IpAddress& address, const std::string& scope) {
-  return absl::StrCat("address/", address.ToString(), "/", scope);
+std::string OwnGroup(const IpPrefix& prefix, const std::string& scope) {
+  return IsHost(prefix) ? absl::StrCat("address/", prefix.address().ToString(), "/", scope)
+                        : absl::StrCat("aggregate/", prefix.ToString(), "/", scope);
 }
 
-std::string RouteKey(const IpAddress& address) {
-  return absl::StrCat("route/", IpPrefix::Host(address).ToString());
-}
+std::string RouteKey(const IpPrefix& prefix) { return absl::StrCat("route/", prefix.ToString()); }
 
 // A route without targets, to add them to.
-v1::ResourceBody RouteTo(const IpAddress& address, const AddressView& view) {
+v1::ResourceBody RouteTo(const IpPrefix& prefix, const AddressView& view) {
   v1::ResourceBody body;
   v1::Route* route = body.mutable_route();
-  route->set_prefix(IpPrefix::Host(address).ToString());
+  route->set_prefix(prefix.ToString());
   for (const std::string& service : view.services) route->add_services(service);
   if (!view.attributes.empty()) WriteAttributes(view.attributes, route->mutable_attributes());
   return body;
@@ -110,17 +109,17 @@ struct GroupTable::Step {
   }
 };
 
-bool GroupTable::CountUses(const AddressChanges& addresses, const Model& model) {
+bool GroupTable::CountUses(const RouteChanges& routes, const Model& model) {
   const PerFamily<size_t> cluster = cluster_;
   const PerFamily<size_t> last_resort = last_resort_;
-  for (const auto& [address, before] : addresses) {
-    const Family family = address.family();
-    if (before.kind == Kind::kCluster) --cluster_[family];
-    if (before.kind == Kind::kLastResort) --last_resort_[family];
-    const auto now = model.addresses.find(address);
-    if (now == model.addresses.end()) continue;
-    if (now->second.kind == Kind::kCluster) ++cluster_[family];
-    if (now->second.kind == Kind::kLastResort) ++last_resort_[family];
+  for (const auto& [prefix, before] : routes) {
+    const Family family = prefix.family();
+    if (before == Kind::kCluster) --cluster_[family];
+    if (before == Kind::kLastResort) --last_resort_[family];
+    const AddressView* now = RouteOf(model, prefix);
+    if (now == nullptr) continue;
+    if (now->kind == Kind::kCluster) ++cluster_[family];
+    if (now->kind == Kind::kLastResort) ++last_resort_[family];
   }
   return std::any_of(kFamilies.begin(), kFamilies.end(), [&](Family family) {
     return (cluster[family] == 0) != (cluster_[family] == 0) ||
@@ -128,23 +127,23 @@ bool GroupTable::CountUses(const AddressChanges& addresses, const Model& model) 
   });
 }
 
-void GroupTable::UpdateRouteSets(const AudienceChanges& audiences, const AddressChanges& addresses,
+void GroupTable::UpdateRouteSets(const AudienceChanges& audiences, const RouteChanges& changed,
                                  Step* step) {
   const Model& model = *step->model;
-  const auto put = [&](const std::string& set, const RouteSet& routes, const IpAddress& address,
+  const auto put = [&](const std::string& set, const RouteSet& routes, const IpPrefix& prefix,
                        const AddressView& view) {
-    v1::ResourceBody body = RouteTo(address, view);
+    v1::ResourceBody body = RouteTo(prefix, view);
     for (const std::string& scope : routes.scopes)
-      AddTarget(scope, SharedGroup(view.kind, address.family(), scope), &body);
-    step->sets->Put(set, RouteKey(address), body);
+      AddTarget(scope, SharedGroup(view.kind, prefix.family(), scope), &body);
+    step->sets->Put(set, RouteKey(prefix), body);
   };
   for (const auto& [set, routes] : route_sets_) {
-    for (const auto& [address, before] : addresses) {
-      const auto now = model.addresses.find(address);
-      if (now != model.addresses.end() && IsShared(now->second.kind))
-        put(set, routes, address, now->second);
-      else if (IsShared(before.kind))
-        step->sets->Erase(set, RouteKey(address));
+    for (const auto& [prefix, before] : changed) {
+      const AddressView* now = RouteOf(model, prefix);
+      if (now != nullptr && IsShared(now->kind))
+        put(set, routes, prefix, *now);
+      else if (IsShared(before))
+        step->sets->Erase(set, RouteKey(prefix));
     }
   }
   for (const std::string& name : audiences.fresh) {
@@ -152,9 +151,9 @@ void GroupTable::UpdateRouteSets(const AudienceChanges& audiences, const Address
     RouteSet& routes = route_sets_[audience.routes];
     if (++routes.audiences > 1) continue;
     for (const Scope& scope : audience.scopes) routes.scopes.push_back(scope.name);
-    for (const auto& [address, view] : model.addresses) {
-      if (IsShared(view.kind)) put(audience.routes, routes, address, view);
-    }
+    ForEachRoute(model, [&](const IpPrefix& prefix, const AddressView& view) {
+      if (IsShared(view.kind)) put(audience.routes, routes, prefix, view);
+    });
   }
   for (const auto& [name, audience] : audiences.gone) {
     const auto it = route_sets_.find(audience.routes);
@@ -195,26 +194,26 @@ void GroupTable::BuildSharedGroups(const std::string& name, Step* step) {
   }
 }
 
-void GroupTable::BuildOwnGroups(const std::string& name, const IpAddress& address, Step* step) {
+void GroupTable::BuildOwnGroups(const std::string& name, const IpPrefix& prefix, Step* step) {
   const Model& model = *step->model;
   Audience& audience = step->model->audiences.at(name);
-  const auto it = model.addresses.find(address);
+  const AddressView* announced = RouteOf(model, prefix);
   const AddressView none;
-  const AddressView& view = it == model.addresses.end() ? none : it->second;
-  const bool stays = Stays(model, address, view);
-  v1::ResourceBody route = RouteTo(address, view);
+  const AddressView& view = announced == nullptr ? none : *announced;
+  const bool stays = Stays(model, prefix.family(), view);
+  v1::ResourceBody route = RouteTo(prefix, view);
   for (const Scope& scope : audience.scopes) {
     std::vector<MemberView> members;
     for (const std::string& node_name : view.nodes) {
       const NodeView& node = model.nodes.at(node_name);
       const Drain drain = DrainOf(node, stays);
       if (node.rack != audience.rack || drain == Drain::kDrained) continue;
-      if (const NodeHops hops = HopsInScope(scope, node_name, node, address.family()); hops.any()) {
+      if (const NodeHops hops = HopsInScope(scope, node_name, node, prefix.family()); hops.any()) {
         const uint32_t weight = WeightOf(node, EndpointsOn(node_name, view), model);
         members.push_back(MemberOf(node_name, hops, weight, drain));
       }
     }
-    const std::string id = OwnGroup(address, scope.name);
+    const std::string id = OwnGroup(prefix, scope.name);
     if (members.empty()) {
       step->Set(name, id, std::nullopt);
     } else {
@@ -223,30 +222,30 @@ void GroupTable::BuildOwnGroups(const std::string& name, const IpAddress& addres
     }
   }
   if (route.route().targets().empty()) {
-    if (audience.own.erase(address) == 0) return;
-    step->sets->Erase(name, RouteKey(address));
-    own_[address].erase(name);
-    if (own_[address].empty()) own_.erase(address);
+    if (audience.own.erase(prefix) == 0) return;
+    step->sets->Erase(name, RouteKey(prefix));
+    own_[prefix].erase(name);
+    if (own_[prefix].empty()) own_.erase(prefix);
     return;
   }
-  step->sets->Put(name, RouteKey(address), route);
-  audience.own.insert(address);
-  own_[address].insert(name);
+  step->sets->Put(name, RouteKey(prefix), route);
+  audience.own.insert(prefix);
+  own_[prefix].insert(name);
 }
 
-GroupChanges GroupTable::Derive(const NodeChanges& nodes, const AddressChanges& addresses,
+GroupChanges GroupTable::Derive(const NodeChanges& nodes, const RouteChanges& routes,
                                 const AudienceChanges& audiences, const DrainChanges& drains,
                                 bool all, Model* model, SetStore* sets, Visits* visits) {
   Step step{model, sets, visits, {}};
   for (const auto& [name, audience] : audiences.gone) {
     sets->Drop(name);
-    for (const IpAddress& address : audience.own) {
-      own_[address].erase(name);
-      if (own_[address].empty()) own_.erase(address);
+    for (const IpPrefix& prefix : audience.own) {
+      own_[prefix].erase(name);
+      if (own_[prefix].empty()) own_.erase(prefix);
     }
   }
-  const bool uses_turned = CountUses(addresses, *model);
-  UpdateRouteSets(audiences, addresses, &step);
+  const bool uses_turned = CountUses(routes, *model);
+  UpdateRouteSets(audiences, routes, &step);
 
   std::set<std::string> rebuild = audiences.fresh;
   std::set<std::string> racks;
@@ -264,34 +263,35 @@ GroupChanges GroupTable::Derive(const NodeChanges& nodes, const AddressChanges& 
   }
   for (const std::string& name : rebuild) BuildSharedGroups(name, &step);
 
-  std::set<std::pair<std::string, IpAddress>> own;
-  const auto add = [&](const IpAddress& address, const AddressView& view, auto wanted) {
+  std::set<std::pair<std::string, IpPrefix>> own;
+  const auto add = [&](const IpPrefix& prefix, const AddressView& view, auto wanted) {
     for (const std::string& node : view.nodes) {
       const auto of = model->audiences_of.find(model->nodes.at(node).rack);
       if (of == model->audiences_of.end()) continue;
       for (const std::string& name : of->second) {
-        if (wanted(name)) own.insert({name, address});
+        if (wanted(name)) own.insert({name, prefix});
       }
     }
   };
-  for (const auto& [address, before] : addresses) {
-    if (const auto it = own_.find(address); it != own_.end()) {
-      for (const std::string& name : it->second) own.insert({name, address});
+  for (const auto& [prefix, before] : routes) {
+    if (const auto it = own_.find(prefix); it != own_.end()) {
+      for (const std::string& name : it->second) own.insert({name, prefix});
     }
-    if (const auto it = model->addresses.find(address); it != model->addresses.end())
-      add(address, it->second, [](const std::string&) { return true; });
+    if (const AddressView* now = RouteOf(*model, prefix); now != nullptr)
+      add(prefix, *now, [](const std::string&) { return true; });
   }
-  for (const IpAddress& address : drains.own) {
-    if (const auto it = own_.find(address); it != own_.end()) {
-      for (const std::string& name : it->second) own.insert({name, address});
+  for (const IpPrefix& prefix : drains.own) {
+    if (const auto it = own_.find(prefix); it != own_.end()) {
+      for (const std::string& name : it->second) own.insert({name, prefix});
     }
-    add(address, model->addresses.at(address), [](const std::string&) { return true; });
+    add(prefix, *RouteOf(*model, prefix), [](const std::string&) { return true; });
   }
   if (!audiences.fresh.empty()) {
-    for (const auto& [address, view] : model->addresses)
-      add(address, view, [&](const std::string& name) { return audiences.fresh.contains(name); });
+    ForEachRoute(*model, [&](const IpPrefix& prefix, const AddressView& view) {
+      add(prefix, view, [&](const std::string& name) { return audiences.fresh.contains(name); });
+    });
   }
-  for (const auto& [name, address] : own) BuildOwnGroups(name, address, &step);
+  for (const auto& [name, prefix] : own) BuildOwnGroups(name, prefix, &step);
   return std::move(step.changes);
 }
 

@@ -133,7 +133,29 @@ struct AddressView {
   bool last_resort = false;           // also possible with kOwn
   std::vector<std::string> services;  // "namespace/name", sorted; those that exist
   PathAttributes attributes;          // of its route, by the wish of these Services and their Eips
+  std::string pool;                   // the Eip that it is from; empty: these Services do not agree
+  // That its Eip asks for and holds, whether or not it is announced.
+  std::optional<IpPrefix> aggregate;
+  bool host_route = true;  // false: the aggregate is announced instead
   bool operator==(const AddressView&) const = default;
+};
+
+// A prefix that Eips ask to be announced for their addresses in it.
+struct AggregateView {
+  // Why it is not announced.
+  enum class Refusal {
+    kNone,
+    kNoCommonNextHop,  // no node serves all of its served addresses
+    kOutOfReach,       // in a rack there are next hops of the addresses, but none that serves all
+  };
+  Refusal refusal = Refusal::kNone;
+  std::string rack;             // of kOutOfReach: the first such
+  std::set<std::string> pools;  // the Eips that ask for it; each of them holds all of it
+  bool host_routes = false;     // some of their addresses keep host routes beside it
+  size_t addresses = 0;         // in it that are served
+  // As that of an address which is served like it; kNone: not announced.
+  AddressView route;
+  bool operator==(const AggregateView&) const = default;
 };
 
 // Who answers for a Layer 2 address.
@@ -205,7 +227,7 @@ struct Audience {
   std::string routes;         // the set of routes through shared groups
   std::set<std::string> speakers;
   std::map<std::string, std::vector<MemberView>> groups;  // by id; members sorted by node
-  std::set<IpAddress> own;                                // addresses with a group of their own
+  std::set<IpPrefix> own;                                 // routes with a group of their own
 };
 
 // How a speaker reaches one peer.
@@ -243,8 +265,10 @@ struct Model {
   std::map<std::string, ServiceView> services;                // those that exist
   // By Service, what it and its Eip ask of its routes; those that ask for nothing are left out.
   std::map<std::string, PathAttributes> advertised;
-  std::map<IpAddress, std::set<std::string>> services_of;  // who holds an address
+  std::map<std::string, PathAttributes> advertised_by_eip;  // the same by Eip, what it alone asks
+  std::map<IpAddress, std::set<std::string>> services_of;   // who holds an address
   std::map<IpAddress, AddressView> addresses;
+  std::map<IpPrefix, AggregateView> aggregates;
   std::map<IpAddress, Layer2View> layer2;
   std::map<IpAddress, VipView> vips;
   std::map<RouterId, RouterView> routers;

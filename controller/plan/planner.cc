@@ -10,6 +10,7 @@
 #include "api/plan/v1/plan.pb.h"
 #include "controller/plan/address_table.h"
 #include "controller/plan/advertise_table.h"
+#include "controller/plan/aggregate_table.h"
 #include "controller/plan/drain_table.h"
 #include "controller/plan/group_table.h"
 #include "controller/plan/layer2_table.h"
@@ -73,6 +74,7 @@ class Planner::Impl {
   ServiceTable services;
   AdvertiseTable advertise;
   AddressTable addresses;
+  AggregateTable aggregates;
   SpeakerTable speakers;
   DrainTable drains;
   GroupTable groups;
@@ -114,6 +116,7 @@ void Planner::Upsert(const network::Eip& eip) {
   impl_->layer2.Upsert(eip);
   impl_->vips.local()->Upsert(eip);
   impl_->advertise.Upsert(eip);
+  impl_->aggregates.Upsert(eip);
 }
 void Planner::Upsert(const network::BgpConf& conf) {
   impl_->speakers.Upsert(conf);
@@ -139,6 +142,7 @@ void Planner::Remove(const ObjectKey& key) {
     impl_->layer2.RemoveEip(key.name);
     impl_->vips.local()->RemoveEip(key.name);
     impl_->advertise.RemoveEip(key.name);
+    impl_->aggregates.RemoveEip(key.name);
   }
   if (key.kind == network::BgpConf::kKind) {
     impl_->speakers.RemoveConf(key.name);
@@ -150,7 +154,7 @@ void Planner::Remove(const ObjectKey& key) {
 void Planner::SetAddresses(const std::string& service, std::vector<IpAddress> addresses,
                            const std::string& pool) {
   impl_->advertise.SetPool(service, addresses.empty() ? "" : pool);
-  impl_->addresses.SetAddresses(service, std::move(addresses), &impl_->model);
+  impl_->addresses.SetAddresses(service, std::move(addresses), pool, &impl_->model);
 }
 
 void Planner::SetLayer2(const std::string& service, const std::string& pool,
@@ -244,10 +248,13 @@ PlanChange Planner::Step() {
     for (const auto& [service, view] : p.model.services) asked.insert(service);
   }
   asked.insert(advertised.services.begin(), advertised.services.end());
-  const AddressChanges addresses = p.addresses.Derive(nodes, asked, &p.model, &p.visits);
+  AddressChanges addresses = p.addresses.Derive(nodes, asked, &p.model, &p.visits);
   const AudienceChanges audiences = p.speakers.Derive(nodes, &p.model, &p.sets, &p.visits);
-  const DrainChanges drains = p.drains.Derive(nodes, addresses, audiences, &p.model);
-  const GroupChanges groups = p.groups.Derive(nodes, addresses, audiences, drains, weights_turned,
+  const AggregateChanges aggregates =
+      p.aggregates.Derive(nodes, audiences, advertised.eips, &addresses, &p.model, &p.visits);
+  const RouteChanges routes = ChangedRoutes(addresses, aggregates.routes);
+  const DrainChanges drains = p.drains.Derive(nodes, routes, audiences, &p.model);
+  const GroupChanges groups = p.groups.Derive(nodes, routes, audiences, drains, weights_turned,
                                               &p.model, &p.sets, &p.visits);
   p.places.Derive(groups, audiences, p.model, &p.sets, &p.visits);
   const bool layer2 = p.layer2.Derive(nodes, services, &p.model, &p.sets, &p.visits);
@@ -264,8 +271,8 @@ PlanChange Planner::Step() {
   }
   PlanChange change;
   change.keys = p.sets.TakeChanges();
-  change.problems = audiences.problems || advertised.problems || drains.problems ||
-                    (shared && !p.model.advertised.empty()) || layer2 || vips ||
+  change.problems = audiences.problems || advertised.problems || aggregates.problems ||
+                    drains.problems || (shared && !p.model.advertised.empty()) || layer2 || vips ||
                     last_resorts != p.last_resorts ||
                     (last_resorts > 0 && !(nodes.empty() && addresses.empty()));
   for (const auto& [name, before] : nodes) {
@@ -331,6 +338,7 @@ std::vector<Problem> Planner::Problems() const {
   if (impl_->last_resorts > 0) AddLastResorts(impl_->model, &problems);
   impl_->speakers.AddProblems(&problems);
   impl_->advertise.AddProblems(impl_->model, &problems);
+  impl_->aggregates.AddProblems(impl_->model, &problems);
   impl_->layer2.AddProblems(impl_->model, &problems);
   impl_->vips.AddProblems(impl_->model, &problems);
   return {problems.begin(), problems.end()};

@@ -4,9 +4,9 @@
 //
 // Life of a change: Upsert, Remove, SetAddresses and SetFact note what was touched; Step derives
 // anew only what depends on that, in the order node -> rack -> speaker -> audience and endpoint
-// slice -> Service -> address -> group -> place, and rewrites the resources whose bytes differ. The
-// result is a function of objects, facts, assignments and sessions alone: a new Planner that is
-// given the same builds the same sets byte for byte.
+// slice -> Service -> address -> aggregate -> group -> place, and rewrites the resources whose
+// bytes differ. The result is a function of objects, facts, assignments and sessions alone: a new
+// Planner that is given the same builds the same sets byte for byte.
 //
 // An audience is the speakers of a rack that see the same next hops; see README.md for the sets
 // they read.
@@ -48,12 +48,13 @@ struct Problem {
 // costs.
 struct Visits {
   uint64_t nodes = 0;
-  uint64_t racks = 0;      // racks whose shared groups were rebuilt
-  uint64_t speakers = 0;   // instances and peers
-  uint64_t services = 0;   // endpoints summed up
-  uint64_t addresses = 0;  // next-hop sets decided
-  uint64_t groups = 0;     // members listed
-  uint64_t places = 0;     // groups whose members were dealt out to speakers
+  uint64_t racks = 0;       // racks whose shared groups were rebuilt
+  uint64_t speakers = 0;    // instances and peers
+  uint64_t services = 0;    // endpoints summed up
+  uint64_t addresses = 0;   // next-hop sets decided
+  uint64_t aggregates = 0;  // the same of aggregates
+  uint64_t groups = 0;      // members listed
+  uint64_t places = 0;      // groups whose members were dealt out to speakers
 };
 
 struct Options {

@@ -1,6 +1,7 @@
 // Random histories over all kinds of input: however a Planner got there, its sets are byte for byte
 // those of a new Planner that is given the same objects, facts and assignments, and the changes it
-// reported lead there too. What must hold of Layer 2 addresses does, after every step.
+// reported lead there too. What must hold of Layer 2 addresses does, after every step, and what
+// must hold of aggregates wherever that is compared.
 
 #include <cstdlib>
 #include <functional>
@@ -17,11 +18,13 @@
 #include "api/codec/advertise.h"
 #include "api/network/v1alpha2/community.h"
 #include "api/network/v1alpha2/names.h"
+#include "controller/plan/aggregate_invariants.h"
 #include "controller/plan/announce.h"
 #include "controller/plan/explain.h"
 #include "controller/plan/layer2_invariants.h"
 #include "controller/plan/model.h"
 #include "controller/plan/planner.h"
+#include "controller/plan/random_objects.h"
 #include "controller/plan/test_world.h"
 #include "gmock/gmock.h"
 
@@ -36,13 +39,22 @@ constexpr int kSteps = 100000;
 constexpr int kLeast = 10;  // times each kind of resource has to appear
 #endif
 constexpr int kCompareEvery = 20;
-constexpr int kNodes = 7;
-constexpr int kServices = 6;
 
 // Parts of resource keys that a history must have met to be worth its while.
-constexpr const char* kKinds[] = {"instance",      "peer/",          "route/", "group/cluster/",
-                                  "/last-resort/", "group/address/", "place/", "/connected/",
-                                  "/all",          "layer2/",        "bfd/"};
+constexpr const char* kKinds[] = {"instance",
+                                  "peer/",
+                                  "route/",
+                                  "group/cluster/",
+                                  "/last-resort/",
+                                  "group/address/",
+                                  "place/",
+                                  "/connected/",
+                                  "/all",
+                                  "layer2/",
+                                  "bfd/",
+                                  "group/aggregate/",
+                                  "route/172.22.0.0/30",
+                                  "route/fd22::/127"};
 
 const Options kOptions = {.bfd_interval = absl::Milliseconds(250), .bfd_multiplier = 7};
 constexpr const char* kSecret = "a cluster's secret";
@@ -62,9 +74,9 @@ struct World {
   }
 };
 
-class History {
+class History : private RandomObjects {
  public:
-  explicit History(uint64_t seed) : engine_(seed) { planner_.SetWatchSecret(kSecret); }
+  explicit History(uint64_t seed) : RandomObjects(seed) { planner_.SetWatchSecret(kSecret); }
 
   void Act() {
     switch (Pick(21)) {
@@ -134,6 +146,8 @@ class History {
     }
     for (const std::string& node : change.speakers) reads_[node] = planner_.SetsOf(node);
     if (change.problems) problems_ = planner_.Problems();
+    for (const auto& [prefix, view] : planner_.model().aggregates)
+      refusals_ += view.refusal == AggregateView::Refusal::kNone ? 0 : 1;
   }
 
   // What is wrong with Layer 2 addresses; empty: nothing.
@@ -151,7 +165,9 @@ class History {
     for (const auto& [node, speaker] : planner_.model().speakers) {
       for (const auto& [address, peer] : Announcements(planner_, node, /*add_path=*/true)) {
         for (const AnnouncedRoute& route : peer.routes) {
-          const auto [communities, med] = Wanted(peer.peer, route.services);
+          const auto [communities, med] = route.services.empty()
+                                              ? WantedOfAggregate(peer.peer, route.prefix)
+                                              : Wanted(peer.peer, route.services);
           std::set<std::string> carried;
           for (const uint32_t value : route.attributes.communities)
             carried.insert(FormatCommunity(network::StandardCommunity{value}));
@@ -170,18 +186,9 @@ class History {
   // Which address is lost because nodes are to be drained, or left to such next hops alone; empty:
   // none.
   std::string CheckDrains() const {
-    if (hold_) return "";
-    World plain = world_;
-    for (auto& [key, object] : plain.objects) {
-      if (auto* node = std::get_if<kube::Node>(&object))
-        node->meta.annotations.erase(network::kDrain);
-    }
     Planner undrained(kOptions);
-    plain.Tell(&undrained);
-    for (const Fact& fact : planner_.facts()) undrained.SetFact(fact);
-    for (const auto& [name, node] : planner_.model().nodes)
-      undrained.SetReturning(name, node.returning);
-    TellSessions(&undrained);
+    FillLike(&undrained);
+    Undrain(&undrained);
     undrained.Step();
     const std::map<IpPrefix, bool> wanted = Announced(undrained);
     const std::map<IpPrefix, bool> announced = Announced(planner_);
@@ -193,23 +200,39 @@ class History {
     return "";
   }
 
+  // What is wrong with aggregates; empty: nothing. Which next hops of a route are drained depends
+  // on what is left of it, which is not the same for an aggregate and what it stands for.
+  std::string CheckAggregates() const {
+    Planner with(kOptions);
+    FillLike(&with);
+    Undrain(&with);
+    with.Step();
+    Planner without(kOptions);
+    FillLike(&without);
+    Undrain(&without);
+    std::map<std::string, network::Eip> eips;
+    for (const auto& [key, object] : world_.objects) {
+      const auto* eip = std::get_if<network::Eip>(&object);
+      if (eip == nullptr) continue;
+      eips[key.name] = *eip;
+      network::Eip plain = *eip;
+      plain.aggregation = {};
+      without.Upsert(plain);
+    }
+    without.Step();
+    return plan::CheckAggregates(with, without, eips, world_.addresses);
+  }
+
+  // How often aggregates were refused.
+  int refusals() const { return refusals_; }
+
   // How often each of kKinds was planned.
   int seen(const std::string& kind) { return seen_[kind]; }
 
   // Compares with a Planner that starts now. Returns what differs, empty: nothing.
   std::string Compare() {
     Planner fresh(kOptions);
-    (hold_ ? held_from_ : world_).Tell(&fresh);
-    if (hold_) {
-      fresh.Hold(true);
-      for (const auto& tell : since_hold_) tell(&fresh);
-    }
-    for (const Fact& fact : planner_.facts()) fresh.SetFact(fact);
-    for (const auto& [name, node] : planner_.model().nodes) {
-      fresh.SetReturning(name, node.returning);
-    }
-    TellSessions(&fresh);
-    fresh.LoadAssignments(planner_.assignments());
+    FillLike(&fresh);
     fresh.Step();
 
     for (const auto& [set, resources] : mirror_) {
@@ -238,24 +261,69 @@ class History {
  private:
   using Bytes = std::map<std::string, std::string>;
 
+  // Tells a new Planner what ours was told and has chosen.
+  void FillLike(Planner* fresh) const {
+    (hold_ ? held_from_ : world_).Tell(fresh);
+    if (hold_) {
+      fresh->Hold(true);
+      for (const auto& tell : since_hold_) tell(fresh);
+    }
+    for (const Fact& fact : planner_.facts()) fresh->SetFact(fact);
+    for (const auto& [name, node] : planner_.model().nodes) {
+      fresh->SetReturning(name, node.returning);
+    }
+    for (const auto& [speaker, down] : planner_.model().sessions_down)
+      fresh->SetSessionsDown(speaker, down);
+    fresh->LoadAssignments(planner_.assignments());
+  }
+
+  // Takes back all orders to drain.
+  void Undrain(Planner* planner) const {
+    for (const auto& [key, object] : world_.objects) {
+      if (!std::holds_alternative<kube::Node>(object)) continue;
+      kube::Node node = std::get<kube::Node>(object);
+      node.meta.annotations.erase(network::kDrain);
+      planner->Upsert(node);
+    }
+  }
+
   template <typename T>
   const T* Find(const std::string& name_space, const std::string& name) const {
     const auto it = world_.objects.find({T::kKind, name_space, name});
     return it == world_.objects.end() ? nullptr : &std::get<T>(it->second);
   }
 
-  // Communities and MED of a route of these Services to a peer, from the objects alone.
-  std::pair<std::set<std::string>, std::optional<uint32_t>> Wanted(
-      const std::string& peer, const std::vector<std::string>& services) const {
+  using Wish = std::pair<std::set<std::string>, std::optional<uint32_t>>;  // communities, MED
+
+  void AddCommunities(const network::Advertise& advertise, std::set<std::string>* out) const {
     const auto* conf = Find<network::BgpConf>("", network::kBgpConfName);
+    for (const std::string& text : advertise.communities) {
+      const auto alias = conf->community_aliases.find(text);
+      const auto community =
+          network::ParseCommunity(alias == conf->community_aliases.end() ? text : alias->second);
+      if (community.has_value()) out->insert(FormatCommunity(*community));
+    }
+  }
+
+  // Of an aggregate to a peer, from the Eips that ask for it alone.
+  Wish WantedOfAggregate(const std::string& peer, const IpPrefix& prefix) const {
+    Wish wish;
+    for (const std::string& pool : planner_.model().aggregates.at(prefix).pools) {
+      const network::Advertise& advertise = Find<network::Eip>("", pool)->advertise;
+      AddCommunities(advertise, &wish.first);
+      if (!wish.second) wish.second = advertise.med;
+    }
+    const network::Advertise& of_peer = Find<network::BgpPeer>("", peer)->advertise;
+    AddCommunities(of_peer, &wish.first);
+    if (!wish.second) wish.second = of_peer.med;
+    return wish;
+  }
+
+  // Of a route of these Services to a peer, from the objects alone.
+  Wish Wanted(const std::string& peer, const std::vector<std::string>& services) const {
     std::set<std::string> communities;
     const auto add = [&](const network::Advertise& advertise) {
-      for (const std::string& text : advertise.communities) {
-        const auto alias = conf->community_aliases.find(text);
-        const auto community =
-            network::ParseCommunity(alias == conf->community_aliases.end() ? text : alias->second);
-        if (community.has_value()) communities.insert(FormatCommunity(*community));
-      }
+      AddCommunities(advertise, &communities);
     };
     std::optional<uint32_t> med;
     for (const std::string& key : services) {
@@ -284,8 +352,10 @@ class History {
     for (const auto& [speaker, view] : model.speakers) {
       for (const auto& [peer, routes] : Announcements(planner_, speaker, /*add_path=*/true)) {
         for (const AnnouncedRoute& route : routes.routes) {
-          for (const IpAddress& hop : route.next_hops)
-            announced.insert({route.prefix.address(), model.nodes.at(speaker).rack, hop});
+          for (const IpAddress& address : ReachedBy(model, route.prefix)) {
+            for (const IpAddress& hop : route.next_hops)
+              announced.insert({address, model.nodes.at(speaker).rack, hop});
+          }
         }
       }
     }
@@ -296,11 +366,6 @@ class History {
         included.insert({reason.address, node.rack, *node.next_hops[reason.address.family()]});
     }
     return announced == included ? "" : "reasons";
-  }
-
-  void TellSessions(Planner* planner) const {
-    for (const auto& [speaker, down] : planner_.model().sessions_down)
-      planner->SetSessionsDown(speaker, down);
   }
 
   // What is announced anywhere, and whether for some next hop that is not to be drained.
@@ -321,120 +386,6 @@ class History {
       for (const auto& [key, resource] : resources->resources()) bodies[key] = *resource.body;
     }
     return bodies;
-  }
-
-  int Pick(int n) { return std::uniform_int_distribution<int>(0, n - 1)(engine_); }
-  bool Chance(double p) { return std::bernoulli_distribution(p)(engine_); }
-  static std::string NodeName(int i) { return absl::StrCat("n", i); }
-  std::string AnyNode() { return NodeName(Pick(kNodes)); }
-  std::string AnyPool() { return absl::StrCat("pool", Pick(3)); }
-  IpAddress AnyLayer2Address() {
-    return Ip(Chance(0.7) ? absl::StrCat("10.0.", Pick(3), ".", 200 + Pick(3))
-                          : absl::StrCat("fd00:", Pick(3), "::20", Pick(2)));
-  }
-  std::string AnyService() { return absl::StrCat("s", Pick(kServices)); }
-  static IpAddress Ip(const std::string& text) { return *IpAddress::Parse(text); }
-
-  // Node n<i> is at home in subnet i % 3.
-  kube::Node RandomNode() {
-    const int i = Pick(kNodes);
-    const int subnet = Chance(0.1) ? Pick(3) : i % 3;
-    kube::Node node =
-        MakeNode(NodeName(i), Chance(0.05) ? "" : absl::StrCat("10.0.", subnet, ".", i + 10));
-    if (Chance(0.4)) node.internal_ips.push_back(Ip(absl::StrCat("fd00:", subnet, "::", i + 10)));
-    if (Chance(0.3))
-      node.meta.labels["openelb.kubesphere.io/rack"] =
-          absl::StrCat("r", Chance(0.1) ? Pick(3) : i % 3);
-    if (Chance(0.05)) node.meta.labels["node.kubernetes.io/exclude-from-external-load-balancers"];
-    if (Chance(0.5)) node.meta.labels["tor"] = absl::StrCat(i % 2);
-    if (Chance(0.3))
-      node.meta.annotations["openelb.kubesphere.io/prefixes"] =
-          absl::StrCat("10.0.", subnet, ".", i + 10, "/24,fd00:", subnet, "::1/64");
-    if (Chance(0.2)) node.meta.annotations[network::kWeight] = absl::StrCat(Pick(4));
-    if (Chance(0.3)) node.meta.annotations[network::kDrain] = Chance(0.9) ? "true" : "so";
-    if (Chance(0.25)) node.ready = kube::ConditionStatus::kUnknown;
-    if (Chance(0.1)) node.ready = kube::ConditionStatus::kFalse;
-    if (Chance(0.05)) node.network_unavailable = kube::ConditionStatus::kTrue;
-    return node;
-  }
-
-  kube::EndpointSlice RandomSlice() {
-    std::vector<std::string> nodes;
-    for (int i = Pick(5); i > 0; --i) nodes.push_back(Chance(0.05) ? "" : AnyNode());
-    kube::EndpointSlice slice = MakeSlice(AnyService(), nodes, Chance(0.3) ? "IPv6" : "IPv4");
-    slice.meta.name = absl::StrCat("slice", Pick(kServices * 2));
-    if (Chance(0.02)) slice.meta.labels.clear();
-    for (kube::Endpoint& endpoint : slice.endpoints) {
-      if (Chance(0.3)) endpoint.ready = Chance(0.3);
-      if (Chance(0.2)) endpoint.serving = Chance(0.7);
-      if (Chance(0.2)) endpoint.terminating = Chance(0.7);
-    }
-    return slice;
-  }
-
-  network::Advertise RandomAdvertise() {
-    network::Advertise advertise;
-    if (Chance(0.5)) advertise.communities.push_back(absl::StrCat("65000:", Pick(3)));
-    if (Chance(0.3)) advertise.communities.push_back(Chance(0.5) ? "ours" : "rt:65000:1");
-    if (Chance(0.3)) advertise.med = Pick(3);
-    if (Chance(0.2)) advertise.local_pref = Pick(3);
-    if (Chance(0.2)) advertise.prepend = Pick(3);
-    return advertise;
-  }
-
-  kube::Service RandomService() {
-    kube::Service service = MakeService(
-        AnyService(), Chance(0.6) ? kube::TrafficPolicy::kLocal : kube::TrafficPolicy::kCluster);
-    if (Chance(0.4)) {
-      service.meta.annotations[network::kAdvertise] =
-          Chance(0.1) ? "{med: no}"
-                      : absl::StrCat("{communities: [1:", Pick(3), ", ours], med: ", Pick(3), "}");
-    }
-    return service;
-  }
-
-  network::BgpPeer RandomPeer() {
-    const int i = Pick(5);
-    network::BgpPeer peer =
-        MakePeer(absl::StrCat("p", i), i == 4 ? "fd00:0::1" : absl::StrCat("10.0.", i % 3, ".1"),
-                 Chance(0.2) ? 65000 : 65001);
-    if (Chance(0.4)) peer.node_selector = kube::LabelSelector{{{"tor", absl::StrCat(i % 2)}}, {}};
-    peer.multihop = Chance(0.2);
-    peer.admin_down = Chance(0.1);
-    if (Chance(0.3))
-      peer.afi_safis.push_back({.family = Family::kV6, .text = "", .send_max = kNodes});
-    if (Chance(0.1)) peer.hold_time_s = Pick(5);
-    if (Chance(0.4)) peer.advertise = RandomAdvertise();
-    peer.link_bandwidth = Chance(0.2);
-    if (Chance(0.1)) peer.meta.labels["openelb.kubesphere.io/cni"] = "calico";
-    return peer;
-  }
-
-  network::BgpConf RandomConf() {
-    network::BgpConf conf = MakeConf(Chance(0.1) ? 0 : 65000);
-    if (Chance(0.3)) conf.as_per_rack = {{"r0", 65000}, {"r1", 65100}};
-    if (Chance(0.4)) conf.router_id = Chance(0.5) ? "10.0.0.10" : "9.9.9.9";
-    if (Chance(0.1)) conf.policy = "export";
-    if (Chance(0.4)) conf.community_aliases["ours"] = Chance(0.5) ? "65000:9" : "large:1:2:3";
-    if (Chance(0.1)) conf.meta.name = "other";
-    return conf;
-  }
-
-  kube::DaemonSet RandomDaemonSet() {
-    kube::DaemonSet daemon_set;
-    daemon_set.meta.namespace_ = Chance(0.9) ? "openelb-system" : "elsewhere";
-    daemon_set.meta.name = "openelb-speaker";
-    if (Chance(0.5)) daemon_set.node_selector = {{"tor", absl::StrCat(Pick(2))}};
-    return daemon_set;
-  }
-
-  network::Eip RandomEip() {
-    const char* const kInterfaces[] = {"", "eth0", "eth0", "eth1", "can_reach:10.0.0.1"};
-    network::Eip eip;
-    eip.meta.name = AnyPool();
-    eip.interface = kInterfaces[Pick(5)];
-    if (Chance(0.6)) eip.advertise = RandomAdvertise();
-    return eip;
   }
 
   void Put(const Object& object) {
@@ -536,7 +487,6 @@ class History {
     if (hold_) since_hold_.push_back(std::move(what));
   }
 
-  std::mt19937_64 engine_;
   Planner planner_{kOptions};
   Layer2Invariants layer2_{kOptions};
   World world_;
@@ -548,6 +498,7 @@ class History {
   std::map<std::string, std::vector<std::string>> reads_;
   std::vector<Problem> problems_;
   std::map<std::string, int> seen_;
+  int refusals_ = 0;
 };
 
 TEST(PlannerPropertyTest, IncrementalEqualsFull) {
@@ -571,9 +522,12 @@ TEST(PlannerPropertyTest, IncrementalEqualsFull) {
     ASSERT_EQ(unasked, "") << "at step " << step << ", seed " << seed;
     const std::string lost = history.CheckDrains();
     ASSERT_EQ(lost, "") << "at step " << step << ", seed " << seed;
+    const std::string astray = history.CheckAggregates();
+    ASSERT_EQ(astray, "") << "at step " << step << ", seed " << seed;
     const std::string differs = history.Compare();
     ASSERT_EQ(differs, "") << "at step " << step << ", seed " << seed;
   }
+  EXPECT_GT(history.refusals(), kLeast);
   for (const char* kind : kKinds) EXPECT_GT(history.seen(kind), kLeast) << kind;
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "api/codec/write.h"
 #include "api/network/v1alpha2/community.h"
+#include "controller/plan/aggregate_table.h"
 #include "controller/plan/announce.h"
 #include "controller/plan/explain.h"
 #include "controller/plan/model.h"
@@ -96,10 +97,16 @@ std::string AttributesText(const AnnouncedRoute& route) {
   return absl::StrJoin(texts, " ");
 }
 
-Value RouteValue(const AnnouncedRoute& route) {
+std::vector<std::string> Eips(const AggregateView& aggregate) {
+  return {aggregate.pools.begin(), aggregate.pools.end()};
+}
+
+Value RouteValue(const Model& model, const AnnouncedRoute& route) {
   Value::Map map{{"prefix", route.prefix.ToString()},
                  {"nextHops", Texts(Texts(route.next_hops), /*sort=*/false)},
                  {"service", Texts(route.services, /*sort=*/true)}};
+  if (const auto it = model.aggregates.find(route.prefix); it != model.aggregates.end())
+    map["eip"] = Texts(Eips(it->second), /*sort=*/true);
   if (!route.attributes.empty()) map["attributes"] = AttributesValue(route.attributes);
   if (!route.weights.empty())
     map["weights"] = Value::List(route.weights.begin(), route.weights.end());
@@ -116,7 +123,9 @@ Value PeersValue(const RenderInput& input, const std::string& speaker) {
       return a.prefix.ToString() < b.prefix.ToString();
     });
     Value::List list;
-    for (const AnnouncedRoute& route : routes) list.push_back(RouteValue(route));
+    for (const AnnouncedRoute& route : routes) {
+      list.push_back(RouteValue(input.planner.model(), route));
+    }
     Value::Map map = {{"peer", peer.peer}, {"down", peer.down}, {"routes", std::move(list)}};
     Value::Map rejected;
     for (const auto& [prefix, statement] : peer.rejected) rejected[prefix.ToString()] = statement;
@@ -146,6 +155,37 @@ std::string Table(const std::vector<std::vector<std::string>>& rows) {
 }
 
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
+
+// Which host routes of an aggregate's addresses there are.
+const char* HostRoutes(const AggregateView& view) {
+  if (view.route.kind == AddressView::Kind::kNone) return "only";
+  return view.host_routes ? "beside" : "none";
+}
+
+Value AggregatesValue(const Model& model) {
+  Value::Map aggregates;
+  for (const auto& [prefix, view] : model.aggregates) {
+    Value::Map map = {{"eip", Texts(Eips(view), /*sort=*/true)},
+                      {"addresses", static_cast<int64_t>(view.addresses)},
+                      {"announced", view.route.kind != AddressView::Kind::kNone},
+                      {"hostRoutes", HostRoutes(view)}};
+    if (view.refusal != AggregateView::Refusal::kNone) map["refused"] = RefusalText(model, prefix);
+    aggregates[prefix.ToString()] = std::move(map);
+  }
+  return aggregates;
+}
+
+// Empty: there are none.
+std::string AggregatesText(const Model& model) {
+  std::vector<std::vector<std::string>> rows = {
+      {"AGGREGATE", "EIP", "ADDRESSES", "ANNOUNCED", "HOST ROUTES"}};
+  for (const auto& [prefix, view] : model.aggregates) {
+    const bool announced = view.route.kind != AddressView::Kind::kNone;
+    rows.push_back({prefix.ToString(), absl::StrJoin(view.pools, ","), absl::StrCat(view.addresses),
+                    announced ? "yes" : "refused", HostRoutes(view)});
+  }
+  return rows.size() == 1 ? "" : absl::StrCat(Table(rows), "\n");
+}
 
 // The Layer 2 addresses that a node answers for, or stands by for.
 Value Layer2Value(const Model& model, const std::string& node) {
@@ -222,12 +262,14 @@ std::string RenderJson(const RenderInput& input) {
   }
   Value::List reasons;
   for (const Reason& reason : Reasons(input)) {
-    reasons.push_back(Value::Map{{"address", reason.address.ToString()},
-                                 {"rack", reason.rack},
-                                 {"node", reason.node},
-                                 {"included", reason.included()},
-                                 {"rule", TextOf(reason.rule).name},
-                                 {"detail", reason.detail}});
+    Value::Map map = {{"address", reason.address.ToString()},
+                      {"rack", reason.rack},
+                      {"node", reason.node},
+                      {"included", reason.included()},
+                      {"rule", TextOf(reason.rule).name},
+                      {"detail", reason.detail}};
+    if (reason.aggregate.has_value()) map["aggregate"] = reason.aggregate->ToString();
+    reasons.push_back(std::move(map));
   }
   Value::List problems;
   for (const Problem& problem : input.planner.Problems()) {
@@ -235,12 +277,13 @@ std::string RenderJson(const RenderInput& input) {
                                   {"reason", problem.reason},
                                   {"message", problem.message}});
   }
-  return codec::ToJson(Value::Map{{"services", std::move(services)},
-                                  {"speakers", std::move(speakers)},
-                                  {"reasons", std::move(reasons)},
-                                  {"problems", std::move(problems)}},
-                       /*indent=*/2) +
-         "\n";
+  Value::Map plan = {{"services", std::move(services)},
+                     {"speakers", std::move(speakers)},
+                     {"reasons", std::move(reasons)},
+                     {"problems", std::move(problems)}};
+  const Model& model = input.planner.model();
+  if (!model.aggregates.empty()) plan["aggregates"] = AggregatesValue(model);
+  return codec::ToJson(std::move(plan), /*indent=*/2) + "\n";
 }
 
 std::string RenderTable(const RenderInput& input) {
@@ -281,7 +324,8 @@ std::string RenderTable(const RenderInput& input) {
     reasons.push_back({reason.address.ToString(), OrDash(reason.rack), reason.node,
                        reason.included() ? "yes" : "no", TextOf(reason.rule).name, reason.detail});
   }
-  std::string out = absl::StrCat(Table(services), "\n", Table(speakers), "\n", Layer2Text(input),
+  std::string out = absl::StrCat(Table(services), "\n", Table(speakers), "\n",
+                                 AggregatesText(input.planner.model()), Layer2Text(input),
                                  VipText(input), Table(reasons));
   const std::vector<Problem> problems = input.planner.Problems();
   if (problems.empty()) return out;

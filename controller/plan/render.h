@@ -24,7 +24,8 @@ struct RenderInput {
   bool add_path = true;                        // peers take several paths where they are offered
 };
 
-// {"services": {...}, "speakers": {...}, "reasons": [...], "problems": [...]}, indented. All keys
+// {"services": {...}, "speakers": {...}, "reasons": [...], "problems": [...]} and, where there are
+// such, "aggregates": {...}, indented. All keys
 // and lists are sorted as text, but nextHops, which keep the order of announcement.
 std::string RenderJson(const RenderInput& input);
 

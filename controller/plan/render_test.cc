@@ -110,6 +110,50 @@ TEST_F(RenderTest, Json) {
 )");
 }
 
+TEST_F(RenderTest, Aggregates) {
+  planner_.Upsert(MakeEip("pool", "172.22.0.0/24", 24));
+  planner_.SetAddresses("default/web", {*IpAddress::Parse("172.22.0.2")}, "pool");
+  planner_.Step();
+  RenderInput input = Input();
+  EXPECT_THAT(RenderJson(input), HasSubstr(R"(
+  "aggregates": {
+    "172.22.0.0/24": {
+      "addresses": 1,
+      "announced": true,
+      "eip": [
+        "pool"
+      ],
+      "hostRoutes": "none"
+    }
+  },)"));
+  EXPECT_THAT(RenderJson(input), HasSubstr(R"(
+              "eip": [
+                "pool"
+              ],
+              "nextHops": [
+                "192.168.1.2"
+              ],
+              "prefix": "172.22.0.0/24",
+              "service": []
+            })"));
+  EXPECT_THAT(RenderJson(input), HasSubstr(R"(
+      "address": "172.22.0.2",
+      "aggregate": "172.22.0.0/24",
+      "detail": "next hop 192.168.0.3; announced by aggregate 172.22.0.0/24",)"));
+  EXPECT_THAT(RenderTable(input),
+              HasSubstr("AGGREGATE      EIP   ADDRESSES  ANNOUNCED  HOST ROUTES\n"
+                        "172.22.0.0/24  pool  1          yes        none\n"));
+  // Refused: what serves the one address does not serve the other.
+  planner_.Upsert(MakeService("web", kube::TrafficPolicy::kLocal));
+  planner_.Upsert(MakeService("other", kube::TrafficPolicy::kLocal));
+  planner_.Upsert(MakeSlice("other", {"master1"}));
+  planner_.SetAddresses("default/other", {*IpAddress::Parse("172.22.0.3")}, "pool");
+  planner_.Step();
+  EXPECT_THAT(RenderJson(input), HasSubstr(R"("hostRoutes": "only",
+      "refused": "aggregate 172.22.0.0/24 is not announced)"));
+  EXPECT_THAT(RenderTable(input), HasSubstr("172.22.0.0/24  pool  2          refused    only\n"));
+}
+
 TEST_F(RenderTest, AttributesAndWeights) {
   network::BgpPeer peer = MakePeer("leaf1", "192.168.0.2", 50001);
   peer.advertise = {.communities = {"no-export", "rt:65000:1"}, .med = 5, .prepend = 2};

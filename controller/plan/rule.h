@@ -18,6 +18,8 @@ enum class Rule {
   kIpv6NextHop,
   kDraining,
   kNothingElse,
+  kAggregate,
+  kAggregateRefused,
   // It is not. In the order they are asked: the first that applies is named.
   kNoRack,
   kOtherRack,
@@ -27,6 +29,7 @@ enum class Rule {
   kNoEndpoint,
   kNoLocalEndpoint,
   kNoAddressOfFamily,
+  kNotInAggregate,
   kNoPeer,
   kNotOnSubnet,
   kDrained,
@@ -40,7 +43,7 @@ struct RuleText {
 };
 
 // Every rule, in the order of the enumeration.
-inline constexpr std::array<RuleText, 19> kRules = {{
+inline constexpr std::array<RuleText, 22> kRules = {{
     {Rule::kEligible, true, "eligible", "nothing speaks against the node"},
     {Rule::kRackLabel, true, "rack-label",
      "not on the subnet shared with the router, but the node carries the rack's label: the "
@@ -61,6 +64,12 @@ inline constexpr std::array<RuleText, 19> kRules = {{
     {Rule::kNothingElse, true, "nothing-else",
      "the node is to be drained, but the address would have no next hop anywhere without such "
      "nodes"},
+    {Rule::kAggregate, true, "aggregate",
+     "the aggregate that its Eip asks for is announced instead of the address's host route, and "
+     "the node is a next hop of it"},
+    {Rule::kAggregateRefused, true, "aggregate-refused",
+     "the aggregate that its Eip asks for would lead to nodes that do not serve all of its served "
+     "addresses, so the address's host route is announced in its place"},
     {Rule::kNoRack, false, "no-rack",
      "racks are in use and the node is in none: it carries no rack label, and its address is "
      "on-link for the labelled nodes of no rack or of several"},
@@ -76,6 +85,9 @@ inline constexpr std::array<RuleText, 19> kRules = {{
      "externalTrafficPolicy is Local and the node has no usable endpoint"},
     {Rule::kNoAddressOfFamily, false, "no-address-of-family",
      "the node has no InternalIP of the address's family"},
+    {Rule::kNotInAggregate, false, "not-in-aggregate",
+     "an aggregate is announced instead of the address's host route, and the node does not serve "
+     "all of its served addresses"},
     {Rule::kNoPeer, false, "no-peer",
      "no speaker of the rack has a BGP peer that may come up and carries the address's family"},
     {Rule::kNotOnSubnet, false, "not-on-subnet",

@@ -68,6 +68,15 @@ network::BgpPeer MakePeer(const std::string& name, const std::string& address, u
   return peer;
 }
 
+network::Eip MakeEip(const std::string& name, const std::string& address, int aggregation_length) {
+  network::Eip eip;
+  eip.meta.name = name;
+  eip.address = address;
+  const bool v6 = address.find(':') != std::string::npos;
+  (v6 ? eip.aggregation.length_v6 : eip.aggregation.length) = aggregation_length;
+  return eip;
+}
+
 ObjectKey KeyOfNode(const std::string& name) { return {kube::Node::kKind, "", name}; }
 
 void FillDocumentedTopology(Planner* planner, const std::string& rack_label) {

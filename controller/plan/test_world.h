@@ -21,6 +21,8 @@ kube::EndpointSlice MakeSlice(const std::string& service, const std::vector<std:
 network::BgpConf MakeConf(uint32_t as);
 network::BgpPeer MakePeer(const std::string& name, const std::string& address, uint32_t as,
                           kube::Labels node_labels = {});
+// A pool that asks for aggregates of a length.
+network::Eip MakeEip(const std::string& name, const std::string& address, int aggregation_length);
 ObjectKey KeyOfNode(const std::string& name);
 
 // OpenELB's multi-router page: nodes master1 and worker1 under leaf1, worker-p002 under leaf2,

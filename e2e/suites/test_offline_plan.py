@@ -51,6 +51,8 @@ def test_two_runs_print_the_same_bytes():
         "namespace-2/automatic": ("172.22.3.0", "eip-selector"),
         "namespace-2/by-load-balancer-ip": ("192.168.1.11", "eip"),
         "namespace-3/automatic": ("172.22.1.0", "default-eip"), "namespace-3/by-eip": ("172.22.2.1", "eip-ns")}),
+    ("aggregates", {"default/bakery": ("172.23.0.10", "shops"), "default/florist": ("172.23.0.200", "shops"),
+                    "default/notary": ("172.23.1.70", "offices")}),
     ("ip-sharing", {"default/web": ("172.22.0.7", "bgp-eip"), "default/web-tls": ("172.22.0.7", "bgp-eip")}),
 ])
 def test_samples_get_the_documented_addresses(samples, expected, tmp_path):
