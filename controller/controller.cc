@@ -14,6 +14,10 @@ namespace {
 // Speakers that attach within this time share out VIP addresses that are new.
 constexpr absl::Duration kGather = absl::Seconds(2);
 
+// How long host routes and aggregates stand side by side when one replaces the other: routers that
+// pass routes on have announced the new one by then.
+constexpr absl::Duration kExchange = absl::Seconds(5);
+
 // Facts and assignments are saved at most this often.
 constexpr absl::Duration kSaveInterval = absl::Seconds(1);
 
@@ -350,6 +354,8 @@ void Controller::Turn() {
   }
   for (const kube::EndpointSlice& slice : endpoint_grace_.TakeDue(now)) See(slice);
   EndReturns(now);
+  for (; !exchanges_.empty() && exchanges_.front().first <= now; exchanges_.pop_front())
+    planner_.FinishExchanges(exchanges_.front().second);
   TakeLead();
   distributor_.SetRefusal(seams_.epoch->leads());
   EndRests(now);
@@ -406,6 +412,7 @@ void Controller::Plan() {
       seams_.observer->OnPlanned(now - *change_since_);
   }
   if (change.problems) statuses_.OnProblems(now);
+  if (change.exchange != 0) exchanges_.emplace_back(now + kExchange, change.exchange);
   change_since_.reset();
 }
 
@@ -463,6 +470,7 @@ absl::Duration Controller::NextWakeup() const {
   for (const auto& [node, until] : returning_) next = std::min(next, until);
   if (!gate_open_) next = std::min(next, recovery_.deadline());
   if (!rests_.empty()) next = std::min(next, rests_.front().first);
+  if (!exchanges_.empty()) next = std::min(next, exchanges_.front().first);
   if (gate_open_ && save_due_) next = std::min(next, next_save_);
   if (gate_open_) next = std::min({next, statuses_.NextDue(), status_first_.NextDue()});
   return next;

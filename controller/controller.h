@@ -185,9 +185,10 @@ class Controller final : public EventSource::Handler,
   Recovery recovery_;
   bool gate_open_ = false;
   bool facts_missing_ = false;
-  std::deque<std::pair<absl::Duration, IpAddress>> rests_;  // until when, oldest first
-  std::map<std::string, absl::Duration> returning_;         // nodes, until when
-  std::optional<absl::Duration> gather_until_;              // speakers in VIP mode
+  std::deque<std::pair<absl::Duration, IpAddress>> rests_;     // until when, oldest first
+  std::deque<std::pair<absl::Duration, uint64_t>> exchanges_;  // of routes: until when, which
+  std::map<std::string, absl::Duration> returning_;            // nodes, until when
+  std::optional<absl::Duration> gather_until_;                 // speakers in VIP mode
 
   absl::Time last_stamp_ = absl::InfinitePast();  // of facts
   bool save_due_ = false;

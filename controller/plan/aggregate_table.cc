@@ -26,6 +26,14 @@ bool Matters(const std::optional<NodeView>& before, const NodeView* now) {
          before->prefixes != now->prefixes;
 }
 
+bool AnyServed(const IpPrefix& prefix, const Model& model) {
+  for (auto it = model.addresses.lower_bound(prefix.address());
+       it != model.addresses.end() && prefix.Contains(it->first); ++it) {
+    if (it->second.kind != Kind::kNone) return true;
+  }
+  return false;
+}
+
 void Drop(const std::string& name, const IpPrefix& prefix,
           std::map<std::string, std::set<IpPrefix>>* index) {
   const auto it = index->find(name);
@@ -166,13 +174,43 @@ void AggregateTable::Forget(const IpPrefix& prefix) {
   if (--lengths.at(prefix.length()) == 0) lengths.erase(prefix.length());
 }
 
+void AggregateTable::Exchange(const IpPrefix& prefix, Kind before, Kind now, const Model& model,
+                              AggregateChanges* changes) {
+  const auto leaving = leaving_.find(prefix);
+  if (now != Kind::kNone) {
+    changes->routes[prefix] = leaving == leaving_.end() ? before : leaving->second.kind;
+    if (leaving != leaving_.end()) leaving_.erase(leaving);
+  } else if (leaving == leaving_.end() && before != Kind::kNone && AnyServed(prefix, model)) {
+    changes->exchange = begun_ + 1;
+    leaving_[prefix] = {before, changes->exchange};
+  } else if (leaving == leaving_.end()) {
+    changes->routes[prefix] = before;
+  }
+}
+
+bool AggregateTable::Stays(const IpAddress& address, bool announced, AggregateChanges* changes) {
+  if (staying_.contains(address)) return true;
+  if (!announced || ended_.contains(address)) return false;
+  changes->exchange = begun_ + 1;
+  staying_[address] = changes->exchange;
+  return true;
+}
+
 AggregateChanges AggregateTable::Derive(const NodeChanges& nodes, const AudienceChanges& audiences,
                                         const std::set<std::string>& eips,
                                         AddressChanges* addresses, Model* model, Visits* visits) {
   AggregateChanges changes;
   changes.problems = std::exchange(problems_, false);
-  if (asked_.empty() && aggregates_.empty() && touched_.empty()) return changes;
+  if (asked_.empty() && aggregates_.empty() && touched_.empty() && leaving_.empty() &&
+      staying_.empty())
+    return changes;
   std::set<IpAddress> touched;
+  ended_.clear();
+  for (const auto& [address, exchange] : staying_) {
+    if (exchange <= finished_) ended_.insert(address);
+  }
+  for (const IpAddress& address : ended_) staying_.erase(address);
+  touched.insert(ended_.begin(), ended_.end());
   for (const IpRange& range : std::exchange(touched_, {})) {
     for (auto it = model->addresses.lower_bound(range.first());
          it != model->addresses.end() && range.Contains(it->first); ++it)
@@ -217,21 +255,36 @@ AggregateChanges AggregateTable::Derive(const NodeChanges& nodes, const Audience
         for (const auto& [address, member] : it->second.members) touched.insert(address);
       }
     }
-    changes.routes[prefix] = before.route;
+    Exchange(prefix, before.route.kind, now.route.kind, *model, &changes);
     changes.problems |= before.refusal != AggregateView::Refusal::kNone ||
                         now.refusal != AggregateView::Refusal::kNone;
   }
 
+  std::erase_if(leaving_, [&](const auto& entry) {
+    const auto& [prefix, leaving] = entry;
+    if (leaving.exchange > finished_ && AnyServed(prefix, *model)) return false;
+    changes.routes[prefix] = leaving.kind;
+    return true;
+  });
+
   for (const IpAddress& address : touched) {
     const auto it = model->addresses.find(address);
-    if (it == model->addresses.end()) continue;
+    if (it == model->addresses.end()) {
+      staying_.erase(address);
+      continue;
+    }
     AddressView& view = it->second;
     std::optional<IpPrefix> aggregate;
     if (view.kind != Kind::kNone) aggregate = Of(address, view.pool);
-    const bool host_route = !aggregate.has_value() || KeepsHostRoutes(view.pool) ||
-                            model->aggregates.at(*aggregate).route.kind == Kind::kNone;
-    const auto before = addresses->find(address);
-    const bool had = before == addresses->end() ? view.host_route : before->second.host_route;
+    bool host_route = !aggregate.has_value() || KeepsHostRoutes(view.pool) ||
+                      model->aggregates.at(*aggregate).route.kind == Kind::kNone;
+    const auto known = addresses->find(address);
+    const AddressView& before = known == addresses->end() ? view : known->second;
+    const bool had = before.host_route;
+    if (host_route)
+      staying_.erase(address);
+    else
+      host_route = Stays(address, had && before.kind != Kind::kNone, &changes);
     // Services' own wishes have no effect on aggregates.
     changes.problems |= !(had && host_route) && !model->advertised.empty();
     if (view.aggregate == aggregate && view.host_route == host_route) continue;
@@ -239,6 +292,7 @@ AggregateChanges AggregateTable::Derive(const NodeChanges& nodes, const Audience
     view.aggregate = aggregate;
     view.host_route = host_route;
   }
+  begun_ = std::max(begun_, changes.exchange);
   return changes;
 }
 

@@ -7,7 +7,13 @@
 // address in it is served. Its next hops are the nodes that serve every served address in it, since
 // a router cannot know which one serves which. Where there are no such nodes it is refused, and the
 // host routes go in its place.
+//
+// An exchange: aggregates come instead of host routes, or these, or others, instead of aggregates.
+// What is new is announced at once and what is old stays beside it until FinishExchanges, because a
+// router that passes routes on may withdraw before it announces. Host routes that stay follow their
+// address; an aggregate that stays is what it was, for no router prefers it.
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -26,10 +32,11 @@
 namespace openelb::plan {
 
 struct AggregateChanges {
-  // Those that were decided anew, each with its route before. Some may be unchanged while a node
-  // that is a next hop is not.
-  std::map<IpPrefix, AddressView> routes;
+  // Those that were decided anew, each with the kind of its route before. Some may be unchanged
+  // while a node that is a next hop is not.
+  std::map<IpPrefix, AddressView::Kind> routes;
   bool problems = false;  // Problems may answer differently
+  uint64_t exchange = 0;  // which began; 0: none
 };
 
 // Whether the node is a next hop of the aggregate, as far as racks and subnets allow.
@@ -49,6 +56,9 @@ class AggregateTable {
                           const std::set<std::string>& eips, AddressChanges* addresses,
                           Model* model, Visits* visits);
   void AddProblems(const Model& model, std::set<Problem>* out) const;
+
+  // In the next Derive, what those up to `exchange` replaced goes.
+  void FinishExchanges(uint64_t exchange) { finished_ = std::max(finished_, exchange); }
 
  private:
   using Kind = AddressView::Kind;
@@ -91,6 +101,12 @@ class AggregateTable {
   void Sort(const IpPrefix& prefix, const Aggregate& aggregate);
   void Forget(const IpPrefix& prefix);
 
+  // Notes the kinds of an aggregate's route before and now, and whether it stays a while.
+  void Exchange(const IpPrefix& prefix, Kind before, Kind now, const Model& model,
+                AggregateChanges* changes);
+  // Whether the host route, which is to go, stays a while. `announced`: it was until now.
+  bool Stays(const IpAddress& address, bool announced, AggregateChanges* changes);
+
   AggregateView Decide(const IpPrefix& prefix, const Aggregate& aggregate,
                        const Model& model) const;
   // The first rack with next hops of served addresses but none of the aggregate; nullopt: none.
@@ -108,6 +124,16 @@ class AggregateTable {
   std::set<IpPrefix> mixed_;                           // with members of several kinds
   std::vector<IpRange> touched_;
   bool problems_ = false;
+
+  struct Leaving {
+    Kind kind = Kind::kNone;  // of its route
+    uint64_t exchange = 0;
+  };
+  std::map<IpPrefix, Leaving> leaving_;    // aggregates
+  std::map<IpAddress, uint64_t> staying_;  // host routes, with the exchange
+  std::set<IpAddress> ended_;              // stayed long enough, as of this Derive
+  uint64_t begun_ = 0;
+  uint64_t finished_ = 0;
 };
 
 }  // namespace openelb::plan

@@ -61,6 +61,56 @@ TEST_F(AggregateTest, LengthsAndHostRoutesChangeInOneStep) {
   EXPECT_THAT(Routes(), ElementsAre("172.22.0.2/32 via 11 12 13", "172.22.0.200/32 via 11 12 13"));
 }
 
+TEST_F(AggregateTest, WhatIsReplacedStaysUntilTheExchangeIsFinished) {
+  Put("a", "2", {"n1"});
+  Routes();
+  PutPool(24);
+  const uint64_t first = planner_.Step().exchange;
+  EXPECT_GT(first, 0u);
+  const std::vector<std::string> both = {"172.22.0.0/24 via 11 12 13",
+                                         "172.22.0.2/32 via 11 12 13"};
+  EXPECT_EQ(Now(), both);
+  // What stays follows its address, and nothing new begins.
+  PutLocal("a", "2", {"n2"});
+  EXPECT_EQ(planner_.Step().exchange, 0u);
+  EXPECT_THAT(Now(), ElementsAre("172.22.0.0/24 via 12", "172.22.0.2/32 via 12"));
+  Put("a", "2", {"n1"});
+  // Another Service comes without a host route.
+  Put("b", "3", {"n1"});
+  planner_.Step();
+  EXPECT_EQ(Now(), both);
+  planner_.FinishExchanges(first);
+  EXPECT_EQ(planner_.Step().exchange, 0u);
+  EXPECT_THAT(Now(), ElementsAre("172.22.0.0/24 via 11 12 13"));
+
+  Delete("b");
+  planner_.Step();
+  PutPool(32);
+  const uint64_t second = planner_.Step().exchange;
+  EXPECT_GT(second, first);
+  EXPECT_EQ(Now(), both);
+  planner_.FinishExchanges(first);
+  planner_.Step();
+  EXPECT_EQ(Now(), both);
+  // And back before it ends.
+  PutPool(24);
+  const uint64_t third = planner_.Step().exchange;
+  EXPECT_GT(third, second);
+  planner_.FinishExchanges(second);
+  planner_.Step();
+  EXPECT_EQ(Now(), both);
+  planner_.FinishExchanges(third);
+  planner_.Step();
+  EXPECT_THAT(Now(), ElementsAre("172.22.0.0/24 via 11 12 13"));
+  // Nobody is served: nothing stays.
+  PutPool(25);
+  planner_.Step();
+  EXPECT_EQ(Now().size(), 2u);
+  Delete("a");
+  planner_.Step();
+  EXPECT_THAT(Now(), IsEmpty());
+}
+
 TEST_F(AggregateTest, OfIpv6) {
   planner_.Upsert(MakeNode("n2", "fd00::12"));
   network::BgpPeer peer = MakePeer("leaf", "10.0.0.1", 50001);

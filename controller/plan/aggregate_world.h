@@ -50,9 +50,24 @@ class AggregateTest : public ::testing::Test {
     planner_.Upsert(eip);
   }
 
-  // What n1 announces after a step: "PREFIX via NEXT-HOP ...", next hops by their last octet.
-  std::vector<std::string> Routes(const std::string& node = "n1") {
+  // A step, and the end of what it exchanges.
+  void Settle() {
     change_ = planner_.Step();
+    if (change_.exchange == 0) return;
+    planner_.FinishExchanges(change_.exchange);
+    const bool problems = change_.problems;
+    change_ = planner_.Step();
+    change_.problems |= problems;
+  }
+
+  // What n1 announces after a step, and once what it exchanges has ended: "PREFIX via NEXT-HOP
+  // ...", next hops by their last octet.
+  std::vector<std::string> Routes(const std::string& node = "n1") {
+    Settle();
+    return Now(node);
+  }
+  // The same without a step.
+  std::vector<std::string> Now(const std::string& node = "n1") {
     std::vector<std::string> lines;
     for (const auto& [peer, announced] : Announcements(planner_, node, /*add_path=*/true)) {
       for (const AnnouncedRoute& route : announced.routes) {
@@ -70,7 +85,7 @@ class AggregateTest : public ::testing::Test {
 
   // The problems of the pool: "REASON: MESSAGE".
   std::vector<std::string> Problems(const std::string& pool = "pool") {
-    planner_.Step();
+    Settle();
     std::vector<std::string> lines;
     for (const Problem& problem : planner_.Problems()) {
       if (problem.about.name == pool)

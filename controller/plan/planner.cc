@@ -226,6 +226,8 @@ void Planner::SetWatchSecret(std::string secret) {
   impl_->layer2.SetWatchSecret(std::move(secret));
 }
 
+void Planner::FinishExchanges(uint64_t exchange) { impl_->aggregates.FinishExchanges(exchange); }
+
 void Planner::SetEpoch(uint64_t epoch) { impl_->layer2.SetEpoch(epoch); }
 
 void Planner::Hold(bool hold) {
@@ -271,6 +273,7 @@ PlanChange Planner::Step() {
   }
   PlanChange change;
   change.keys = p.sets.TakeChanges();
+  change.exchange = aggregates.exchange;
   change.problems = audiences.problems || advertised.problems || aggregates.problems ||
                     drains.problems || (shared && !p.model.advertised.empty()) || layer2 || vips ||
                     last_resorts != p.last_resorts ||

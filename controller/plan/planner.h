@@ -152,6 +152,11 @@ class Planner final : public PlanView {
   // be lost or old. Of several calls about one address the last one counts.
   void LoadAnnounced(const std::string& node, const v1::AnnouncedAddress& announced);
 
+  // Where aggregates replace host routes, or host routes and others replace aggregates, the old
+  // ones stay beside the new ones until the exchange of that step (PlanChange::exchange), or a
+  // later one, is finished: they go in the next step. Once all are, history shows in nothing.
+  void FinishExchanges(uint64_t exchange);
+
   // Brings all sets up to date with the input. The first call plans everything.
   PlanChange Step();
 

@@ -41,20 +41,10 @@ constexpr int kLeast = 10;  // times each kind of resource has to appear
 constexpr int kCompareEvery = 20;
 
 // Parts of resource keys that a history must have met to be worth its while.
-constexpr const char* kKinds[] = {"instance",
-                                  "peer/",
-                                  "route/",
-                                  "group/cluster/",
-                                  "/last-resort/",
-                                  "group/address/",
-                                  "place/",
-                                  "/connected/",
-                                  "/all",
-                                  "layer2/",
-                                  "bfd/",
-                                  "group/aggregate/",
-                                  "route/172.22.0.0/30",
-                                  "route/fd22::/127"};
+constexpr const char* kKinds[] = {"instance",      "peer/",          "route/", "group/cluster/",
+                                  "/last-resort/", "group/address/", "place/", "/connected/",
+                                  "/all",          "layer2/",        "bfd/",   "group/aggregate",
+                                  "22.0.0/30",     "22::/127"};
 
 const Options kOptions = {.bfd_interval = absl::Milliseconds(250), .bfd_multiplier = 7};
 constexpr const char* kSecret = "a cluster's secret";
@@ -146,9 +136,16 @@ class History : private RandomObjects {
     }
     for (const std::string& node : change.speakers) reads_[node] = planner_.SetsOf(node);
     if (change.problems) problems_ = planner_.Problems();
+    exchange_ = std::max(exchange_, change.exchange);
     for (const auto& [prefix, view] : planner_.model().aggregates)
       refusals_ += view.refusal == AggregateView::Refusal::kNone ? 0 : 1;
   }
+
+  void FinishExchanges() {
+    planner_.FinishExchanges(exchange_);
+    Step();
+  }
+  int exchanges() const { return static_cast<int>(exchange_); }
 
   // What is wrong with Layer 2 addresses; empty: nothing.
   std::string CheckLayer2() {
@@ -223,9 +220,7 @@ class History : private RandomObjects {
     return plan::CheckAggregates(with, without, eips, world_.addresses);
   }
 
-  // How often aggregates were refused.
   int refusals() const { return refusals_; }
-
   // How often each of kKinds was planned.
   int seen(const std::string& kind) { return seen_[kind]; }
 
@@ -499,6 +494,7 @@ class History : private RandomObjects {
   std::vector<Problem> problems_;
   std::map<std::string, int> seen_;
   int refusals_ = 0;
+  uint64_t exchange_ = 0;
 };
 
 TEST(PlannerPropertyTest, IncrementalEqualsFull) {
@@ -515,6 +511,7 @@ TEST(PlannerPropertyTest, IncrementalEqualsFull) {
     // Several acts may come between two plans.
     if (!compare && batches() % 3 == 0) continue;
     history.Step();
+    if (compare || batches() % 3 == 0) history.FinishExchanges();
     const std::string wrong = history.CheckLayer2();
     ASSERT_EQ(wrong, "") << "at step " << step << ", seed " << seed;
     if (!compare) continue;
@@ -528,6 +525,7 @@ TEST(PlannerPropertyTest, IncrementalEqualsFull) {
     ASSERT_EQ(differs, "") << "at step " << step << ", seed " << seed;
   }
   EXPECT_GT(history.refusals(), kLeast);
+  EXPECT_GT(history.exchanges(), kLeast);
   for (const char* kind : kKinds) EXPECT_GT(history.seen(kind), kLeast) << kind;
 }
 

@@ -40,6 +40,9 @@ struct PlanChange {
   std::map<std::string, std::set<std::string>> keys;  // set name -> keys put or erased
   std::set<std::string> speakers;  // nodes that read other sets than before, or are new or gone
   bool problems = false;           // Planner::Problems may answer differently
+  // An exchange of routes and aggregates that began: what it replaces stays until
+  // Planner::FinishExchanges. 0: none.
+  uint64_t exchange = 0;
 
   // Whether no speaker's plan changed.
   bool empty() const { return keys.empty() && speakers.empty(); }

@@ -1,6 +1,7 @@
 #include "controller/plan/routes.h"
 
 namespace openelb::plan {
+
 using Kind = AddressView::Kind;
 
 const AddressView* RouteOf(const Model& model, const IpPrefix& prefix) {
@@ -18,12 +19,10 @@ const AddressView& AnnouncedBy(const Model& model, const AddressView& address) {
   return address.host_route ? address : model.aggregates.at(*address.aggregate).route;
 }
 
-RouteChanges ChangedRoutes(const AddressChanges& addresses,
-                           const std::map<IpPrefix, AddressView>& aggregates) {
-  RouteChanges routes;
+RouteChanges ChangedRoutes(const AddressChanges& addresses, const RouteChanges& aggregates) {
+  RouteChanges routes = aggregates;
   for (const auto& [address, before] : addresses)
     routes[IpPrefix::Host(address)] = before.host_route ? before.kind : Kind::kNone;
-  for (const auto& [prefix, before] : aggregates) routes[prefix] = before.kind;
   return routes;
 }
 

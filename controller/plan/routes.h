@@ -33,8 +33,7 @@ void ForEachRoute(const Model& model, const Handle& handle) {
 
 // The routes that may have changed, each with its kind before.
 using RouteChanges = std::map<IpPrefix, AddressView::Kind>;
-// `aggregates`: those that were decided anew, with their routes before.
-RouteChanges ChangedRoutes(const AddressChanges& addresses,
-                           const std::map<IpPrefix, AddressView>& aggregates);
+// `aggregates`: those that were decided anew.
+RouteChanges ChangedRoutes(const AddressChanges& addresses, const RouteChanges& aggregates);
 
 }  // namespace openelb::plan
