@@ -94,7 +94,8 @@ std::optional<std::string> AggregateTable::RackOutOfReach(const IpPrefix& prefix
           const NodeView& node = model.nodes.at(name);
           if (!HopsInScope(scope, name, node, prefix.family()).any()) continue;
           some = true;
-          all |= Serves(route, name, node);
+          // One that is to be drained may be none of its next hops any more.
+          all |= node.drain == Drain::kNone && Serves(route, name, node);
         }
         if (some && !all) return rack;
       }

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "api/network/v1alpha2/names.h"
 #include "controller/plan/aggregate_world.h"
 
 namespace openelb::plan {
@@ -128,6 +129,33 @@ TEST_F(AggregateTest, NamesAFewOfManyRefusals) {
   const std::vector<std::string> problems = Problems();
   ASSERT_EQ(problems.size(), 6u);
   EXPECT_EQ(problems.back(), "AggregateRefused: and 3 more aggregates");
+}
+
+// As above; n1 serves all of it under its router, and is to be drained.
+TEST_F(AggregateTest, ANextHopThatIsToBeDrainedIsNothingToRelyOn) {
+  const auto put = [&](const std::string& node, const std::string& ip, const char* rack,
+                       bool drain = false) {
+    kube::Node object = MakeNode(node, ip, {{"openelb.kubesphere.io/rack", rack}});
+    if (drain) object.meta.annotations[network::kDrain] = "true";
+    planner_.Upsert(object);
+  };
+  for (int i = 1; i <= 3; ++i) put(absl::StrCat("n", i), absl::StrCat("10.0.0.1", i), "r1");
+  put("n4", "10.0.1.14", "r2");
+  planner_.Upsert(MakePeer("leaf", "10.0.0.1", 50001, {{"openelb.kubesphere.io/rack", "r1"}}));
+  planner_.Upsert(MakePeer("leaf2", "10.0.1.1", 50002, {{"openelb.kubesphere.io/rack", "r2"}}));
+  planner_.SetFact(MakeSpeaker("n4"));
+  planner_.SetFact(MakePrefixes("n4", {"eth0 10.0.1.14/24"}));
+  PutPool(24);
+  PutLocal("a", "2", {"n1", "n2", "n4"});
+  PutLocal("b", "3", {"n1", "n4"});
+  EXPECT_THAT(Routes(), ElementsAre("172.22.0.0/24 via 11"));
+  put("n1", "10.0.0.11", "r1", /*drain=*/true);
+  EXPECT_THAT(Routes(), ElementsAre("172.22.0.2/32 via 11 12", "172.22.0.3/32 via 11"));
+  planner_.SetFact({"n1", kDrainedFact, {"true"}, absl::FromUnixSeconds(9)});
+  EXPECT_THAT(Routes(), ElementsAre("172.22.0.2/32 via 12"));
+  EXPECT_THAT(Routes("n4"), ElementsAre("172.22.0.2/32 via 14", "172.22.0.3/32 via 14"));
+  put("n1", "10.0.0.11", "r1");
+  EXPECT_THAT(Routes(), ElementsAre("172.22.0.0/24 via 11"));
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ bool Matters(const std::optional<NodeView>& before, const NodeView* now) {
   return !before.has_value() || now == nullptr || before->health != now->health ||
          before->next_hops != now->next_hops || before->rack != now->rack ||
          before->rack_label != now->rack_label || before->weight != now->weight ||
-         before->prefixes != now->prefixes;
+         before->drain != now->drain || before->prefixes != now->prefixes;
 }
 
 bool AnyServed(const IpPrefix& prefix, const Model& model) {

@@ -187,12 +187,12 @@ class History : private RandomObjects {
     FillLike(&undrained);
     Undrain(&undrained);
     undrained.Step();
-    const std::map<IpPrefix, bool> wanted = Announced(undrained);
-    const std::map<IpPrefix, bool> announced = Announced(planner_);
-    for (const auto& [prefix, stays] : wanted) {
-      const auto it = announced.find(prefix);
-      if (it == announced.end()) return absl::StrCat(prefix.ToString(), " is lost");
-      if (!it->second) return absl::StrCat(prefix.ToString(), " has only what is about to go");
+    const std::map<IpAddress, bool> wanted = Announced(undrained);
+    const std::map<IpAddress, bool> announced = Announced(planner_);
+    for (const auto& [address, stays] : wanted) {
+      const auto it = announced.find(address);
+      if (it == announced.end()) return absl::StrCat(address.ToString(), " is lost");
+      if (!it->second) return absl::StrCat(address.ToString(), " has only what is about to go");
     }
     return "";
   }
@@ -363,13 +363,16 @@ class History : private RandomObjects {
     return announced == included ? "" : "reasons";
   }
 
-  // What is announced anywhere, and whether for some next hop that is not to be drained.
-  static std::map<IpPrefix, bool> Announced(const Planner& planner) {
-    std::map<IpPrefix, bool> announced;
+  // The addresses that are announced anywhere, by host route or aggregate, and whether for some
+  // next hop that is not to be drained.
+  static std::map<IpAddress, bool> Announced(const Planner& planner) {
+    std::map<IpAddress, bool> announced;
     for (const auto& [speaker, view] : planner.model().speakers) {
       for (const auto& [neighbor, peer] : Announcements(planner, speaker, /*add_path=*/true)) {
-        for (const AnnouncedRoute& route : peer.routes)
-          announced[route.prefix] |= route.draining.size() < route.next_hops.size();
+        for (const AnnouncedRoute& route : peer.routes) {
+          for (const IpAddress& address : ReachedBy(planner.model(), route.prefix))
+            announced[address] |= route.draining.size() < route.next_hops.size();
+        }
       }
     }
     return announced;

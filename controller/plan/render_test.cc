@@ -113,6 +113,7 @@ TEST_F(RenderTest, Json) {
 TEST_F(RenderTest, Aggregates) {
   planner_.Upsert(MakeEip("pool", "172.22.0.0/24", 24));
   planner_.SetAddresses("default/web", {*IpAddress::Parse("172.22.0.2")}, "pool");
+  planner_.FinishExchanges(planner_.Step().exchange);
   planner_.Step();
   RenderInput input = Input();
   EXPECT_THAT(RenderJson(input), HasSubstr(R"(
