@@ -1,64 +1,37 @@
 // The floor that whole-system figures stand beside: a BGP session with nothing behind it. No plan,
-// no state machine, no retry: connect, OPEN (RFC 4271 4.2, 4-octet AS by RFC 6793), KEEPALIVE, then
-// UPDATEs as fast as told to.
+// no state machine, no retry: connect, OPEN (RFC 4271 4.2), KEEPALIVE, then UPDATEs built
+// beforehand, as fast as told to.
 //
-//   bare_sender PEER LOCAL_AS ROUTER_ID routes N    N /32 from 10.64.0.0, packed into full
-//   messages, once ESTABLISHED bare_sender PEER LOCAL_AS ROUTER_ID watch DIR   a file named A.B.C.D
-//   appears in DIR: announced; goes: withdrawn
+//   bare_sender PEER[,PEER...] LOCAL_AS ROUTER_ID routes N [HOPS [PIPE]]
+//       N /32 from 10.64.0.0, packed into full messages, once ESTABLISHED. With HOPS over 1 as many
+//       paths each (RFC 7911), with next hops from ROUTER_ID on. A line in PIPE (a FIFO) then
+//       sends: withdraw, announce (all); one, undo (a route more); less, more (the last next hop of
+//       all)
+//   bare_sender PEER LOCAL_AS ROUTER_ID watch DIR
+//       a file named A.B.C.D appears in DIR: announced; goes: withdrawn
 //
-// Prints "established" once; ends when the peer does.
+// Prints "established" once; ends when a peer does.
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
-#include <unistd.h>
+#include <time.h>
 
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <string>
+#include <map>
 
+#include "e2e/bench/bgp_bytes.h"
+
+namespace openelb::bench {
 namespace {
 
-constexpr size_t kHeader = 19;
-constexpr size_t kLargestMessage = 4096;
 constexpr int kHoldSeconds = 90;
-enum Type : uint8_t { kOpen = 1, kUpdate = 2, kKeepalive = 4 };
 
-[[noreturn]] void Die(const std::string& what) {
-  std::fprintf(stderr, "bare_sender: %s: %s\n", what.c_str(), std::strerror(errno));
-  std::exit(1);
+// One NLRI; path identifier 0: none.
+std::string Prefix(uint32_t address, uint32_t path_id) {
+  return (path_id == 0 ? "" : Big(path_id, 4)) + Big(32, 1) + Big(address, 4);
 }
-
-std::string Big(uint64_t value, int bytes) {
-  std::string out;
-  for (int i = bytes - 1; i >= 0; --i) out.push_back(static_cast<char>(value >> (8 * i)));
-  return out;
-}
-
-std::string Message(Type type, const std::string& body) {
-  return std::string(16, '\xff') + Big(kHeader + body.size(), 2) + Big(type, 1) + body;
-}
-
-uint32_t Address(const char* text) {
-  in_addr address;
-  if (inet_pton(AF_INET, text, &address) != 1) Die(std::string("not an IPv4 address: ") + text);
-  return ntohl(address.s_addr);
-}
-
-std::string Open(uint32_t as, uint32_t router_id) {
-  // IPv4 unicast (RFC 4760) and the AS number in 4 octets.
-  const std::string capabilities = Big(0x010400010001, 6) + Big(0x4104, 2) + Big(as, 4);
-  const std::string parameter = Big(2, 1) + Big(capabilities.size(), 1) + capabilities;
-  return Message(kOpen, Big(4, 1) + Big(as > 0xffff ? 23456 : as, 2) + Big(kHoldSeconds, 2) +
-                            Big(router_id, 4) + Big(parameter.size(), 1) + parameter);
-}
-
-std::string Prefix(uint32_t address) { return Big(32, 1) + Big(address, 4); }
 
 // ORIGIN IGP, AS_PATH of our AS alone, NEXT_HOP.
 std::string Attributes(uint32_t as, uint32_t next_hop) {
@@ -74,14 +47,6 @@ std::string Withdraw(const std::string& prefixes) {
   return Message(kUpdate, Big(prefixes.size(), 2) + prefixes + Big(0, 2));
 }
 
-void Send(int fd, const std::string& bytes) {
-  for (size_t sent = 0; sent < bytes.size();) {
-    const ssize_t n = write(fd, bytes.data() + sent, bytes.size() - sent);
-    if (n <= 0) Die("write");
-    sent += n;
-  }
-}
-
 void ReadExactly(int fd, char* to, size_t size) {
   for (size_t got = 0; got < size;) {
     const ssize_t n = read(fd, to + got, size - got);
@@ -95,12 +60,11 @@ void ReadUntil(int fd, Type type) {
   while (true) {
     char message[kLargestMessage];
     ReadExactly(fd, message, kHeader);
-    const size_t size =
-        (static_cast<uint8_t>(message[16]) << 8) | static_cast<uint8_t>(message[17]);
+    const size_t size = MessageSize(message);
     if (size < kHeader || size > sizeof(message)) Die("bad message length");
     ReadExactly(fd, message + kHeader, size - kHeader);
     if (message[18] == type) return;
-    if (message[18] == 3) Die("the peer sent a NOTIFICATION");
+    if (message[18] == kNotification) Die("the peer sent a NOTIFICATION");
   }
 }
 
@@ -110,7 +74,7 @@ int Connect(uint32_t peer) {
   to.sin_port = htons(179);
   to.sin_addr.s_addr = htonl(peer);
   for (int attempt = 0; attempt < 1000; ++attempt) {
-    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) Die("socket");
     if (connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 0) {
       const int one = 1;
@@ -123,18 +87,52 @@ int Connect(uint32_t peer) {
   Die("connect");
 }
 
-void SendRoutes(int fd, const std::string& attributes, uint32_t count) {
-  const uint32_t first = Address("10.64.0.0");
-  const size_t room =
-      (kLargestMessage - kHeader - 4 - attributes.size()) / 5;  // a /32 takes 5 bytes
-  std::string out;
-  for (uint32_t i = 0; i < count;) {
-    std::string prefixes;
-    for (size_t n = 0; n < room && i < count; ++n, ++i) prefixes += Prefix(first + i);
-    out += Announce(attributes, prefixes);
+// All that can be asked for, as octets; built before the sessions exist.
+class Prepared {
+ public:
+  Prepared(uint32_t as, uint32_t router_id, uint32_t count, uint32_t hops) {
+    std::vector<uint32_t> all(count);
+    for (uint32_t i = 0; i < count; ++i) all[i] = Address("10.64.0.0") + i;
+    const std::vector<uint32_t> one = {Address("10.64.0.0") + count};
+    for (uint32_t hop = 0; hop < hops; ++hop) {
+      const std::string attributes = Attributes(as, router_id + hop);
+      const uint32_t path_id = hops > 1 ? hop + 1 : 0;
+      const auto announce = [&](const std::string& nlri) { return Announce(attributes, nlri); };
+      said_["announce"] += Pack(all, path_id, attributes.size(), announce);
+      said_["withdraw"] += Pack(all, path_id, 0, Withdraw);
+      said_["one"] += Pack(one, path_id, attributes.size(), announce);
+      said_["undo"] += Pack(one, path_id, 0, Withdraw);
+      if (hop + 1 < hops || hops == 1) continue;
+      said_["more"] = Pack(all, path_id, attributes.size(), announce);
+      said_["less"] = Pack(all, path_id, 0, Withdraw);
+    }
   }
-  Send(fd, out);
-}
+  const std::string& Of(const std::string& word) const {
+    const auto found = said_.find(word);
+    errno = 0;
+    if (found == said_.end()) Die("no such command: " + word);
+    return found->second;
+  }
+
+ private:
+  // As few messages as these prefixes fit in.
+  template <typename Wrap>
+  static std::string Pack(const std::vector<uint32_t>& addresses, uint32_t path_id,
+                          size_t attributes, Wrap wrap) {
+    const size_t room = (kLargestMessage - kHeader - 4 - attributes) / (path_id == 0 ? 5 : 9);
+    std::string out;
+    for (size_t i = 0; i < addresses.size();) {
+      std::string nlri;
+      for (size_t n = 0; n < room && i < addresses.size(); ++n, ++i) {
+        nlri += Prefix(addresses[i], path_id);
+      }
+      out += wrap(nlri);
+    }
+    return out;
+  }
+
+  std::map<std::string, std::string> said_;
+};
 
 // Handles what inotify has: one UPDATE per file that came or went.
 void Follow(int watch, int fd, const std::string& attributes) {
@@ -142,46 +140,83 @@ void Follow(int watch, int fd, const std::string& attributes) {
   const ssize_t size = read(watch, events, sizeof(events));
   for (ssize_t at = 0; at < size;) {
     const auto* event = reinterpret_cast<const inotify_event*>(events + at);
-    const std::string prefix = Prefix(Address(event->name));
+    const std::string prefix = Prefix(Address(event->name), 0);
     Send(fd, (event->mask & IN_DELETE) ? Withdraw(prefix) : Announce(attributes, prefix));
     at += sizeof(inotify_event) + event->len;
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  if (argc != 6) {
-    std::fprintf(stderr, "usage: bare_sender PEER LOCAL_AS ROUTER_ID routes N | watch DIR\n");
-    return 2;
+// Sends what the lines in a pipe ask for to all.
+void Obey(int pipe, const std::vector<int>& fds, const Prepared& prepared) {
+  char words[256];
+  const ssize_t size = read(pipe, words, sizeof(words));
+  for (const char *at = words, *end = words + std::max<ssize_t>(size, 0); at < end;) {
+    const char* line = std::find(at, end, '\n');
+    const std::string& bytes = prepared.Of({at, line});
+    for (const int fd : fds) Send(fd, bytes);
+    at = line + 1;
   }
-  const uint32_t as = std::strtoul(argv[2], nullptr, 10);
-  const uint32_t router_id = Address(argv[3]);
-  const std::string attributes = Attributes(as, router_id);
+}
 
-  const int fd = Connect(Address(argv[1]));
-  Send(fd, Open(as, router_id));
+int Establish(uint32_t peer, uint32_t as, uint32_t router_id, AddPath add_path) {
+  const int fd = Connect(peer);
+  Send(fd, Open(as, router_id, kHoldSeconds, add_path));
   ReadUntil(fd, kOpen);
   Send(fd, Message(kKeepalive, ""));
   ReadUntil(fd, kKeepalive);
+  return fd;
+}
+
+int Run(int argc, char** argv) {
+  const uint32_t as = std::strtoul(argv[2], nullptr, 10);
+  const uint32_t router_id = Address(argv[3]);
+  const bool watches = std::strcmp(argv[4], "watch") == 0;
+  const uint32_t hops = argc > 6 ? std::strtoul(argv[6], nullptr, 10) : 1;
+  const Prepared prepared(as, router_id, watches ? 0 : std::strtoul(argv[5], nullptr, 10), hops);
+
+  std::vector<pollfd> wait;
+  std::vector<int> fds;
+  for (const uint32_t peer : Addresses(argv[1])) {
+    fds.push_back(Establish(peer, as, router_id, hops > 1 ? kAddPathSend : kAddPathNone));
+    wait.push_back({fds.back(), POLLIN, 0});
+    if (!watches) Send(fds.back(), prepared.Of("announce"));
+  }
   std::printf("established\n");
   std::fflush(stdout);
 
-  int watch = -1;
-  if (std::strcmp(argv[4], "watch") == 0) {
-    watch = inotify_init1(IN_CLOEXEC);
-    if (inotify_add_watch(watch, argv[5], IN_MOVED_TO | IN_DELETE) < 0) Die(argv[5]);
-  } else {
-    SendRoutes(fd, attributes, std::strtoul(argv[5], nullptr, 10));
+  int commands = -1;
+  if (watches) {
+    commands = inotify_init1(IN_CLOEXEC);
+    if (inotify_add_watch(commands, argv[5], IN_MOVED_TO | IN_DELETE) < 0) Die(argv[5]);
+  } else if (argc > 7) {
+    commands = open(argv[7], O_RDWR | O_CLOEXEC);  // so that it has no end
+    if (commands < 0) Die(argv[7]);
   }
-  while (true) {
-    pollfd wait[2] = {{fd, POLLIN, 0}, {watch, POLLIN, 0}};
-    const int ready = poll(wait, watch < 0 ? 1 : 2, 1000);
-    if (ready == 0) Send(fd, Message(kKeepalive, ""));
-    if (wait[0].revents != 0) {
-      char sink[65536];
-      if (read(fd, sink, sizeof(sink)) <= 0) return 0;
+  wait.push_back({commands, POLLIN, 0});
+  for (time_t said = 0;;) {
+    poll(wait.data(), wait.size(), 500);
+    if (const time_t now = time(nullptr); now != said) {
+      said = now;
+      for (const int fd : fds) Send(fd, Message(kKeepalive, ""));
     }
-    if (watch >= 0 && wait[1].revents != 0) Follow(watch, fd, attributes);
+    if (wait.back().revents != 0) {
+      watches ? Follow(commands, fds[0], Attributes(as, router_id)) : Obey(commands, fds, prepared);
+    }
+    for (size_t i = 0; i < fds.size(); ++i) {
+      char sink[65536];
+      if (wait[i].revents != 0 && read(fds[i], sink, sizeof(sink)) <= 0) return 0;
+    }
   }
+}
+
+}  // namespace
+}  // namespace openelb::bench
+
+int main(int argc, char** argv) {
+  if (argc < 6 || argc > 8) {
+    std::fprintf(
+        stderr, "usage: bare_sender PEERS LOCAL_AS ROUTER_ID routes N [HOPS [PIPE]] | watch DIR\n");
+    return 2;
+  }
+  return openelb::bench::Run(argc, argv);
 }

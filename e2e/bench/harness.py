@@ -10,6 +10,7 @@ sys.path.insert(0, str(REPOSITORY / "hack"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import packets  # noqa: E402
+from lab import programs  # noqa: E402
 from lab.net import wait_until  # noqa: E402
 
 
@@ -43,8 +44,8 @@ class Sniffer:
 
 
 def tool(name):
-    """Builds a program of this folder if need be; its path."""
-    build = REPOSITORY / "build"
+    """Builds a program of this folder if need be, beside ours; its path."""
+    build = programs.BIN.parent
     subprocess.run(["cmake", "--build", build, "--target", name], check=True, stdout=subprocess.DEVNULL)
     return build / "bench" / name
 
