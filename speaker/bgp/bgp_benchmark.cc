@@ -21,7 +21,7 @@ struct World {
   World(int64_t routes, int64_t next_hops) {
     SetGroup(next_hops);
     for (int64_t i = 0; i < routes; ++i) {
-      plan.routes[Host(i)].groups["s"] = "g";
+      plan.routes[Host(i)].groups.emplace("s", "g");
       changes.routes.insert(Host(i));
     }
     Touch();
