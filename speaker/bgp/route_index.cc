@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "absl/strings/string_view.h"
+
 namespace openelb::bgp {
 namespace {
 
@@ -17,25 +19,39 @@ bool Uses(const link::PlanState& plan, const IpPrefix& prefix, const std::string
 
 std::vector<IpPrefix> RouteIndex::Update(const link::PlanState& plan,
                                          const link::PlanChanges& changes) {
+  std::vector<IpPrefix> touched;
+  touched.reserve(changes.routes.size());
+  Members* members = nullptr;  // of the last group: neighbours mostly share it
+  absl::string_view last_group;
+  auto route = plan.routes.end();
   for (const IpPrefix& prefix : changes.routes) {
-    const auto route = plan.routes.find(prefix);
+    touched.push_back(prefix);
+    // Both are sorted: the next route is often the next change.
+    if (route != plan.routes.end()) ++route;
+    if (route == plan.routes.end() || route->first != prefix) route = plan.routes.find(prefix);
     if (route == plan.routes.end()) continue;
-    for (const auto& [scope, group] : route->second.groups) members_[group].insert(prefix);
+    for (const auto& [scope, group] : route->second.groups) {
+      if (members == nullptr || group != last_group) {
+        members = &members_[group];
+        last_group = group;
+      }
+      members->insert(members->end(), prefix);
+    }
   }
-  std::vector<IpPrefix> touched(changes.routes.begin(), changes.routes.end());
+  if (changes.groups.empty() && changes.places.empty()) return touched;
   std::set<std::string> groups = changes.groups;
   groups.insert(changes.places.begin(), changes.places.end());
   for (const std::string& group : groups) {
-    const auto members = members_.find(group);
-    if (members == members_.end()) continue;
-    for (auto prefix = members->second.begin(); prefix != members->second.end();) {
+    const auto found = members_.find(group);
+    if (found == members_.end()) continue;
+    for (auto prefix = found->second.begin(); prefix != found->second.end();) {
       if (Uses(plan, *prefix, group)) {
         touched.push_back(*prefix++);
       } else {
-        prefix = members->second.erase(prefix);
+        prefix = found->second.erase(prefix);
       }
     }
-    if (members->second.empty()) members_.erase(members);
+    if (found->second.empty()) members_.erase(found);
   }
   std::sort(touched.begin(), touched.end());
   touched.erase(std::unique(touched.begin(), touched.end()), touched.end());
