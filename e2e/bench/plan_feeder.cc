@@ -54,7 +54,7 @@ struct Options {
 void Tell(const char* what) {
   timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
-  std::cout << what << " " << now.tv_sec * 1'000'000'000 + now.tv_nsec << std::endl;
+  std::cout << what << " " << now.tv_sec * 1'000'000'000 + now.tv_nsec << '\n' << std::flush;
 }
 
 class Plan final : public plan::PlanView {
@@ -171,7 +171,7 @@ class Feeder final : public EventLoopWork,
   void Obey(const std::string& word) {
     plan::PlanChange change;
     if (!plan_.Change(word, &change)) {
-      std::cerr << kProgram << ": no such command: " << word << std::endl;
+      std::cerr << kProgram << ": no such command: " << word << '\n';
       return;
     }
     Tell("told");
@@ -191,13 +191,13 @@ class Feeder final : public EventLoopWork,
   }
   void OnSpeakerUp(const std::string&, const plan::v1::Hello&) override {}
   void OnSpeakerDown(const std::string& node, const absl::Status& why) override {
-    std::cerr << kProgram << ": " << node << ": " << why << std::endl;
+    std::cerr << kProgram << ": " << node << ": " << why << '\n';
   }
   void OnSpeakerReport(const std::string&, const plan::v1::Report&) override {}
   void OnAcked(const std::string& node, plan::Generation generation,
                std::optional<absl::Duration>) override {
     for (const auto& [key, why] : distributor_.Speakers()[node].nacks) {
-      std::cerr << kProgram << ": " << node << " refuses " << key << ": " << why << std::endl;
+      std::cerr << kProgram << ": " << node << " refuses " << key << ": " << why << '\n';
     }
     if (generation == distributor_.generation()) Tell("acked");
   }
@@ -231,7 +231,7 @@ int Main(std::span<const char* const> args) {
   flags.Duration("hold-time", &options.hold_time, "of the sessions");
   flags.String("pipe", &options.pipe, "FIFO of commands");
   if (const absl::Status parsed = flags.Parse(args); !parsed.ok() || flags.help()) {
-    std::cerr << (flags.help() ? flags.Help() : std::string(parsed.message())) << std::endl;
+    std::cerr << (flags.help() ? flags.Help() : std::string(parsed.message())) << '\n';
     return 2;
   }
   SystemClock clock;
@@ -240,7 +240,7 @@ int Main(std::span<const char* const> args) {
   EventLoop loop(&clock);
   Feeder feeder(options, &loop, &log);
   if (const absl::Status started = feeder.Start(); !started.ok()) {
-    std::cerr << kProgram << ": " << started << std::endl;
+    std::cerr << kProgram << ": " << started << '\n';
     return 1;
   }
   std::thread commands([&] {

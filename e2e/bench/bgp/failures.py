@@ -11,6 +11,7 @@ from lab.router import Neighbor, RouterConfig
 
 HOLD_S = 3
 ROUTE = "10.64.0.0"
+PATIENCE_S = 30
 
 
 class Pair:
@@ -31,7 +32,13 @@ class Pair:
 
     def wait(self):
         """Until all is well, and for what the last trial left."""
-        self.since(0, self.hops)
+        try:
+            self.since(0, self.hops)
+        except TimeoutError as error:  # ExaBGP does that once in a while
+            print(f"{error}: started anew", flush=True)
+            self.sender.kill()
+            self.sender.restart()
+            self.since(0, self.hops)
         time.sleep(0.3)
 
     def since(self, at, hops):
@@ -45,7 +52,7 @@ class Pair:
                 return events[-1][0]
             return None
 
-        return wait_until(last, 60, interval=0.005, what=f"{self.sender.name}: {hops} next hops at its leaf") - at
+        return wait_until(last, PATIENCE_S, interval=0.005, what=f"{self.sender.name}: {hops} next hops at its leaf") - at
 
     def killed(self):
         at = time.time()

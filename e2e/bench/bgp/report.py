@@ -23,6 +23,8 @@ def table(title, names, rows, ratios=True):
     head = [title, *names] + (["to fastest peer", "to floor"] if ratios else [])
     lines = [head, ["---"] * len(head)]
     for label, values in rows.items():
+        if all(value is None for value in values.values()):
+            continue
         ours = values.get(OURS)
         fastest = min((values[name] for name in peers if values.get(name) is not None), default=None)
         lines.append([str(label), *(number(values.get(name)) for name in names)] +
