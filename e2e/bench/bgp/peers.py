@@ -148,7 +148,7 @@ class GoBgpPeer(Sender):
     """gRPC, as programs that embed it do, with the paths of a command in messages built beforehand."""
 
     name, address = "GoBGP", "192.168.0.50"
-    limit = 800_000
+    limit = 400_000
     PER_MESSAGE = 1000
 
     def run(self):
