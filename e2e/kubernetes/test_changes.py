@@ -13,9 +13,10 @@ from lab.net import wait_until
 from lab.router import Neighbor
 from lab.traffic import Traffic
 from lab.workloads import service
-from watch import ALL, DOCUMENTED, PREFIX, routes_unchanged, traffic
+from watch import ALL, DOCUMENTED, PREFIX, routes_unchanged, traffic, unharmed
 
 RACK = "openelb.kubesphere.io/rack"
+DRAIN_NODE = "network.kubesphere.io/drain"
 EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers"
 WITHOUT_WORKER1 = DOCUMENTED | {"leaf1": {"192.168.0.3"}}
 OPEN = 0.2  # seconds that a connection is open at most, on a busy machine
@@ -31,6 +32,7 @@ def lab(documented):
     documented.kubectl("delete", "services,deployments", "--wait=false",
                        "--field-selector=metadata.name!=kubernetes,metadata.name!=bgp-svc,metadata.name!=bgp-openelb")
     documented.kubectl("label", "nodes", "worker1", f"{RACK}-", f"{EXCLUDE}-")
+    documented.kubectl("annotate", "nodes", "worker1", f"{DRAIN_NODE}-")
     documented.wait_documented()
 
 
@@ -182,6 +184,21 @@ def test_exclusion_label_acts_at_once_and_loses_nothing(lab):
         lab.wait_documented()
         client.wait_flow(ALL)
         nothing_lost(lab, client)
+
+
+def test_a_node_is_drained_and_comes_back(lab):
+    """As the README has it."""
+    with traffic(lab) as client, routes_unchanged(lab, "leaf2"):
+        since = time.time()
+        lab.kubectl("annotate", "node", "worker1", f"{DRAIN_NODE}=true")
+        lab.wait_next_hops(WITHOUT_WORKER1, timeout=25)
+        wait_until(lambda: {"Draining", "Drained"} <= set(lab.kubectl(
+            "get", "events", "--field-selector", "involvedObject.name=worker1", "-o", "jsonpath={.items[*].reason}").split()))
+        client.wait_flow(ALL - {"worker1"})
+        lab.kubectl("annotate", "node", "worker1", f"{DRAIN_NODE}-")
+        lab.wait_documented()
+        client.wait_flow(ALL)
+        unharmed(client, since)
 
 
 # -- racks and peers --
