@@ -35,7 +35,10 @@ endif()
 find_program(OPENELB_CCACHE ccache)
 if(OPENELB_CCACHE)
   # What ccache asks for before it keeps what was compiled with a precompiled header.
-  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros ${OPENELB_CCACHE})
+  # Paths count from the checkout, so that one checkout finds what another has compiled, where no precompiled header
+  # is used.
+  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros
+    CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${OPENELB_CCACHE})
 endif()
 
 # Parsing what nearly every source includes is half of the work at -O0, so the sanitizers' builds do it once. The
