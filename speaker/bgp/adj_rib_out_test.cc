@@ -11,6 +11,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
+using ::testing::UnorderedElementsAre;
 
 TEST_F(AdjRibOutTest, SendsAllPathsInTheOrderOfTheGroup) {
   Start(true);

@@ -18,8 +18,6 @@
 
 namespace openelb::bgp {
 
-using ::testing::UnorderedElementsAre;
-
 inline IpAddress Ip(absl::string_view text) { return IpAddress::Parse(text).value(); }
 inline IpPrefix Prefix(absl::string_view text) { return IpPrefix::Parse(text).value(); }
 inline IpPrefix Host(uint32_t i) { return IpPrefix::Host(IpAddress::FromV4(0x0a000000 + i)); }
