@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "controller/kube/cprest_transport.h"
+#include "controller/kube/testing/pool_at_rest.h"
 #include "controller/kube/testing/script_server.h"
 #include "controller/kube/testing/transport_rig.h"
 
@@ -48,6 +49,7 @@ class CprestTransportTest : public ::testing::Test {
   TestOwner owner_;
   ServerConfig config_;
   std::unique_ptr<ScriptServer> server_;
+  PoolAtRest at_rest_;
   std::unique_ptr<CprestTransport> transport_;
   RequestId last_ = 0;
 };

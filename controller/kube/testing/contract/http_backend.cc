@@ -6,6 +6,7 @@
 #include "controller/kube/testing/contract/contract.h"
 #include "controller/kube/testing/contract/mailbox.h"
 #include "controller/kube/testing/http_front.h"
+#include "controller/kube/testing/pool_at_rest.h"
 
 namespace openelb::kube::contract {
 namespace {
@@ -43,6 +44,7 @@ class HttpBackend final : public Backend {
   TestAuthority authority_;
   HttpFront front_{authority_.Issue("server", "IP:127.0.0.1"), {{"good"}, ""}};
   Mailbox mailbox_;
+  PoolAtRest at_rest_;
   std::unique_ptr<CprestTransport> transport_;
 };
 
