@@ -14,15 +14,23 @@ DOCUMENTED = {"leaf1": {"192.168.0.3", "192.168.0.4"}, "leaf2": {"192.168.1.2"}}
 
 @contextlib.contextmanager
 def routes_unchanged(lab, *routers, prefix=PREFIX, settle=0.3):
-    """No kernel route to `prefix` changes on `routers` (default: all), and no UPDATE comes from a speaker."""
+    """No kernel route to `prefix` changes on `routers` (default: all), and no UPDATE comes from a speaker, once what was
+    done before has come to rest: a router's kernel follows its table, and its peers, within `settle` seconds."""
     routers = routers or tuple(lab.routers)
-    before = {name: _received(lab, name) for name in routers}
-    since = time.time()
+
+    def state():
+        return {name: (_received(lab, name), lab.recorders[name].events(prefix)) for name in routers}
+
+    def at_rest():
+        seen = state()
+        time.sleep(settle)
+        return seen if state() == seen else None
+    before = wait_until(at_rest, what=f"{routers} at rest")
     yield
     time.sleep(settle)
-    for name in routers:
-        assert lab.recorders[name].events(prefix, since) == [], f"routes changed on {name}"
-        assert _received(lab, name) == before[name], f"{name} got UPDATEs"
+    for name, (received, events) in state().items():
+        assert events == before[name][1], f"routes changed on {name}"
+        assert received == before[name][0], f"{name} got UPDATEs"
 
 
 def _received(lab, router):
