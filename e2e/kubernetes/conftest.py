@@ -53,9 +53,13 @@ def lab(documented):
     the controllers' account has written what is theirs."""
     wait_attached(documented)
     yield documented
-    documented.wait_nodes(*NODES)
-    documented.wait_installed()
-    wait_attached(documented)
+    try:
+        documented.wait_nodes(*NODES)
+        documented.wait_installed()
+        wait_attached(documented)
+    except BaseException:
+        print(documented.program_logs())  # the cluster may be gone before the report is made
+        raise
     assert_writers(documented)
 
 

@@ -113,8 +113,8 @@ def wait_attached(lab, timeout=20.0):
     """Until every speaker has a stream with the leader."""
     def attached():
         leader = lab.leader()
-        return all(lab.metric(leader, f'openelb_speaker_attached{{node="{node}"}}') == 1
-                   for node in lab.speaker_nodes())
+        return leader and all(lab.metric(leader, f'openelb_speaker_attached{{node="{node}"}}') == 1
+                              for node in lab.speaker_nodes())
     wait_until(attached, timeout, interval=0.2, what="speakers attached to the leader")
 
 
