@@ -104,12 +104,7 @@ class Pod:
             self._ending.set()
         if relabelled:
             self._stale.set()
-        if int(obj["metadata"]["resourceVersion"]) > self._version and self._published is not None:
-            ours = {c["type"]: c["status"] for c in self._published["conditions"]}
-            theirs = {c["type"]: c["status"] for c in obj.get("status", {}).get("conditions") or []}
-            if any(theirs.get(kind) != status for kind, status in ours.items()):
-                self._published = None  # the control plane wrote there while this node was lost
-            self.changed()
+        self._follow()
 
     async def run(self):
         over = self.obj.get("status", {}).get("phase") in ("Succeeded", "Failed")
@@ -243,6 +238,18 @@ class Pod:
                 "metadata": {"uid": self.uid}, "status": status})
             self._published = status
             self._version = int(answer["metadata"]["resourceVersion"])
+            self._follow()
+
+    def _follow(self):
+        """Publishes again where another wrote a condition since: the control plane does, of a node it takes for lost, and
+        its word may be heard before the answer to ours is."""
+        if self._published is None or int(self.obj["metadata"]["resourceVersion"]) <= self._version:
+            return
+        ours = {c["type"]: c["status"] for c in self._published["conditions"]}
+        theirs = {c["type"]: c["status"] for c in self.obj.get("status", {}).get("conditions") or []}
+        if any(theirs.get(kind) != status for kind, status in ours.items()):
+            self._published = None
+        self.changed()
 
     def _path(self):
         return f"/api/v1/namespaces/{self.namespace}/pods/{self.name}"
