@@ -159,11 +159,10 @@ class LanThreadTest : public testing::Test {
     ASSERT_NO_FATAL_FAILURE(io::EnterNewNetworkNamespace());
     near = OwnNamespace();
     one = std::make_unique<Node>(1, &mailbox);
-    // Both know their plans before there is a link: they open their sockets when it comes.
-    one->Apply();
-    two->Apply();
+    one->Apply();  // before there is a link: its sockets are opened when that comes
     Connect();
     RunUntil([&] { return one->Owns() && one->Router() == vrrp::RouterState::kActive; });
+    two->Apply();  // not before: of two that ask at once either may be first, and keeps the address
     RunUntil([&] { return two->Router() == vrrp::RouterState::kBackup; });
     RunUntil([&] { return one->Look().up && two->Look().up; });
     ASSERT_FALSE(two->Owns());
