@@ -1,6 +1,8 @@
 """The kubelet's stand-in, part by part, with no API server and no root."""
 
 import asyncio
+import json
+import os
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
@@ -8,8 +10,10 @@ import pytest
 from lab.kubelet import atomic_folder, fields
 from lab.kubelet.atomic_folder import File
 from lab.kubelet.images import plain
+from lab.kubelet.pods import Pod
 from lab.kubelet.security import setpriv
 from lab.kubelet.tokens import Tokens
+from lab.run_dir import start_time
 
 
 def pod(**spec):
@@ -117,3 +121,62 @@ def test_security_context_in_words(pod_context, own, words):
 
 def test_privileged_keeps_everything():
     assert not [w for w in setpriv({}, {"securityContext": {"privileged": True}}) if "bounding" in w]
+
+
+def pod_object(version, container=None, conditions=(), status=None):
+    return {"metadata": {"name": "p", "namespace": "ns", "uid": "u", "resourceVersion": str(version)},
+            "spec": {"hostNetwork": True, "containers": [{"name": "c", "image": "i"} | (container or {})]},
+            "status": {"conditions": list(conditions), "containerStatuses": [status] if status else []}}
+
+
+def node(folder, api=None):
+    return SimpleNamespace(name="n", address="10.9.9.9", pods_folder=folder, host_root=folder, api=api,
+                           cgroup=SimpleNamespace(path=folder))
+
+
+def test_a_word_heard_before_the_answer_to_ours_is_corrected(tmp_path):
+    """The control plane takes the node for lost just after its status was written, and its event is the faster."""
+    written = []
+
+    class Api:
+        async def patch(self, path, body):
+            written.append(body["status"]["conditions"])
+            if len(written) == 1:
+                pod.update(pod_object(2, conditions=[c | {"status": "False"} for c in written[0]]))
+            return pod_object(len(written) * 2 - 1)
+
+    async def run():
+        nonlocal pod
+        pod = Pod(node(tmp_path, Api()), pod_object(0))
+        pod.changed()
+        publishing = asyncio.ensure_future(pod._publish())
+        async with asyncio.timeout(5):
+            while len(written) < 2:
+                await asyncio.sleep(0.01)
+        publishing.cancel()
+    pod = None
+    asyncio.run(run())
+    assert written[1] == written[0]
+
+
+PROBED = {"readinessProbe": {"tcpSocket": {"port": 1}}}
+
+
+@pytest.mark.parametrize("spec, published, expected", [
+    (PROBED, {"ready": True, "started": True, "restartCount": 1}, (True, True)),
+    (PROBED, {"ready": True, "started": True, "restartCount": 0}, (False, True)),  # an earlier run was
+    (PROBED, {"ready": False, "started": False, "restartCount": 1}, (False, True)),  # nobody had told of its start
+    ({}, {"ready": False, "started": False, "restartCount": 0}, (True, True)),
+    ({"startupProbe": PROBED["readinessProbe"]}, {"ready": False, "started": False, "restartCount": 1}, (False, False))])
+def test_a_process_taken_over_is_ready_as_was_published_of_it(tmp_path, spec, published, expected):
+    folder = tmp_path / "u/containers/c"
+    folder.mkdir(parents=True)
+    (folder / "state.json").write_text(json.dumps({
+        "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}, "last_state": {}, "restarts": 1, "env": {},
+        "pid": os.getpid(), "started": start_time(os.getpid())}))
+
+    async def run():
+        container = Pod(node(tmp_path), pod_object(1, spec, status={"name": "c"} | published)).containers[0]
+        container.restore()
+        return container.ready, container.started
+    assert asyncio.run(run()) == expected

@@ -55,7 +55,9 @@ class Container:
         self.state = saved["state"]
         if "running" in self.state:
             self.process = ContainerProcess.adopt(saved["pid"], saved["started"])
-            self.ready, self.started = self.pod.published_readiness(self.name)
+            ready, started = self.pod.published_readiness(self)
+            self.started = started or "startupProbe" not in self.spec
+            self.ready = ready if "readinessProbe" in self.spec else self.started
             if self.process is None:
                 self._ended(UNKNOWN_EXIT, "ContainerStatusUnknown")
 

@@ -61,11 +61,11 @@ class Pod:
         return self.node.run_dir.log(f"{self.node.name}.{self.full_name}.{container}")
 
     def published_readiness(self, container):
-        """(ready, started) as the status has it that an earlier stand-in wrote."""
+        """(ready, started) as the status has it that an earlier stand-in wrote, if it has heard of this run."""
         for status in self.obj.get("status", {}).get("containerStatuses") or []:
-            if status["name"] == container:
-                return status["ready"], status.get("started", True)
-        return False, True
+            if status["name"] == container.name and status["restartCount"] == container.restarts:
+                return status["ready"], status.get("started", False)
+        return False, False
 
     async def lookup(self, resource, name, optional):
         """{key: bytes} of a ConfigMap or Secret; empty when it is optional and there is none."""
