@@ -149,7 +149,7 @@ def test_several_side_by_side_keep_apart_and_leave_nothing(control_plane, lab_na
 
 def test_the_command_brings_one_up_and_down(lab_name):
     def lab(*args):
-        return subprocess.run([LAB, *args], check=True, capture_output=True, text=True, timeout=120).stdout
+        return subprocess.run([LAB, *args], check=True, stdout=subprocess.PIPE, text=True, timeout=120).stdout
 
     lab("up", lab_name, "--control-plane")
     assert "default" in lab("kubectl", lab_name, "-n", "default", "get", "serviceaccounts")
