@@ -169,7 +169,9 @@ BAD = [
     ("BgpConf", {"listenAddresses": ["::", "eth0"]},
      'spec.listenAddresses[1]: Invalid value: "eth0": "eth0" is not an IP address'),
     ("BgpPeer", {}, "spec.conf: Required value: neighborAddress and peerAs of the router are needed"),
-    ("BgpPeer", {"conf": {"neighborAddress": "10.0.0.1"}}, "spec.conf.peerAs: Required value"),
+    *(("BgpPeer", {"conf": {"neighborAddress": "10.0.0.1"} | more},
+       "spec.conf.peerAs: Required value: the AS number of the router is needed, or peerGroup")
+      for more in ({}, {"peerGroup": ""})),
     *(("BgpPeer", {"conf": {"peerAs": 1} | more},
        "spec.conf.neighborAddress: Required value: the IP address of the router is needed, or neighborInterface")
       for more in ({}, {"neighborInterface": ""})),
@@ -264,6 +266,16 @@ def test_the_controller_refuses_the_same(tmp_path):
     accepted = [BAD[i][1] for i in range(len(BAD)) if i not in refused]
     # The controller takes a mapped address for what it is; CEL has no such addresses.
     assert accepted == [{"address": "::ffff:10.0.0.1"}]
+
+
+def test_a_peer_group_is_kept_as_written(api):
+    """What is in it the controller judges; that it is a map, the schema does."""
+    said = api.refusal("apply", "--dry-run=server", "-f", "-", input=json.dumps(
+        an("BgpConf", {"peerGroups": {"leaves": "all"}})))
+    assert "spec.peerGroups.leaves in body must be of type object" in said
+    groups = {"leaves": {"timers": {"config": {"holdTime": "9"}}, "conf": {"localAs": 0}}}
+    api("apply", "-f", "-", input=json.dumps(an("BgpConf", {"peerGroups": groups}, "grouped")))
+    assert api.get("BgpConf", "grouped")["spec"]["peerGroups"] == groups
 
 
 def test_all_mistakes_are_named_at_once(server):

@@ -72,14 +72,12 @@ network::AfiSafi DecodeAfiSafi(const Field& field, Family neighbor, IgnoredField
 void DecodePeerConf(const Field& conf, network::BgpPeer* peer, IgnoredFields* ignored) {
   peer->neighbor_address = conf["neighborAddress"].String();
   const Field interface = conf["neighborInterface"];
-  if (conf["peerAs"].Require("a number from 1 to 4294967295")) {
-    peer->peer_as = conf["peerAs"].Int<uint32_t>(1, kMaxAs);
-  }
+  peer->peer_as = conf["peerAs"].Int<uint32_t>(1, kMaxAs);
   peer->local_as = conf["localAs"].Int<uint32_t>(0, kMaxAs);
   peer->auth_password = conf["authPassword"].Secret();
   peer->description = conf["description"].String();
   peer->admin_down = conf["adminDown"].Bool();
-  ignored->Add(conf["peerGroup"], "");
+  peer->peer_group = conf["peerGroup"].String();
   ignored->Add(conf["peerType"], 0);
   ignored->Add(conf["routeFlapDamping"], false);
   ignored->Add(conf["sendCommunity"], 0);
@@ -129,6 +127,11 @@ Object DecodeBgpConf(kube::ObjectMeta meta, const Field& root) {
   conf.graceful_restart = DecodeGracefulRestart(spec["gracefulRestart"], &ignored);
   conf.policy = spec["policy"].String();
   conf.community_aliases = spec["communityAliases"].StringMap();
+  for (const auto& [name, group] : spec["peerGroups"].Members()) {
+    conf.peer_groups[name] = group.given() ? *group.value() : Value();
+    Findings unused;  // what is wrong with a group costs its BgpPeers something, not the BgpConf
+    ignored.Add(DecodePeerSpec(Field(group.value(), group.path(), 0, &unused)).fields_ignored);
+  }
   ignored.Add(spec["families"], Value::List());
   ignored.Add(spec["useMultiplePaths"], false);
   conf.fields_ignored = ignored.Take();
@@ -136,10 +139,20 @@ Object DecodeBgpConf(kube::ObjectMeta meta, const Field& root) {
 }
 
 Object DecodeBgpPeer(kube::ObjectMeta meta, const Field& root) {
-  network::BgpPeer peer;
-  peer.meta = std::move(meta);
-  IgnoredFields ignored;
   const Field spec = root["spec"];
+  network::BgpPeer peer = DecodePeerSpec(spec);
+  peer.meta = std::move(meta);
+  if (peer.peer_group.empty()) {
+    spec.Either("conf", "config")["peerAs"].Require("a number from 1 to 4294967295");
+  } else {
+    peer.spec = *spec.value();
+  }
+  return peer;
+}
+
+network::BgpPeer DecodePeerSpec(const Field& spec) {
+  network::BgpPeer peer;
+  IgnoredFields ignored;
   DecodePeerConf(spec.Either("conf", "config"), &peer, &ignored);
   const Field multihop = spec["ebgpMultihop"];
   peer.multihop = multihop["enabled"].Bool();

@@ -174,13 +174,12 @@ TEST(Decode, NamesWhatItCannotHonour) {
   const auto& peer = std::get<network::BgpPeer>(objects[0]);
   EXPECT_THAT(
       peer.fields_ignored,
-      ElementsAre("spec.afiSafis[0].config.family", "spec.afiSafis[1].addPaths.config.receive",
-                  "spec.conf.neighborInterface", "spec.conf.peerGroup", "spec.conf.peerType",
-                  "spec.conf.routeFlapDamping", "spec.conf.sendCommunity", "spec.conf.vrf",
-                  "spec.gracefulRestart.longlivedEnabled",
-                  "spec.timers.config.minimumAdvertisementInterval", "spec.transport.mtuDiscovery",
-                  "spec.transport.remoteAddress", "spec.transport.tcpMss",
-                  "spec.usingPortForward"));
+      ElementsAre(
+          "spec.afiSafis[0].config.family", "spec.afiSafis[1].addPaths.config.receive",
+          "spec.conf.neighborInterface", "spec.conf.peerType", "spec.conf.routeFlapDamping",
+          "spec.conf.sendCommunity", "spec.conf.vrf", "spec.gracefulRestart.longlivedEnabled",
+          "spec.timers.config.minimumAdvertisementInterval", "spec.transport.mtuDiscovery",
+          "spec.transport.remoteAddress", "spec.transport.tcpMss", "spec.usingPortForward"));
   EXPECT_TRUE(peer.removes_private_as);
   EXPECT_TRUE(peer.replaces_peer_as);
   EXPECT_FALSE(peer.afi_safis[0].unicast);

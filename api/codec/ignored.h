@@ -16,6 +16,9 @@ class IgnoredFields {
   void Add(const Field& field, const Value& harmless) {
     if (field.given() && *field.value() != harmless) paths_.push_back(field.path());
   }
+  void Add(const std::vector<std::string>& paths) {
+    paths_.insert(paths_.end(), paths.begin(), paths.end());
+  }
   // The paths, sorted.
   std::vector<std::string> Take() {
     std::sort(paths_.begin(), paths_.end());

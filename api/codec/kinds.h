@@ -19,5 +19,7 @@ Object DecodeConfigMap(kube::ObjectMeta meta, const Field& root);
 Object DecodeEip(kube::ObjectMeta meta, const Field& root);
 Object DecodeBgpConf(kube::ObjectMeta meta, const Field& root);
 Object DecodeBgpPeer(kube::ObjectMeta meta, const Field& root);
+// The spec of a BgpPeer, or of a peer group, which is part of one. Nothing need be given.
+network::BgpPeer DecodePeerSpec(const Field& spec);
 
 }  // namespace openelb::codec

@@ -176,6 +176,8 @@ void Planner::LoadAssignments(const std::vector<Assignment>& assignments) {
   for (const Assignment& assignment : assignments) {
     if (assignment.group == kRouterIdGroup)
       impl_->speakers.LoadRouterIdHolder(assignment.speaker);
+    else if (PeerTable::IsOurs(assignment))
+      impl_->speakers.peers()->Load(assignment);
     else if (PolicyTable::IsOurs(assignment))
       impl_->speakers.policies()->Load(assignment);
     else if (Layer2Table::IsOurs(assignment))
@@ -203,6 +205,7 @@ std::vector<Assignment> Planner::assignments() const {
   const std::string& holder = impl_->speakers.router_id_holder();
   if (!holder.empty()) all.push_back({kRouterIdGroup, holder, holder});
   if (auto policy = impl_->speakers.policies()->Saved()) all.push_back(*std::move(policy));
+  impl_->speakers.peers()->AddAssignments(&all);
   impl_->places.AddAssignments(&all);
   impl_->layer2.AddAssignments(impl_->model, &all);
   impl_->vips.routers()->AddAssignments(impl_->model, &all);

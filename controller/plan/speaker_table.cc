@@ -85,7 +85,7 @@ void Disband(const std::string& name, Model* model, AudienceChanges* changes) {
 
 void SpeakerTable::Upsert(const network::BgpConf& conf) {
   confs_[conf.meta.name] = conf;
-  all_touched_ = true;
+  OnConfChanged();
 }
 
 void SpeakerTable::Upsert(const network::BgpPeer& peer) {
@@ -93,16 +93,22 @@ void SpeakerTable::Upsert(const network::BgpPeer& peer) {
     RemovePeer(peer.meta.name);
     return;
   }
-  peers_[peer.meta.name] = peer;
+  peers_.Upsert(peer);
   all_touched_ = true;
 }
 
 void SpeakerTable::RemoveConf(const std::string& name) {
-  if (confs_.erase(name) > 0) all_touched_ = true;
+  if (confs_.erase(name) > 0) OnConfChanged();
+}
+
+void SpeakerTable::OnConfChanged() {
+  const network::BgpConf* conf = Conf();
+  peers_.SetGroups(conf == nullptr ? PeerTable::Groups{} : conf->peer_groups);
+  all_touched_ = true;
 }
 
 void SpeakerTable::RemovePeer(const std::string& name) {
-  if (peers_.erase(name) > 0) all_touched_ = true;
+  if (peers_.Remove(name)) all_touched_ = true;
 }
 
 const network::BgpConf* SpeakerTable::Conf() const {
@@ -132,7 +138,7 @@ void SpeakerTable::Replan(const std::string& name, Model* model, SetStore* sets,
                                    .node = node,
                                    .conf = Conf(),
                                    .policy = policies_.current(),
-                                   .peers = peers_,
+                                   .peers = peers_.peers(),
                                    .uses_written_router_id = name == router_id_holder_});
   const std::string set = NodeSet(name);
   SpeakerView& view = model->speakers[name];
@@ -178,12 +184,12 @@ void SpeakerTable::Forget(const std::string& name, Model* model, SetStore* sets,
 }
 
 bool SpeakerTable::TellsWeights() const {
-  return std::any_of(peers_.begin(), peers_.end(),
+  return std::any_of(peers_.peers().begin(), peers_.peers().end(),
                      [](const auto& peer) { return peer.second.link_bandwidth; });
 }
 
 bool SpeakerTable::TellsIpv6Hops() const {
-  return std::any_of(peers_.begin(), peers_.end(),
+  return std::any_of(peers_.peers().begin(), peers_.peers().end(),
                      [](const auto& peer) { return CarriesIpv4OverIpv6(peer.second); });
 }
 
@@ -195,6 +201,7 @@ AudienceChanges SpeakerTable::Derive(const NodeChanges& nodes, Model* model, Set
   const network::BgpConf* conf = Conf();
   all_touched_ |= policies_.Derive(conf == nullptr ? "" : conf->policy);
   if (all_touched_) {
+    peers_.ForgetUnused();
     for (const auto& [name, view] : model->nodes) touched.insert(name);
     changes.problems = true;
   }
@@ -268,6 +275,7 @@ void SpeakerTable::AddProblems(std::set<Problem>* out) const {
   }
   for (const auto& [name, session] : sessions_)
     out->insert(session.problems.begin(), session.problems.end());
+  peers_.AddProblems(out);
   AddRouterIdProblems(out);
 }
 

@@ -12,6 +12,7 @@
 #include "api/network/v1alpha2/bgp.h"
 #include "controller/plan/model.h"
 #include "controller/plan/node_table.h"
+#include "controller/plan/peer_table.h"
 #include "controller/plan/planner.h"
 #include "controller/plan/policy_table.h"
 #include "controller/plan/session.h"
@@ -35,6 +36,7 @@ class SpeakerTable {
   explicit SpeakerTable(std::string system_namespace) : policies_(std::move(system_namespace)) {}
 
   PolicyTable* policies() { return &policies_; }
+  PeerTable* peers() { return &peers_; }
   void Upsert(const network::BgpConf& conf);
   void Upsert(const network::BgpPeer& peer);
   void RemoveConf(const std::string& name);
@@ -63,14 +65,15 @@ class SpeakerTable {
     bool operator==(const Session&) const = default;
   };
   const network::BgpConf* Conf() const;
+  void OnConfChanged();
   std::string ChooseRouterIdHolder(const Model& model) const;
   void Replan(const std::string& name, Model* model, SetStore* sets, AudienceChanges* changes);
   void Forget(const std::string& name, Model* model, SetStore* sets, AudienceChanges* changes);
   void AddRouterIdProblems(std::set<Problem>* out) const;
 
   std::map<std::string, network::BgpConf> confs_;
-  std::map<std::string, network::BgpPeer> peers_;  // those that are ours to hold
-  std::map<std::string, Session> sessions_;        // by speaker
+  PeerTable peers_;                          // those that are ours to hold
+  std::map<std::string, Session> sessions_;  // by speaker
   PolicyTable policies_;
   std::string router_id_holder_;
   bool all_touched_ = false;

@@ -1,7 +1,6 @@
 """What routes say beyond their next hops, as the routers show it: communities of all three kinds, MED, LOCAL_PREF and
 prepends; asked for by BgpPeer, Eip and Service, and changed while traffic flows."""
 
-import contextlib
 import json
 import time
 from dataclasses import replace
@@ -10,7 +9,8 @@ import pytest
 from lab import topology, yaml_subset
 from lab.net import wait_until
 from lab.router import Shown
-from watch import DOCUMENTED, PREFIX, condition, routes_unchanged, says, traffic, withdrawals
+from watch import (DOCUMENTED, PREFIX, condition, nothing_withdrawn, routes_unchanged, says, speaker_paths, traffic,
+                   wait_paths, withdrawals)
 
 pytestmark = pytest.mark.parametrize("shared_lab", [("bird", "multi-router"), ("frr", "multi-router")],
                                      indirect=True)
@@ -26,31 +26,6 @@ def advertise(**fields):
 
 def annotate(text):
     return lambda obj: obj["metadata"]["annotations"].update({ANNOTATION: text})
-
-
-def speaker_paths(lab, leaf):
-    """What the leaf holds from its speaker, without what comes back from the spine."""
-    return [path for path in lab.routers[leaf].paths(PREFIX) if path.next_hop in DOCUMENTED[leaf]]
-
-
-def wait_paths(lab, leaf, **wanted):
-    """Every path of the Service's address has these attributes."""
-    def met():
-        paths = speaker_paths(lab, leaf)
-        return paths and all(getattr(path, name) == value for path in paths for name, value in wanted.items()) \
-            or Shown(map(str, paths))
-    wait_until(met, what=f"{leaf}: paths with {wanted}")
-
-
-@contextlib.contextmanager
-def nothing_withdrawn(lab, ranks=False):
-    """No kernel route is deleted on a leaf, and no next hop goes away. `ranks`: what changes decides which paths a leaf
-    prefers; it learns that path by path, and may prefer one for a moment."""
-    since = time.time()
-    yield
-    for leaf in ("leaf1", "leaf2"):
-        assert [what for _, what, _ in lab.recorders[leaf].events(PREFIX, since) if what == "del"] == []
-        assert ranks or withdrawals(lab, leaf, since) == []
 
 
 def test_communities_of_each_level_add_up(lab):

@@ -5,6 +5,7 @@ import time
 
 from lab.fabric import VIP, leaf_of
 from lab.net import wait_until
+from lab.router import Shown
 from lab.traffic import Traffic
 
 PREFIX = f"{VIP}/32"
@@ -89,3 +90,28 @@ def condition(lab, kind, name, what):
         if found["type"] == what and found["status"] == "True":
             return found
     return None
+
+
+def speaker_paths(lab, leaf):
+    """What the leaf holds from its speaker, without what comes back from the spine."""
+    return [path for path in lab.routers[leaf].paths(PREFIX) if path.next_hop in DOCUMENTED[leaf]]
+
+
+def wait_paths(lab, leaf, **wanted):
+    """Every path of the Service's address has these attributes."""
+    def met():
+        paths = speaker_paths(lab, leaf)
+        return paths and all(getattr(path, name) == value for path in paths for name, value in wanted.items()) \
+            or Shown(map(str, paths))
+    wait_until(met, what=f"{leaf}: paths with {wanted}")
+
+
+@contextlib.contextmanager
+def nothing_withdrawn(lab, ranks=False):
+    """No kernel route is deleted on a leaf, and no next hop goes away. `ranks`: what changes decides which paths a leaf
+    prefers; it learns that path by path, and may prefer one for a moment."""
+    since = time.time()
+    yield
+    for leaf in ("leaf1", "leaf2"):
+        assert [what for _, what, _ in lab.recorders[leaf].events(PREFIX, since) if what == "del"] == []
+        assert ranks or withdrawals(lab, leaf, since) == []

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "api/base/ip.h"
+#include "api/codec/value.h"
 #include "api/kube/meta.h"
 #include "api/network/v1alpha2/advertise.h"
 
@@ -39,6 +40,8 @@ struct BgpConf {
   std::optional<GracefulRestart> graceful_restart;
   std::string policy;  // name of a ConfigMap with an export policy
   std::map<std::string, std::string> community_aliases;  // name -> community (community.h)
+  // Name -> what BgpPeers of the group share, as written (codec/peer_group.h).
+  std::map<std::string, codec::Value> peer_groups;
   std::vector<std::string> fields_ignored;
 
   bool operator==(const BgpConf&) const = default;
@@ -69,6 +72,7 @@ struct BgpPeer {
   std::string auth_password;
   std::string description;
   bool admin_down = false;
+  std::string peer_group;  // one of BgpConf::peer_groups; empty: none
   // Whether these two are asked for. Neither changes anything: what we announce has our own AS
   // alone.
   bool removes_private_as = false;
@@ -95,6 +99,7 @@ struct BgpPeer {
   Advertise advertise;                               // of every route to this peer
   bool link_bandwidth = false;                       // spec.advertise: say each next hop's weight
   std::vector<std::string> fields_ignored;
+  codec::Value spec;  // as written; null without a peer group
 
   bool operator==(const BgpPeer&) const = default;
 };

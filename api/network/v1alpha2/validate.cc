@@ -160,7 +160,7 @@ std::vector<FieldError> Validate(const BgpConf& conf) {
 }
 
 std::vector<FieldError> Validate(const BgpPeer& peer) {
-  std::vector<FieldError> errors = Validate(peer.advertise, "spec.advertise.");
+  std::vector<FieldError> errors = ValidateShared(peer);
   if (peer.neighbor_address.empty() && peer.neighbor_interface.empty()) {
     errors.push_back({"spec.conf.neighborAddress",
                       "missing; the IP address of the router, or neighborInterface"});
@@ -171,6 +171,11 @@ std::vector<FieldError> Validate(const BgpPeer& peer) {
   } else {
     ValidateSource(peer.update_source, neighbor->address, &errors);
   }
+  return errors;
+}
+
+std::vector<FieldError> ValidateShared(const BgpPeer& peer) {
+  std::vector<FieldError> errors = Validate(peer.advertise, "spec.advertise.");
   if (peer.auth_password.size() > kMaxPassword) {
     errors.push_back({"spec.conf.authPassword",
                       absl::StrCat("longer than the ", kMaxPassword, " bytes that TCP MD5 takes")});

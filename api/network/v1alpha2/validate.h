@@ -29,5 +29,7 @@ std::vector<FieldError> Validate(const Advertise& advertise, absl::string_view p
 std::vector<FieldError> Validate(const Eip& eip);
 std::vector<FieldError> Validate(const BgpConf& conf);
 std::vector<FieldError> Validate(const BgpPeer& peer);
+// The part of it that also holds of a peer group, which names no router.
+std::vector<FieldError> ValidateShared(const BgpPeer& peer);
 
 }  // namespace openelb::network

@@ -1,0 +1,84 @@
+#include "api/codec/peer_group.h"
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "api/codec/field.h"
+#include "api/codec/kinds.h"
+#include "api/network/v1alpha2/validate.h"
+
+namespace openelb::codec {
+namespace {
+
+constexpr const char* kNotShared[] = {"neighborAddress", "neighborInterface", "peerGroup",
+                                      "authPassword"};
+
+std::string Message(absl::string_view path, absl::string_view message) {
+  absl::ConsumePrefix(&path, "spec.");
+  return path.empty() || path == "spec" ? std::string(message) : absl::StrCat(path, ": ", message);
+}
+
+// The spec with v1alpha1's name of conf as v1alpha2 has it.
+Value Renamed(const Value& spec) {
+  if (spec.Find("conf") != nullptr || spec.Find("config") == nullptr) return spec;
+  Value renamed = spec;
+  renamed["conf"] = *spec.Find("config");
+  renamed.map()->erase("config");
+  return renamed;
+}
+
+Value Merged(const Value& below, const Value& above) {
+  if (below.map() == nullptr || above.map() == nullptr) return above;
+  Value merged = below;
+  for (const auto& [key, member] : *above.map()) {
+    if (member.IsNull()) continue;  // not given
+    const Value* under = below.Find(key);
+    merged[key] = under == nullptr || key == "nodeSelector" ? member : Merged(*under, member);
+  }
+  return merged;
+}
+
+}  // namespace
+
+std::string PeerGroupError(const Value& group) {
+  if (group.map() == nullptr) return absl::StrCat(group.Describe(), " is not a map");
+  const Value renamed = Renamed(group);
+  const Value* conf = renamed.Find("conf");
+  for (const char* key : kNotShared) {
+    if (conf == nullptr || conf->Find(key) == nullptr) continue;
+    return absl::StrCat("conf.", key, ": not shared; each BgpPeer has its own");
+  }
+  Findings findings;
+  const Field spec(&group, "", group.line(), &findings);
+  network::BgpPeer peer = DecodePeerSpec(spec);
+  if (!findings.errors().empty()) {
+    const Finding& first = findings.errors().front();
+    return Message(first.path, first.message);
+  }
+  for (const network::FieldError& error : network::ValidateShared(peer)) {
+    return Message(error.path, error.message);
+  }
+  for (const Finding& unknown : findings.UnknownFields(group)) {
+    return Message(unknown.path, unknown.message);
+  }
+  return "";
+}
+
+absl::StatusOr<network::BgpPeer> WithGroup(const network::BgpPeer& peer, const Value& group) {
+  const Value spec = Merged(Renamed(group), Renamed(peer.spec));
+  Findings findings;
+  network::BgpPeer merged = DecodePeerSpec(Field(&spec, "spec", 0, &findings));
+  if (!findings.errors().empty()) {
+    const Finding& first = findings.errors().front();
+    return absl::InvalidArgumentError(absl::StrCat(first.path, ": ", first.message));
+  }
+  for (const network::FieldError& error : network::Validate(merged)) {
+    return absl::InvalidArgumentError(absl::StrCat(error.path, ": ", error.message));
+  }
+  merged.meta = peer.meta;
+  return merged;
+}
+
+}  // namespace openelb::codec
