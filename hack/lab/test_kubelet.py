@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
@@ -180,3 +181,30 @@ def test_a_process_taken_over_is_ready_as_was_published_of_it(tmp_path, spec, pu
         container.restore()
         return container.ready, container.started
     assert asyncio.run(run()) == expected
+
+
+def test_a_container_that_is_stopped_while_it_is_launched_ends(tmp_path):
+    """Its process is not known yet when `stop` looks for it."""
+    children = []
+
+    async def launch_spec(container, image):
+        return {}, {}
+
+    async def run():
+        pod = Pod(node(tmp_path), pod_object(1))
+        pod.node.images, pod.launch_spec = SimpleNamespace(find=lambda image: image), launch_spec
+        container = pod.containers[0]
+        container.cgroup = SimpleNamespace(create=lambda: None, kill=lambda: [child.kill() for child in children])
+
+        async def launch(spec):
+            await container.stop(1)
+            children.append(subprocess.Popen(["sleep", "100"]))
+            return children[0]
+        container._launch = launch
+        await asyncio.wait_for(container.supervise(), 5)
+        assert container.over()
+    try:
+        asyncio.run(run())
+    finally:
+        for child in children:
+            child.kill()

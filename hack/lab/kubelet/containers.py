@@ -125,6 +125,8 @@ class Container:
         self.started = "startupProbe" not in self.spec
         self.ready = self.started and "readinessProbe" not in self.spec
         self._save()
+        if self._stopping.is_set():  # since it is launched: `stop` has found no process
+            self.cgroup.kill()
         return True
 
     async def _launch(self, spec):
