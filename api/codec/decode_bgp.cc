@@ -11,8 +11,7 @@ constexpr uint32_t kMaxAs = UINT32_MAX;
 constexpr uint32_t kMaxSeconds = 65535;  // a hold time has 16 bits on the wire (RFC 4271 4.2)
 
 // What only a router that keeps routes of others could do is read without effect.
-std::optional<network::GracefulRestart> DecodeGracefulRestart(const Field& field,
-                                                              IgnoredFields* ignored) {
+std::optional<network::GracefulRestart> DecodeGracefulRestart(const Field& field) {
   if (!field.given()) return std::nullopt;
   network::GracefulRestart restart;
   restart.enabled = field["enabled"].Bool();
@@ -23,7 +22,6 @@ std::optional<network::GracefulRestart> DecodeGracefulRestart(const Field& field
   restart.long_lived_enabled = field["longlivedEnabled"].Bool();
   restart.stale_routes_time_s = field["staleRoutesTime"].Int<uint32_t>(0, UINT32_MAX);
   field.Skip({"peerRestartTime", "peerRestarting", "localRestarting", "mode"});
-  ignored->Add(field["longlivedEnabled"], false);
   return restart;
 }
 
@@ -124,7 +122,7 @@ Object DecodeBgpConf(kube::ObjectMeta meta, const Field& root) {
   conf.router_id = spec.Either("routerId", "routerID").String();
   conf.listen_port = spec.Either("listenPort", "port").Int<int32_t>(-1, 65535);
   conf.listen_addresses = spec["listenAddresses"].Strings();
-  conf.graceful_restart = DecodeGracefulRestart(spec["gracefulRestart"], &ignored);
+  conf.graceful_restart = DecodeGracefulRestart(spec["gracefulRestart"]);
   conf.policy = spec["policy"].String();
   conf.community_aliases = spec["communityAliases"].StringMap();
   for (const auto& [name, group] : spec["peerGroups"].Members()) {
@@ -162,7 +160,7 @@ network::BgpPeer DecodePeerSpec(const Field& spec) {
   peer.ttl_min = ttl_security["ttlMin"].Int<uint32_t>(0, 255);
   DecodeTimers(spec["timers"]["config"], &peer, &ignored);
   DecodeTransport(spec["transport"], &peer, &ignored);
-  peer.graceful_restart = DecodeGracefulRestart(spec["gracefulRestart"], &ignored);
+  peer.graceful_restart = DecodeGracefulRestart(spec["gracefulRestart"]);
   const Family neighbor = FamilyOf(peer);
   for (const Field& entry : spec["afiSafis"].Items()) {
     peer.afi_safis.push_back(DecodeAfiSafi(entry, neighbor, &ignored));

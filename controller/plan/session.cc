@@ -20,6 +20,8 @@ constexpr uint32_t kDefaultConnectRetry = 120;
 constexpr uint32_t kBgpPort = 179;
 constexpr size_t kMaxPassword = 80;  // TCP_MD5SIG_MAXKEYLEN
 constexpr uint32_t kLongestRestart = 4095;
+constexpr uint32_t kDefaultLongLived = 3600;
+constexpr uint32_t kLongestLongLived = 0xffffff;  // 24 bits
 constexpr uint32_t kLargestTtl = 255;
 
 // Collects what is wrong with one object.
@@ -182,6 +184,15 @@ void PlanGracefulRestart(const network::BgpConf& conf, const network::BgpPeer& p
     report->Say("BadTimer", absl::StrCat("gracefulRestart.restartTime ", asked->restart_time_s,
                                          " is not within 0..", kLongestRestart, " (RFC 4724 3); ",
                                          kLongestRestart, " is used"));
+  }
+  if (asked->long_lived_enabled) {
+    const uint32_t stale = asked->stale_routes_time_s;
+    restart.set_long_lived_s(stale == 0 ? kDefaultLongLived : std::min(stale, kLongestLongLived));
+    if (stale > kLongestLongLived) {
+      report->Say("BadTimer", absl::StrCat("gracefulRestart.staleRoutesTime ", stale,
+                                           " is not within 0..", kLongestLongLived,
+                                           " (RFC 9494 3); ", kLongestLongLived, " is used"));
+    }
   }
   // Where no family is named, all are meant.
   PerFamily<bool> named;

@@ -229,6 +229,22 @@ TEST(SessionTest, Peers) {
        restart,
        "restart_time_s: 4095 4",
        {"BadTimer"}},
+      {"long-lived graceful restart",
+       [](World* w) {
+         w->peer.graceful_restart =
+             network::GracefulRestart{.enabled = true, .long_lived_enabled = true};
+       },
+       restart,
+       "restart_time_s: 90 long_lived_s: 3600 4",
+       {}},
+      {"long-lived graceful restart too long",
+       [](World* w) {
+         w->peer.graceful_restart = network::GracefulRestart{
+             .enabled = true, .long_lived_enabled = true, .stale_routes_time_s = 16777216};
+       },
+       restart,
+       "restart_time_s: 90 long_lived_s: 16777215 4",
+       {"BadTimer"}},
       {"graceful restart of one family",
        [](World* w) {
          w->peer.graceful_restart = network::GracefulRestart{.enabled = true};

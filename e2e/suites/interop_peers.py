@@ -48,6 +48,8 @@ class InteropFrr(Frr):
             return "Restart" in neighbor.get("gracefulRestartInfo", {}).get("remoteGrMode", "")
         if word == "graceful restart, N bit":
             return neighbor["gracefulRestartInfo"].get("nBit") is True
+        if word == "long-lived graceful restart":
+            return "eceived" in offers.get("longLivedGracefulRestart", "")
         if word == "End-of-RIB":
             return neighbor["gracefulRestartInfo"].get("endOfRibRecv", {}).get("ipv4Unicast") is True
         if word == "route refresh":
@@ -88,7 +90,7 @@ class InteropBird(Bird):
         theirs = text.partition("Neighbor capabilities")[2]
         words = {"extended messages": "Extended message", "enhanced route refresh": "Enhanced refresh",
                  "4-octet AS": "4-octet AS numbers", "graceful restart": "Restart time: 60",
-                 "route refresh": "Route refresh"}
+                 "route refresh": "Route refresh", "long-lived graceful restart": "LL stale time: 600"}
         if word in words:
             return words[word] in theirs
         if word == "ADD-PATH":
@@ -161,6 +163,8 @@ class GoBgp:
         words = {"extended messages": "extended-message", "4-octet AS": "4-octet-as", "route refresh": "route-refresh",
                  "enhanced route refresh": "enhanced-route-refresh", "graceful restart": "graceful-restart",
                  "ADD-PATH": "add-path"}
+        if word == "long-lived graceful restart":
+            return re.search(r"long-lived-graceful-restart:.*received", text) is not None
         if word == "graceful restart, N bit":
             return "notification flag set" in text.partition("Remote: restart time")[2].partition("\n")[0]
         if word in words:
@@ -321,6 +325,7 @@ def routers(lab):
                                      "ttlSecurity": {"enabled": kind is not ExaBgp},
                                      "transport": {"passiveMode": kind is ExaBgp},
                                      "gracefulRestart": {"enabled": True, "restartTime": 60,
-                                                         "notificationEnabled": True},
+                                                         "notificationEnabled": True, "longlivedEnabled": True,
+                                                         "staleRoutesTime": 600},
                                      "nodeSelector": {"matchLabels": {"kubernetes.io/hostname": "master1"}}}}
     return found

@@ -22,9 +22,9 @@ PEERS = ("FRR", "BIRD", "GoBGP", "ExaBGP")
 PACKAGES = {"FRR": "frr", "BIRD": "bird2", "GoBGP": "gobgpd", "ExaBGP": "exabgp"}
 # What each shows of a session; "-": it cannot do it, "(in use)": it does it and shows nothing of it.
 OFFERED = ("4-octet AS", "ADD-PATH", "route refresh", "enhanced route refresh", "extended messages", "graceful restart",
-           "graceful restart, N bit", "End-of-RIB", "TCP MD5", "TTL security")
+           "graceful restart, N bit", "long-lived graceful restart", "End-of-RIB", "TCP MD5", "TTL security")
 CANNOT = {("GoBGP", "extended messages"), ("GoBGP", "enhanced route refresh"), ("BIRD", "graceful restart, N bit"),
-          ("ExaBGP", "TTL security"), ("ExaBGP", "graceful restart, N bit")}
+          ("ExaBGP", "TTL security"), ("ExaBGP", "graceful restart, N bit"), ("ExaBGP", "long-lived graceful restart")}
 KEEPERS = ("FRR", "BIRD")
 
 
@@ -147,6 +147,33 @@ def test_restart_moves_no_route(lab, end):
     finally:
         for recorder in recorders.values():
             recorder.stop()
+
+
+def test_a_long_absence_moves_no_route(lab):
+    """RFC 9494: the restart time is over long before the speaker is back, and what it announced is the last choice
+    until then."""
+    restart_s, bird = 2, lab.peers["BIRD"]
+    lab.cluster.edit("BgpPeer", "bird", lambda obj: obj["spec"]["gracefulRestart"].update(restartTime=restart_s))
+    lab.speakers["master1"].stop()  # what a session has offered stands until it ends
+    lab.start_speaker("master1")
+    up(lab)
+    wait_until(lambda: f"Restart time: {restart_s}" in bird.protocol().partition("Neighbor capabilities")[2])
+    recorder = RouteRecorder(bird.host)
+    since = time.time()
+    try:
+        lab.speakers["master1"].kill()
+        wait_until(lambda: {path.communities for path in bird.paths(PREFIX)} == {frozenset({"65535:6"})}
+                   or Shown(map(str, bird.paths(PREFIX))), restart_s + 10, what="BIRD: the route is LLGR_STALE")
+        assert time.time() - since > restart_s
+        assert bird.kernel_next_hops(PREFIX) == set(NODES.values())
+        lab.start_speaker("master1")
+        up(lab)
+        wait_until(lambda: not any(path.communities for path in bird.paths(PREFIX)), what="BIRD: no longer stale")
+        assert [what for _, what, _ in recorder.events(PREFIX, since) if what == "del"] == []
+        assert bird.kernel_next_hops(PREFIX) == set(NODES.values())
+        record(lab, bird, "no route withdrawn: speaker away for longer than the restart time")
+    finally:
+        recorder.stop()
 
 
 def test_a_speaker_that_leaves_for_good_says_so(lab):

@@ -15,6 +15,7 @@ constexpr uint8_t kGracefulRestart = 64;
 constexpr uint8_t kFourOctetAs = 65;
 constexpr uint8_t kAddPath = 69;
 constexpr uint8_t kEnhancedRefresh = 70;
+constexpr uint8_t kLongLivedRestart = 71;
 
 // Flags of graceful restart, and of a family in it.
 constexpr uint16_t kRestarted = 0x8000;
@@ -24,6 +25,7 @@ constexpr uint8_t kForwarding = 0x80;
 constexpr size_t kLongestValue = 255;
 constexpr size_t kEntry = 4;  // of ADD-PATH and graceful restart
 constexpr size_t kNextHopEntry = 6;
+constexpr size_t kLongLivedEntry = 7;
 
 MessageError OpenError(std::string reason) {
   return {{ErrorCode::kOpen, open_error::kUnspecific}, std::move(reason)};
@@ -98,6 +100,23 @@ std::optional<MessageError> DecodeRestart(Reader value, Capabilities* out) {
   return std::nullopt;
 }
 
+std::optional<MessageError> DecodeLongLived(Reader value, Capabilities* out) {
+  if (value.remaining() % kLongLivedEntry != 0) {
+    return BadLength("long-lived graceful restart", value.remaining());
+  }
+  LongLivedOffer offer;
+  uint8_t flags = 0;
+  uint8_t high = 0;
+  uint16_t low = 0;
+  while (value.U16(&offer.family.afi) && value.U8(&offer.family.safi) && value.U8(&flags) &&
+         value.U8(&high) && value.U16(&low)) {
+    offer.forwarding = (flags & kForwarding) != 0;
+    offer.time_s = uint32_t{high} << 16 | low;
+    out->long_lived.push_back(offer);
+  }
+  return std::nullopt;
+}
+
 std::optional<MessageError> DecodeCapability(uint8_t code, const Reader& value, Capabilities* out) {
   switch (code) {
     case kMultiprotocol:
@@ -116,6 +135,8 @@ std::optional<MessageError> DecodeCapability(uint8_t code, const Reader& value, 
       return DecodeAddPath(value, out);
     case kEnhancedRefresh:
       return DecodeFlag("enhanced route refresh", value, &out->enhanced_refresh);
+    case kLongLivedRestart:
+      return DecodeLongLived(value, out);
     default:
       return std::nullopt;
   }
@@ -196,6 +217,17 @@ Bytes EncodeCapabilities(const Capabilities& capabilities) {
   }
   if (!add_path.empty()) Put(kAddPath, add_path, &out);
   if (capabilities.enhanced_refresh) Put(kEnhancedRefresh, {}, &out);
+  Bytes long_lived;
+  for (const LongLivedOffer& offer : capabilities.long_lived) {
+    const uint32_t time = std::min(offer.time_s, LongLivedOffer::kLongestTime);
+    PutEntry(offer.family, offer.forwarding ? kForwarding : 0, &long_lived);
+    PutU8(&long_lived, static_cast<uint8_t>(time >> 16));
+    PutU16(&long_lived, static_cast<uint16_t>(time));
+    if (long_lived.size() + kLongLivedEntry <= kLongestValue) continue;
+    Put(kLongLivedRestart, long_lived, &out);
+    long_lived.clear();
+  }
+  if (!long_lived.empty()) Put(kLongLivedRestart, long_lived, &out);
   return out;
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 // What OPEN messages offer: capabilities (RFC 5492), each decoded and encoded here: multiprotocol
 // (RFC 4760), route refresh (RFC 2918, enhanced RFC 7313), extended next hops (RFC 8950), extended
-// messages (RFC 8654), graceful restart (RFC 4724, notifications RFC 8538), 4-octet AS (RFC 6793),
-// ADD-PATH (RFC 7911).
+// messages (RFC 8654), graceful restart (RFC 4724, notifications RFC 8538, long-lived RFC 9494),
+// 4-octet AS (RFC 6793), ADD-PATH (RFC 7911).
 
 #include <cstdint>
 #include <optional>
@@ -51,6 +51,15 @@ struct RestartOffer {
   bool operator==(const RestartOffer&) const = default;
 };
 
+// RFC 9494 3: for how long routes may be kept once the time of graceful restart is over.
+struct LongLivedOffer {
+  AfiSafi family;
+  bool forwarding = false;  // F, as of RestartOffer
+  uint32_t time_s = 0;      // at most kLongestTime
+  static constexpr uint32_t kLongestTime = 0xffffff;
+  bool operator==(const LongLivedOffer&) const = default;
+};
+
 // Those we do not know are skipped.
 struct Capabilities {
   std::vector<AfiSafi> multiprotocol{};
@@ -61,6 +70,7 @@ struct Capabilities {
   bool enhanced_refresh = false;
   bool extended_messages = false;
   std::optional<RestartOffer> restart{};
+  std::vector<LongLivedOffer> long_lived{};
   bool operator==(const Capabilities&) const = default;
 };
 

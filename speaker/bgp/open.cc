@@ -196,6 +196,8 @@ OpenMessage LocalOpen(const OpenTerms& terms, const RestartState& restart) {
     if (terms.OffersIpv6NextHops(term.family)) open.next_hops.push_back(kIpv4OverIpv6);
     if (terms.graceful_restart.has_value() && term.graceful_restart) {
       offer.families.push_back({Unicast(term.family), restart.forwarding});
+      if (const uint32_t time = terms.graceful_restart->long_lived_s; time > 0)
+        open.long_lived.push_back({Unicast(term.family), restart.forwarding, time});
     }
     if (term.add_path_send) {
       open.add_path.push_back({Unicast(term.family), AddPathOffer::kSend});

@@ -192,6 +192,26 @@ TEST(OpenTest, OffersGracefulRestart) {
             "c078"
             "00010100");
   EXPECT_EQ(LocalOpen(terms).restart->restarted, false);
+  EXPECT_TRUE(LocalOpen(terms).long_lived.empty());
+}
+
+TEST(OpenTest, OffersLongLivedGracefulRestart) {
+  OpenTerms terms = Terms();
+  terms.graceful_restart = link::GracefulRestart{120, true, 0x012345};
+  EXPECT_TRUE(LocalOpen(terms).long_lived.empty()) << "of no family";
+  terms.families[0].graceful_restart = true;
+  const OpenMessage open = LocalOpen(terms, {.restarted = true, .forwarding = true});
+  const Bytes value = EncodeCapabilities({.long_lived = open.long_lived});
+  EXPECT_EQ(ToHex(value),
+            "4707"
+            "00010180"
+            "012345");
+  Capabilities decoded;
+  EXPECT_FALSE(DecodeCapabilities(Reader(value), &decoded).has_value());
+  EXPECT_EQ(decoded.long_lived, open.long_lived);
+  EXPECT_FALSE(LocalOpen(terms).long_lived[0].forwarding);
+  const Bytes most = EncodeCapabilities({.long_lived = {{{1, 1}, false, 0xffffffff}}});
+  EXPECT_EQ(ToHex(most), "470700010100ffffff");
 }
 
 TEST(OpenTest, OffersIpv6NextHopsWhereTheSessionIsIpv6) {
@@ -256,6 +276,8 @@ TEST(OpenTest, RefusesMalformedOpens) {
        "capability graceful restart has a value of 0 octets"},
       {"odd graceful restart", "04 fde9 005a 0a000001 07 0205 4003 007800", open_error::kUnspecific,
        "capability graceful restart"},
+      {"odd long-lived graceful restart", "04 fde9 005a 0a000001 0a 0208 4706 000101000000",
+       open_error::kUnspecific, "capability long-lived graceful restart has a value of 6 octets"},
       {"authentication parameter", "04 fde9 005a 0a000001 03 0101 00",
        open_error::kUnsupportedParameter, "optional parameter 1"},
       {"extended length cut off", "04 fde9 005a 0a000001 ff ff 00", open_error::kUnspecific,

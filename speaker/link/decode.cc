@@ -153,8 +153,12 @@ absl::StatusOr<DecodedResource> Decode(const PeerKey& key, const pb::BgpPeer& bo
       !status.ok()) {
     return status;
   }
-  peer.graceful_restart =
-      GracefulRestart{static_cast<uint16_t>(restart.restart_time_s()), restart.notification()};
+  if (auto status = InRange("graceful_restart.long_lived_s", restart.long_lived_s(), 0u, 0xffffffu);
+      !status.ok()) {
+    return status;
+  }
+  peer.graceful_restart = GracefulRestart{static_cast<uint16_t>(restart.restart_time_s()),
+                                          restart.notification(), restart.long_lived_s()};
   return peer;
 }
 

@@ -42,7 +42,7 @@ TEST(DecodeTest, Peer) {
       "peer/fd00::1",
       "peer { address: 'fd00::1' name: 'p' remote_as: 4200000000 remote_port: 1179 passive: true "
       "hold_time_s: 9 ttl: 255 md5_password: 'x' scope: 's' min_ttl: 254 "
-      "graceful_restart { restart_time_s: 4095 notification: true } "
+      "graceful_restart { restart_time_s: 4095 notification: true long_lived_s: 16777215 } "
       "families { family: 6 graceful_restart: true } families { family: 4 add_path_send: true "
       "send_max: 2 } "
       "attributes { prepend: 0 med: 5 } link_bandwidth: true "
@@ -56,7 +56,7 @@ TEST(DecodeTest, Peer) {
   EXPECT_THAT(peer.families, ElementsAre(PeerFamily{Family::kV6, false, 0, true},
                                          PeerFamily{Family::kV4, true, 2, false}));
   EXPECT_EQ(peer.min_ttl, 254);
-  EXPECT_EQ(peer.graceful_restart, (GracefulRestart{4095, true}));
+  EXPECT_EQ(peer.graceful_restart, (GracefulRestart{4095, true, 16777215}));
   EXPECT_EQ(peer.attributes, (plan::PathAttributes{.med = 5, .prepend = 0}));
   EXPECT_TRUE(peer.link_bandwidth);
   EXPECT_THAT(peer.export_rules, ElementsAre(plan::ExportRule{
@@ -213,6 +213,8 @@ TEST(DecodeTest, ErrorsNameFieldAndValue) {
       {"peer/10.0.0.1", peer + "graceful_restart {} }", "graceful_restart.restart_time_s: 0"},
       {"peer/10.0.0.1", peer + "graceful_restart { restart_time_s: 4096 } }",
        "graceful_restart.restart_time_s: 4096"},
+      {"peer/10.0.0.1", peer + "graceful_restart { restart_time_s: 1 long_lived_s: 16777216 } }",
+       "graceful_restart.long_lived_s: 16777216"},
       {"peer/10.0.0.1", peer + "md5_password: '" + std::string(81, 'x') + "' }",
        "md5_password: 81 octets"},
       {"group/g", "group { id: 'h' }", "id: \"h\""},

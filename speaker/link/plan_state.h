@@ -40,6 +40,7 @@ struct PeerFamily {
 struct GracefulRestart {
   uint16_t restart_time_s = 0;  // how long it may keep the routes: 1..4095
   bool notification = false;    // also after a NOTIFICATION (RFC 8538)
+  uint32_t long_lived_s = 0;    // and then as its last choice (RFC 9494): 24 bits; 0: not
   bool operator==(const GracefulRestart&) const = default;
 };
 
