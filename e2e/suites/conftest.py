@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from lab.fabric import LEAVES  # noqa: E402
 from lab.fixtures import pytest_configure  # noqa: E402, F401
-from lab.net import RouteRecorder  # noqa: E402
+from lab.net import RouteRecorder, wait_until  # noqa: E402
 from lab.run_dir import remove_orphans  # noqa: E402
 from lab.topology import MultiRouter  # noqa: E402
 
@@ -70,6 +70,15 @@ def lab(shared_lab):
         if not shared_lab.speakers[node].running():
             shared_lab.start_speaker(node)
     shared_lab.wait_documented()
+    _wait_peers(shared_lab)
+
+
+def _wait_peers(lab):
+    """Until no speaker holds a session with a peer that a test added: the next one may use its address."""
+    peers = {peer["metadata"]["name"] for peer in lab.cluster.objects("BgpPeer")}
+    for node, speaker in lab.speakers.items():
+        wait_until(lambda: speaker.label_values("openelb_speaker_bgp_session_state", "name") <= peers,
+                   what=f"{node}: no session but with {sorted(peers)}")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -85,11 +85,21 @@ class Program:
     def metric(self, name, /, **labels):
         """The sum of a metric's samples that carry `labels`; None when there is none."""
         found = None
+        for held, value in self._samples(name):
+            if labels.items() <= held.items():
+                found = (found or 0) + value
+        return found
+
+    def label_values(self, name, label):
+        """What a metric's samples carry as one of their labels."""
+        return {held[label] for held, _ in self._samples(name) if label in held}
+
+    def _samples(self, name):
+        """(labels, value) of each of a metric's samples."""
         for line in self.get("/metrics").splitlines():
             match = re.match(rf"{re.escape(name)}(?:\{{(.*)\}})? (\S+)", line)
-            if match and all(f'{k}="{v}"' in (match[1] or "") for k, v in labels.items()):
-                found = (found or 0) + float(match[2])
-        return found
+            if match:
+                yield dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match[1] or "")), float(match[2])
 
     def wait_ready(self, timeout=10):
         wait_until(lambda: self.host.exec("curl", "-sf", "--max-time", "2", f"http://{METRICS}/readyz"), timeout,
