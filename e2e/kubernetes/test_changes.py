@@ -66,9 +66,11 @@ def nothing_lost(lab, client, ip=VIP):
     to another node is reset there: nobody who balances by routes can keep it."""
     client.settle()
     seen = client.count()
-    changes = [at for router in lab.routers for at, _, _ in lab.recorders[router].events(ip + "/32")]
-    lost = [at for at in seen.lost if not any(0 <= change - at < OPEN for change in changes)]
-    assert not lost, f"{len(lost)} of {seen.total} requests lost: {lost} {dict(seen.why)}"
+    changes = sorted((at, router, kind, sorted(hops)) for router in lab.routers
+                     for at, kind, hops in lab.recorders[router].events(ip + "/32"))
+    lost = [at for at in seen.lost if not any(0 <= change[0] - at < OPEN for change in changes)]
+    assert not lost, "\n  ".join([f"{len(lost)} of {seen.total} requests lost: {lost}",
+                                  *(f"{at:.3f} lost: {why}" for at, why in zip(seen.lost, seen.why)), *map(str, changes)])
 
 
 # -- Pods --

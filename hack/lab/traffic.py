@@ -17,7 +17,7 @@ TIMEOUT_S = 0.8
 class Count:
     answers: Counter  # per node that the connection was entered through
     lost: list  # times of the lost requests, seconds since the epoch
-    why: Counter  # of the lost ones
+    why: list  # what the client said of each of the lost ones
 
     @property
     def total(self):
@@ -83,4 +83,4 @@ def _count(lines):
     lines = list(lines)
     lost = [line for line in lines if "lost" in line]
     return Count(Counter(line["entry"] for line in lines if "entry" in line), [line["at"] for line in lost],
-                 Counter(line["lost"] for line in lost))
+                 [line["lost"] for line in lost])
