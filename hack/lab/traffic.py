@@ -43,7 +43,7 @@ class Traffic:
     def __init__(self, host, address, port=80, rate=100, role="client"):
         path = host.run_dir.log(f"{host.name}.{role}")
         path.unlink(missing_ok=True)
-        self._process = host.spawn(role, [sys.executable, _SCRIPT, address, port, rate, TIMEOUT_S])
+        self._process = host.spawn(role, [sys.executable, _SCRIPT, address, port, rate, TIMEOUT_S, host.run_dir.path])
         self._lines = path.open()
         self._partial = ""
         self._seen = []  # what the client wrote, in the order of the answers
@@ -75,7 +75,7 @@ class Traffic:
 
 def ask(host, address, requests, port=80, rate=500):
     """Sends a number of requests from a host and returns their Count."""
-    lines = host.exec(sys.executable, _SCRIPT, address, port, rate, TIMEOUT_S, requests).splitlines()
+    lines = host.exec(sys.executable, _SCRIPT, address, port, rate, TIMEOUT_S, host.run_dir.path, requests).splitlines()
     return _count(map(json.loads, lines))
 
 
