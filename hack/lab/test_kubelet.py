@@ -208,3 +208,17 @@ def test_a_container_that_is_stopped_while_it_is_launched_ends(tmp_path):
     finally:
         for child in children:
             child.kill()
+
+
+def test_a_pod_that_is_deleted_with_what_it_names_is_ended(tmp_path):
+    """The news of both may come in one moment."""
+    async def run():
+        pod = Pod(node(tmp_path), pod_object(1))
+        pod.tokens = SimpleNamespace(next_renewal=lambda: 100)
+        waiting = asyncio.ensure_future(pod._keep_volumes())
+        await asyncio.sleep(0)
+        pod._stale.set()
+        await asyncio.sleep(0)
+        waiting.cancel()
+        assert (await asyncio.wait({waiting}, timeout=1))[0] and waiting.cancelled()
+    asyncio.run(run())

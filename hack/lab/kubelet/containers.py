@@ -5,6 +5,7 @@ that outlived a killed stand-in is taken over as it is; one that has ended meanw
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -181,10 +182,9 @@ class Container:
         return policy == "Always" or policy == "OnFailure" and not self.succeeded()
 
     async def _pause(self, seconds):
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            pass
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def _end_process(self, grace):
         hook = self.spec.get("lifecycle", {}).get("preStop")
@@ -197,7 +197,8 @@ class Container:
             self.pod.say(f"{self.name}: preStop: {error!r}")
         process.signal(15)
         try:
-            await asyncio.wait_for(process.wait(), max(0, deadline - asyncio.get_running_loop().time()))
+            async with asyncio.timeout_at(deadline):
+                await process.wait()
         except TimeoutError:
             self.cgroup.kill()
             await process.wait()
