@@ -199,6 +199,7 @@ BAD = [
     *(timer(name, value, "is not a whole number of seconds from 0 to 65535")
       for name in ("connectRetry", "keepaliveInterval", "minimumAdvertisementInterval")
       for value in ("3s", -1, "65536")),
+    *(timer("delayOpenTime", value, "is not a whole number of seconds from 0 to 240") for value in ("3s", -1, 241)),
     ("BgpPeer", peer(afiSafis=[{"config": {"family": {"afi": "AFI_IP", "safi": "SAFI_UNICAST"}}}] * 2),
      "spec.afiSafis: Invalid value: an address family stands twice; each may stand once"),
     *(("Eip", {"address": "10.0.0.1", "advertise": {"communities": ["no-export", text]}},

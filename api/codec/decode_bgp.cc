@@ -9,6 +9,8 @@ namespace {
 
 constexpr uint32_t kMaxAs = UINT32_MAX;
 constexpr uint32_t kMaxSeconds = 65535;  // a hold time has 16 bits on the wire (RFC 4271 4.2)
+constexpr uint32_t kMaxDelayOpen =
+    240;  // as long as the hold timer runs for the peer's OPEN (8.2.2)
 
 // What only a router that keeps routes of others could do is read without effect.
 std::optional<network::GracefulRestart> DecodeGracefulRestart(const Field& field) {
@@ -95,6 +97,7 @@ void DecodeTimers(const Field& timers, network::BgpPeer* peer, IgnoredFields* ig
   peer->connect_retry_s = timers["connectRetry"].Seconds(0, kMaxSeconds);
   peer->hold_time_s = timers["holdTime"].Seconds(0, kMaxSeconds);
   peer->keepalive_s = timers["keepaliveInterval"].Seconds(0, kMaxSeconds);
+  peer->delay_open_s = timers["delayOpenTime"].Seconds(0, kMaxDelayOpen);
   const Field advertisement = timers["minimumAdvertisementInterval"];
   if (advertisement.Seconds(0, kMaxSeconds).value_or(0) != 0) ignored->Add(advertisement, Value());
 }

@@ -144,6 +144,7 @@ TEST(Decode, BgpPeerInFull) {
   EXPECT_EQ(peer.connect_retry_s, 5u);
   EXPECT_EQ(peer.hold_time_s, 9u);
   EXPECT_EQ(peer.keepalive_s, 3u);
+  EXPECT_EQ(peer.delay_open_s, 7u);
   EXPECT_TRUE(peer.passive);
   EXPECT_EQ(peer.remote_port, 17900u);
   EXPECT_EQ(peer.update_source, "lo");

@@ -143,6 +143,7 @@ void PlanTimers(const network::BgpPeer& peer, Report* report, v1::BgpPeer* out) 
     report->Say("BadTimer", absl::StrCat("spec.timers.config.connectRetry ", retry,
                                          " is not within 0..65535; 65535 is used"));
   }
+  out->set_delay_open_s(peer.delay_open_s.value_or(0));
 }
 
 // What every route to the peer carries, and what of it can have no effect.

@@ -49,6 +49,19 @@ def test_peer_that_accepts_tcp_and_says_nothing(lab, rogue):
     rogue.process("silent").kill()
 
 
+def test_silent_peer_gets_our_open_once_the_delay_is_over(lab, rogue):
+    told = rogue.run_dir.log("rogue.waits")
+    rogue.spawn("waits", ["python3", "-u", "-c", "import socket, time\n"
+                          "s = socket.create_server(('', 179))\n"
+                          "while True:\n c, _ = s.accept()\n t = time.monotonic()\n"
+                          " print(c.recv(100)[18], time.monotonic() - t)"])
+    with routes_unchanged(lab):
+        lab.cluster.apply(peer("waits", ROGUE, 64999, timers={"config": {"delayOpenTime": "2"}}))
+        kind, seconds = wait_until(lambda: told.read_text().split()[:2] or None, what="our OPEN")
+    assert kind == "1" and float(seconds) > 1.9
+    rogue.process("waits").kill()
+
+
 def test_peer_of_another_as(lab, rogue):
     router = bird_on(rogue, 64999, ROGUE)
     try:

@@ -62,6 +62,19 @@ def test_hold_time_of_a_peer_resets_that_session_only(lab):
         lab.wait_documented()
 
 
+def test_open_waits_for_the_routers(lab):
+    """delayOpenTime (RFC 4271 8.1.1): a router that speaks first is answered at once, and OPENSENT does not occur."""
+    def opens_first():
+        return lab.speakers["worker-p002"].metric("openelb_speaker_bgp_session_transitions_total", state="OPENSENT")
+    before = opens_first()
+    with routes_unchanged(lab, "leaf1"):
+        lab.cluster.edit("BgpPeer", "leaf2", lambda o: o["spec"].update(
+            timers={"config": {"holdTime": "6", "delayOpenTime": 30}}))
+        wait_until(lambda: lab.routers["leaf2"].sessions()["192.168.1.2"].hold_s == 6)
+        lab.wait_documented()
+    assert opens_first() == before
+
+
 def test_peer_removed_and_created_again(lab):
     with routes_unchanged(lab, "leaf2"):
         removed = lab.cluster.delete("BgpPeer", "leaf1")

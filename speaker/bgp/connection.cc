@@ -9,12 +9,14 @@ namespace openelb::bgp {
 namespace {
 
 // Columns: OPEN, UPDATE, NOTIFICATION, KEEPALIVE, ROUTE-REFRESH. Rows: as ConnectionState.
-constexpr Step kSteps[3][5] = {
+constexpr Step kSteps[4][5] = {
+    {Step::kOpen, Step::kUnexpected, Step::kEnd, Step::kUnexpected, Step::kUnexpected},
     {Step::kOpen, Step::kUnexpected, Step::kEnd, Step::kUnexpected, Step::kUnexpected},
     {Step::kUnexpected, Step::kUnexpected, Step::kEnd, Step::kConfirm, Step::kUnexpected},
     {Step::kUnexpected, Step::kUpdate, Step::kEnd, Step::kAlive, Step::kRefresh},
 };
-constexpr const char* kStateNames[] = {"OPENSENT", "OPENCONFIRM", "ESTABLISHED"};
+constexpr const char* kStateNames[] = {"CONNECT or ACTIVE", "OPENSENT", "OPENCONFIRM",
+                                       "ESTABLISHED"};
 
 }  // namespace
 
@@ -23,7 +25,7 @@ Step StepFor(ConnectionState state, MessageType type) {
 }
 
 MessageError Unexpected(ConnectionState state, MessageType type) {
-  constexpr uint8_t kSubcodes[] = {fsm_error::kInOpenSent, fsm_error::kInOpenConfirm,
+  constexpr uint8_t kSubcodes[] = {0, fsm_error::kInOpenSent, fsm_error::kInOpenConfirm,
                                    fsm_error::kInEstablished};
   const size_t row = static_cast<size_t>(state);
   return {{ErrorCode::kFsm, kSubcodes[row], {static_cast<uint8_t>(type)}},
@@ -31,12 +33,18 @@ MessageError Unexpected(ConnectionState state, MessageType type) {
 }
 
 Connection::Connection(io::ConnId id, bool dialled_by_us, const OpenTerms& our_terms,
-                       const RestartState& restart, absl::Duration now)
+                       const RestartState& restart_state, absl::Duration open_due)
     : conn(id),
       dialled(dialled_by_us),
       terms(our_terms),
-      opened(now),
-      hold_deadline(now + kOpenHoldTime) {
+      restart(restart_state),
+      open_at(open_due) {}
+
+void Connection::SendOpen(absl::Duration now) {
+  state = ConnectionState::kOpenSent;
+  open_at = absl::InfiniteDuration();
+  opened = now;
+  hold_deadline = now + kOpenHoldTime;
   EncodeOpen(LocalOpen(terms, restart), outbox.tail());
 }
 

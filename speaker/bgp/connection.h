@@ -1,6 +1,7 @@
 #pragma once
-// One TCP connection of a session, from our OPEN on: OPENSENT, OPENCONFIRM or ESTABLISHED of RFC
-// 4271 8.2.2. Which message is allowed in which state stands in one table.
+// One TCP connection of a session: while our OPEN waits for the peer's (DelayOpen of RFC
+// 4271 8.1.1, in CONNECT and ACTIVE), then OPENSENT, OPENCONFIRM or ESTABLISHED of 8.2.2. Which
+// message is allowed in which state stands in one table.
 
 #include <algorithm>
 #include <optional>
@@ -15,7 +16,7 @@
 
 namespace openelb::bgp {
 
-enum class ConnectionState : uint8_t { kOpenSent, kOpenConfirm, kEstablished };
+enum class ConnectionState : uint8_t { kDelayed, kOpenSent, kOpenConfirm, kEstablished };
 
 // What a received message leads to.
 enum class Step : uint8_t {
@@ -38,10 +39,12 @@ constexpr absl::Duration kOpenHoldTime = absl::Minutes(4);
 constexpr absl::Duration kSendHoldTime = absl::Minutes(8);
 
 struct Connection {
-  // Puts our OPEN into the outbox.
+  // Our OPEN has not been sent: SendOpen does it, or Tick of the session at `open_at`.
   Connection(io::ConnId conn, bool dialled, const OpenTerms& terms, const RestartState& restart,
-             absl::Duration now);
+             absl::Duration open_at);
 
+  // Puts our OPEN into the outbox.
+  void SendOpen(absl::Duration now);
   // The peer's OPEN is accepted: KEEPALIVE, timers as negotiated. `configured_keepalive` 0: a third
   // of the hold time, which is also the longest allowed.
   void Confirm(const OpenMessage& open, const Negotiated& agreed, uint16_t configured_keepalive,
@@ -55,23 +58,25 @@ struct Connection {
   // TCP took `octets` of the outbox.
   void Take(size_t octets, absl::Duration now);
   absl::Duration NextTimer() const {
-    return std::min({hold_deadline, keepalive_at, send_hold_deadline});
+    return std::min({open_at, hold_deadline, keepalive_at, send_hold_deadline});
   }
 
   io::ConnId conn;
   bool dialled;
-  ConnectionState state = ConnectionState::kOpenSent;
+  ConnectionState state = ConnectionState::kDelayed;
   bool confirmed = false;  // the peer's KEEPALIVE has come, but another connection goes first
   Framer framer;
   Outbox outbox;
-  IpAddress local;   // this end's address
-  OpenTerms terms;   // what our OPEN said
+  IpAddress local;  // this end's address
+  OpenTerms terms;  // what our OPEN says
+  RestartState restart;
   OpenMessage peer;  // from OPENCONFIRM on, as the next three
   Negotiated negotiated;
   absl::Duration keepalive;  // interval; 0: none are sent
   absl::Duration keepalive_at = absl::InfiniteDuration();
+  absl::Duration open_at;  // when our OPEN leaves (DelayOpenTimer); infinite once it has left
   absl::Duration opened;
-  absl::Duration hold_deadline;
+  absl::Duration hold_deadline = absl::InfiniteDuration();
   absl::Duration send_hold_deadline = absl::InfiniteDuration();  // while octets wait for TCP
   bool silence_reported = false;
 };

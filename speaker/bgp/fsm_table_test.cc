@@ -3,11 +3,13 @@
 //
 // Where we leave the letter: an error leads to ACTIVE, where the back-off runs, instead of IDLE
 // with its IdleHoldTimer (8.1.3); IDLE means that the session may not run. A NOTIFICATION is never
-// answered by a NOTIFICATION. DelayOpen is not used: our OPEN leaves at once, so events 5, 7, 12
-// and 20 do not occur. Collisions (event 23) have collision_test.cc.
-#include <gtest/gtest.h>
+// answered by a NOTIFICATION, and none is sent before our OPEN (SendNOTIFICATIONwithoutOPEN is
+// false). While the DelayOpenTimer runs, a table of its own holds. Collisions (event 23) have
+// collision_test.cc.
+#include <gmock/gmock.h>
 
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "speaker/bgp/test_session.h"
 
 namespace openelb::bgp {
@@ -258,6 +260,79 @@ TEST(FsmTableTest, EveryEventInEveryState) {
       if (row.next[i].state != kActive || bench.config.peer.passive) continue;
       bench.Advance(absl::Seconds(1));
       EXPECT_EQ(bench.session->state(), kConnect);
+    }
+  }
+}
+
+// The same while our OPEN waits for the peer's, on a connection that was dialled (CONNECT) and on
+// one that was accepted (ACTIVE).
+constexpr uint16_t kDelay = 10;
+
+struct DelayedRow {
+  const char* event;
+  void (*run)(Bench*);
+  SessionState dialled;
+  SessionState accepted;
+  const char* sent = "";  // messages on the connection, joined by commas
+};
+
+const DelayedRow kDelayedTable[] = {
+    {"1, 3, 5, 7 Start", [](Bench* b) { SetAdminDown(b, false); }, kConnect, kActive},
+    {"2 ManualStop", [](Bench* b) { SetAdminDown(b, true); }, kIdle, kIdle},
+    {"8 AutomaticStop",
+     [](Bench* b) {
+       b->session->Stop({ErrorCode::kCease, cease::kPeerDeconfigured});
+       b->Pump();
+     },
+     kIdle, kIdle},
+    {"9, 10, 11 before DelayOpenTimer_Expires",
+     [](Bench* b) { Jump(b, absl::Seconds(kDelay - 1)); }, kConnect, kActive},
+    {"12 DelayOpenTimer_Expires", [](Bench* b) { b->Advance(absl::Seconds(kDelay)); }, kOpenSent,
+     kOpenSent, "OPEN"},
+    {"12 DelayOpenTimer_Expires, then 19 BGPOpen",
+     [](Bench* b) {
+       b->Advance(absl::Seconds(kDelay));
+       b->Receive(b->Open());
+     },
+     kOpenConfirm, kOpenConfirm, "OPEN, KEEPALIVE"},
+    {"17 TcpConnectionConfirmed", [](Bench* b) { b->Accept(9); }, kConnect, kActive},
+    {"18 TcpConnectionFails", [](Bench* b) { b->Lose(); }, kActive, kActive},
+    {"20 BGPOpen with DelayOpenTimer running", [](Bench* b) { b->Receive(b->Open()); },
+     kOpenConfirm, kOpenConfirm, "OPEN, KEEPALIVE"},
+    {"21 BGPHeaderErr", [](Bench* b) { b->Receive(Hex("00")); }, kActive, kActive},
+    {"22 BGPOpenMsgErr", [](Bench* b) { SpoiltOpen(b, 0, 3); }, kActive, kActive},
+    {"24 NotifMsgVerErr", [](Bench* b) { Send(b, MessageType::kNotification, "0201 0004"); },
+     kActive, kActive},
+    {"25 NotifMsg", [](Bench* b) { Send(b, MessageType::kNotification, "0602"); }, kActive,
+     kActive},
+    {"26 KeepAliveMsg", [](Bench* b) { b->Receive(Bench::Keepalive()); }, kActive, kActive},
+    {"27 UpdateMsg", [](Bench* b) { b->Receive(EmptyUpdate()); }, kActive, kActive},
+    {"28 UpdateMsgErr", [](Bench* b) { Send(b, MessageType::kUpdate, "00ff 0000"); }, kActive,
+     kActive},
+    {"ROUTE-REFRESH", [](Bench* b) { Send(b, MessageType::kRefresh, "0001 00 01"); }, kActive,
+     kActive},
+};
+
+TEST(FsmTableTest, EveryEventWhileTheOpenIsDelayed) {
+  for (const DelayedRow& row : kDelayedTable) {
+    for (bool dialled : {true, false}) {
+      SCOPED_TRACE(absl::StrCat(row.event, dialled ? ", dialled" : ", accepted"));
+      Bench bench;
+      bench.config.peer.delay_open_s = kDelay;
+      bench.config.peer.passive = !dialled;
+      bench.Make();
+      bench.Start();
+      if (dialled) {
+        bench.Connect();
+      } else {
+        ASSERT_TRUE(bench.Accept());
+      }
+      ASSERT_EQ(bench.session->state(), dialled ? kConnect : kActive);
+      ASSERT_THAT(bench.TakeSent(), testing::IsEmpty());
+      row.run(&bench);
+      EXPECT_EQ(bench.session->state(), dialled ? row.dialled : row.accepted);
+      std::string sent = absl::StrJoin(bench.sent, ", ");
+      EXPECT_EQ(absl::StrReplaceAll(sent, {{dialled ? "1 " : "2 ", ""}}), row.sent);
     }
   }
 }

@@ -15,7 +15,7 @@ constexpr absl::Duration kDialTimeout = absl::Seconds(5);
 // A peer that has sent no OPEN for this long after connecting is reported.
 constexpr absl::Duration kSilence = absl::Seconds(5);
 // How much is taken from the Adj-RIB-Out at a time.
-constexpr size_t kBurst = 64 * 1024;
+constexpr size_t kBurst = size_t{64} * 1024;
 
 // RFC 4271 calls these what OPEN carries or decides; the others are part of the connection.
 bool SameSession(const SessionConfig& a, const SessionConfig& b) {
@@ -54,6 +54,7 @@ absl::string_view ReasonName(Reason reason) {
                                     "dialling",
                                     "connected",
                                     "accepted",
+                                    "delay_over",
                                     "open_received",
                                     "confirmed",
                                     "dial_failed",
@@ -134,7 +135,7 @@ void Session::ConfigureLive(const SessionConfig& config, absl::Duration now) {
     DialAnew(now);
   }
   for (Connection* connection : {dialled_.get(), accepted_.get()}) {
-    if (connection != nullptr && connection->state != ConnectionState::kOpenSent) {
+    if (connection != nullptr && connection->state >= ConnectionState::kOpenConfirm) {
       connection->SetKeepalive(config_.peer.keepalive_s);
       if (connection->keepalive > absl::ZeroDuration()) {
         connection->keepalive_at = std::min(connection->keepalive_at, now + connection->keepalive);
@@ -240,6 +241,10 @@ void Session::Tick(absl::Duration now) {
 }
 
 void Session::TickConnection(Connection* connection, absl::Duration now) {
+  if (now >= connection->open_at) {
+    SendOpen(connection, now);
+    return SetState(Reason::kDelayOver, "the peer has sent no OPEN within delayOpenTime");
+  }
   if (now >= connection->hold_deadline) {
     if (connection->state != ConnectionState::kOpenSent) {
       Fail(
@@ -295,9 +300,10 @@ absl::Duration Session::NextWakeup() const {
 void Session::SetState(Reason reason, absl::string_view what) {
   SessionState state = running_ ? SessionState::kActive : SessionState::kIdle;
   if (dialling_.has_value()) state = SessionState::kConnect;
+  if (dialled_ != nullptr) state = SessionState::kConnect;
   for (const Connection* connection : {dialled_.get(), accepted_.get()}) {
-    if (connection == nullptr) continue;
-    state = std::max(state, static_cast<SessionState>(static_cast<int>(SessionState::kOpenSent) +
+    if (connection == nullptr || connection->state == ConnectionState::kDelayed) continue;
+    state = std::max(state, static_cast<SessionState>(static_cast<int>(SessionState::kActive) +
                                                       static_cast<int>(connection->state)));
   }
   if (state == state_) return;
@@ -366,7 +372,7 @@ std::vector<io::ConnId> Session::connections() const {
 const Connection* Session::confirmed() const {
   const Connection* best = nullptr;
   for (const Connection* connection : {dialled_.get(), accepted_.get()}) {
-    if (connection == nullptr || connection->state == ConnectionState::kOpenSent) continue;
+    if (connection == nullptr || connection->state < ConnectionState::kOpenConfirm) continue;
     if (best == nullptr || connection->state > best->state) best = connection;
   }
   return best;

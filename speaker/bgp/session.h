@@ -5,7 +5,7 @@
 //
 //   state        leaves it when                                         to
 //   IDLE         the plan lets the session run                          CONNECT; passive: ACTIVE
-//   CONNECT      connected (our OPEN is sent)                           OPENSENT
+//   CONNECT      connected (our OPEN is sent; see DelayOpen)            OPENSENT
 //                the attempt fails or takes 5 s                         ACTIVE, back-off
 //   ACTIVE       back-off is over (not when passive)                    CONNECT
 //   CONNECT, ACTIVE  the peer connects (our OPEN is sent)               OPENSENT
@@ -16,6 +16,10 @@
 //                NOTIFICATION comes, the connection ends                ACTIVE, back-off
 //   all          administratively down, held down, stopped              IDLE, Cease sent
 //   ESTABLISHED  suspended, and the peer keeps the routes (RFC 4724)    IDLE, nothing sent
+//
+// DelayOpen (RFC 4271 8.1.1). With delay_open_s, a connection stays in CONNECT, or ACTIVE when it
+// was accepted, until the peer's OPEN comes (ours and a KEEPALIVE answer: OPENCONFIRM) or the time
+// is over (ours is sent: OPENSENT). Nothing else is said on it meanwhile, no NOTIFICATION either.
 //
 // Two connections (RFC 4271 6.8). The session keeps one it dialled and one it accepted until it is
 // clear which stays: the one dialled by the end with the larger identifier (between equal ones, the
@@ -60,6 +64,7 @@ enum class Reason : uint8_t {
   kDialling,
   kConnected,
   kAccepted,
+  kDelayOver,
   kOpenReceived,
   kConfirmed,
   kDialFailed,
@@ -182,6 +187,7 @@ class Session {
   void ScheduleRetry(absl::Duration now);
   void AbortDial();
   void Open(io::ConnId conn, bool dialled, const IpAddress& local, absl::Duration now);
+  void SendOpen(Connection* connection, absl::Duration now);
   void TickConnection(Connection* connection, absl::Duration now);
 
   void Dispatch(Connection* connection, const Message& message, absl::Duration now);

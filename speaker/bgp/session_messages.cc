@@ -85,9 +85,15 @@ bool Session::OnAccepted(io::ConnId conn, absl::Duration now, const IpAddress& l
 void Session::Open(io::ConnId conn, bool dialled, const IpAddress& local, absl::Duration now) {
   const RestartState restart{.restarted = !was_established_,
                              .forwarding = was_established_ || config_.forwarding_kept};
+  const absl::Duration delay = absl::Seconds(config_.peer.delay_open_s);
   Slot(dialled) = std::make_unique<Connection>(
-      conn, dialled, OpenTerms(config_.peer, config_.router_id), restart, now);
+      conn, dialled, OpenTerms(config_.peer, config_.router_id), restart, now + delay);
   Slot(dialled)->local = local;
+  if (delay == absl::ZeroDuration()) SendOpen(Slot(dialled).get(), now);
+}
+
+void Session::SendOpen(Connection* connection, absl::Duration now) {
+  connection->SendOpen(now);
   Count(MessageType::kOpen, &sent_, &counters_->sent);
 }
 
@@ -105,7 +111,9 @@ void Session::OnClosed(io::ConnId conn, const absl::Status& why, absl::Duration 
   if (connection == nullptr) return;
   std::string what = why.ok() ? "the peer closed the connection"
                               : absl::StrCat("the connection is lost: ", why.message());
-  if (connection->state == ConnectionState::kOpenSent) absl::StrAppend(&what, ", without an OPEN");
+  if (connection->state < ConnectionState::kOpenConfirm) {
+    absl::StrAppend(&what, ", without an OPEN");
+  }
   Drop(connection, std::nullopt, Reason::kConnectionClosed, what, now);
 }
 
@@ -127,10 +135,12 @@ void Session::Drop(Connection* connection, const std::optional<Notification>& no
 
 void Session::Fail(Connection* connection, const MessageError& error, Reason reason,
                    absl::Duration now) {
-  Drop(
-      connection, error.notification, reason,
-      absl::StrCat(error.reason, " (sent NOTIFICATION ", NotificationName(error.notification), ")"),
-      now);
+  const bool says = connection->state != ConnectionState::kDelayed;
+  Drop(connection, error.notification, reason,
+       says ? absl::StrCat(error.reason, " (sent NOTIFICATION ",
+                           NotificationName(error.notification), ")")
+            : error.reason,
+       now);
 }
 
 void Session::Close(Connection* connection, const std::optional<Notification>& notification) {
@@ -140,7 +150,7 @@ void Session::Close(Connection* connection, const std::optional<Notification>& n
     wire_ = WireMark();
   }
   connection->outbox.DropUnsent();
-  if (notification.has_value()) {
+  if (notification.has_value() && connection->state != ConnectionState::kDelayed) {
     EncodeNotification(*notification, connection->outbox.tail());
     Count(MessageType::kNotification, &sent_, &counters_->sent);
     ++counters_->notifications_sent[NotificationName(*notification)];
@@ -229,12 +239,13 @@ void Session::OnOpen(Connection* connection, const Message& message, absl::Durat
   if (error.has_value()) return Fail(connection, *error, Reason::kBadOpen, now);
 
   const Connection* other = Slot(!connection->dialled).get();
-  if (other != nullptr && other->state != ConnectionState::kOpenSent &&
+  if (other != nullptr && other->state >= ConnectionState::kOpenConfirm &&
       DialledStays(open) != connection->dialled) {
     // Our KEEPALIVE has not gone out on this one, so the peer cannot count on it yet.
     Close(connection, CollisionCease());
     return SetState(Reason::kCollision, "the other of two connections stays");
   }
+  if (connection->state == ConnectionState::kDelayed) SendOpen(connection, now);
   connection->Confirm(open, negotiated, config_.peer.keepalive_s, now, random_);
   Count(MessageType::kKeepalive, &sent_, &counters_->sent);
   SetState(Reason::kOpenReceived, "OPEN received");

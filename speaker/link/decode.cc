@@ -111,6 +111,7 @@ absl::StatusOr<DecodedResource> Decode(const PeerKey& key, const pb::BgpPeer& bo
        {InRange("remote_port", body.remote_port(), 1u, 65535u),
         InRange("keepalive_s", body.keepalive_s(), 0u, 65535u),
         InRange("connect_retry_s", body.connect_retry_s(), 0u, 65535u),
+        InRange("delay_open_s", body.delay_open_s(), 0u, 240u),
         InRange("ttl", body.ttl(), 1u, 255u), InRange("min_ttl", body.min_ttl(), 0u, 255u)}) {
     if (!status.ok()) return status;
   }
@@ -131,6 +132,7 @@ absl::StatusOr<DecodedResource> Decode(const PeerKey& key, const pb::BgpPeer& bo
   peer.keepalive_s = static_cast<uint16_t>(body.keepalive_s());
   peer.connect_retry_s =
       body.connect_retry_s() == 0 ? kDefaultConnectRetry : body.connect_retry_s();
+  peer.delay_open_s = static_cast<uint16_t>(body.delay_open_s());
   peer.ttl = static_cast<uint8_t>(body.ttl());
   peer.md5_password = body.md5_password();
   peer.admin_down = body.admin_down();

@@ -205,6 +205,7 @@ TEST(DecodeTest, ErrorsNameFieldAndValue) {
       {"peer/10.0.0.1", peer + "hold_time_s: 2 }", "hold_time_s: 2"},
       {"peer/10.0.0.1", peer + "keepalive_s: 70000 }", "keepalive_s: 70000"},
       {"peer/10.0.0.1", peer + "connect_retry_s: 70000 }", "connect_retry_s: 70000"},
+      {"peer/10.0.0.1", peer + "delay_open_s: 241 }", "delay_open_s: 241"},
       {"peer/10.0.0.1", peer + "ttl: 256 }", "ttl: 256"},
       {"peer/10.0.0.1", peer + "families { family: 5 } }", "families.family: 5"},
       {"peer/10.0.0.1", peer + "families { family: 4 } families { family: 4 } }",

@@ -54,6 +54,7 @@ struct BgpPeer {
   uint16_t hold_time_s = 90;     // 0, or 3..65535
   uint16_t keepalive_s = 0;      // 0: a third of the negotiated hold time
   uint32_t connect_retry_s = 0;  // ceiling of the back-off, at least 1
+  uint16_t delay_open_s = 0;     // how long our OPEN waits for the peer's; 0: not at all
   uint8_t ttl = 1;               // 1..255
   uint8_t min_ttl = 0;           // of packets received (RFC 5082); 0: any
   std::string update_source;     // this end's address or interface; empty: any

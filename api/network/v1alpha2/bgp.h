@@ -88,6 +88,7 @@ struct BgpPeer {
   std::optional<uint32_t> connect_retry_s;
   std::optional<uint32_t> hold_time_s;
   std::optional<uint32_t> keepalive_s;
+  std::optional<uint32_t> delay_open_s;
   // spec.transport
   bool passive = false;
   uint32_t remote_port = 0;   // 0: 179
