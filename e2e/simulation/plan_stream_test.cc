@@ -31,8 +31,8 @@ class FakeView final : public plan::PlanView {
     const auto it = sets.find(std::string(set));
     return it == sets.end() || it->second.resources().empty() ? nullptr : &it->second;
   }
-  std::map<std::string, std::string> UnionOf(const std::string& node) const {
-    std::map<std::string, std::string> resources;
+  link::ByKey UnionOf(const std::string& node) const {
+    link::ByKey resources;
     for (const std::string& name : SetsOf(node)) {
       const plan::ResourceSet* set = Find(name);
       if (set == nullptr) continue;
@@ -280,7 +280,8 @@ class PlanStreamTest : public ::testing::TestWithParam<uint64_t> {
       EXPECT_EQ(status.at(node).planned, status.at(node).acked);
       EXPECT_EQ(speaker->store.state().generation, status.at(node).acked);
       EXPECT_FALSE(status.at(node).pending_since.has_value());
-      EXPECT_EQ(status.at(node).nacks, speaker->store.errors());
+      const auto& nacks = status.at(node).nacks;
+      EXPECT_EQ(link::ByKey(nacks.begin(), nacks.end()), speaker->store.errors());
       EXPECT_TRUE(controller_->up.at(node));
       EXPECT_EQ(controller_->facts.at(node), node);
       // What is in force is what decodes, or its last good state.

@@ -131,9 +131,9 @@ class Link {
   std::string token_;        // shown or sent last
   absl::Duration token_at_;  // kUp: when to look at it
   absl::Duration last_sent_;
-  absl::Duration last_heard_;                        // kDialing: since the dial
-  std::optional<absl::Duration> refused_since_;      // for its epoch
-  std::map<std::string, std::string> noted_errors_;  // of resources, as last logged
+  absl::Duration last_heard_;                    // kDialing: since the dial
+  std::optional<absl::Duration> refused_since_;  // for its epoch
+  ByKey noted_errors_;                           // of resources, as last logged
   std::optional<plan::v1::Facts> facts_;
   std::optional<plan::v1::Observed> observed_;
   std::optional<plan::v1::Layer2Owned> layer2_owned_;

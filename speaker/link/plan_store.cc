@@ -24,20 +24,35 @@ std::string ToString(const plan::Generation& generation) {
 // Whether it is another value than before.
 template <typename Map, typename Value>
 bool Replace(Map* map, const typename Map::key_type& name, Value value) {
-  const auto it = map->find(name);
-  if (it != map->end() && it->second == value) return false;
-  (*map)[name] = std::move(value);
+  const auto it = map->lower_bound(name);
+  if (it == map->end() || map->key_comp()(name, it->first)) {
+    map->emplace_hint(it, name, std::move(value));
+    return true;
+  }
+  if (it->second == value) return false;
+  it->second = std::move(value);
   return true;
 }
 
+// Names come in the order of keys, which is nearly their own.
 template <typename Map, typename Value, typename Names>
 void Replace(Map* map, const typename Map::key_type& name, Value value, Names* changed) {
-  if (Replace(map, name, std::move(value))) changed->insert(name);
+  if (Replace(map, name, std::move(value))) changed->insert(changed->end(), name);
 }
 
 template <typename Map, typename Names>
 void Erase(Map* map, const typename Map::key_type& name, Names* changed) {
-  if (map->erase(name) > 0) changed->insert(name);
+  if (map->erase(name) > 0) changed->insert(changed->end(), name);
+}
+
+// The first of `resources` that is not before `key`, which is after all that was asked for until
+// `from`. Of many keys most are found next to it, of a few the tree finds each.
+ByKey::iterator Seek(ByKey* resources, ByKey::iterator from, absl::string_view key) {
+  constexpr int kNear = 4;
+  for (int i = 0; i < kNear; ++i, ++from) {
+    if (from == resources->end() || from->first >= key) return from;
+  }
+  return resources->lower_bound(key);
 }
 
 }  // namespace
@@ -82,7 +97,8 @@ PlanStore::Outcome PlanStore::Apply(const plan::v1::Plan& plan) {
   }
   if (edits) {
     ++(body == Body::kDelta ? counters_.deltas : counters_.snapshots);
-    outcome.changes = Commit(generation, *std::move(edits));
+    outcome.changes = Commit(generation, *edits);
+    staged_.clear();
     outcome.ack = MakeAck();
     outcome.save = true;
   }
@@ -157,79 +173,101 @@ absl::Status PlanStore::EndSnapshot(uint64_t hash, Edits* edits) {
                                             " of ", absl::Hex(hash)));
   }
   receiving_ = Receiving::kNothing;
-  for (const auto& [key, body] : saved_.resources) {
-    if (!staged_.contains(key)) edits->emplace(key, std::nullopt);
+  edits->hash = hash;
+  auto held = saved_.resources.begin();
+  for (const auto& [key, body] : staged_) {
+    for (; held != saved_.resources.end() && held->first < key; ++held) {
+      edits->list.push_back({held->first, nullptr, held});
+    }
+    const bool had = held != saved_.resources.end() && held->first == key;
+    if (!had || held->second != body) edits->list.push_back({key, &body, held});
+    if (had) ++held;
   }
-  for (auto& [key, body] : staged_) {
-    const auto old = saved_.resources.find(key);
-    if (old != saved_.resources.end() && old->second == body) continue;
-    edits->emplace(key, std::move(body));
+  for (; held != saved_.resources.end(); ++held) {
+    edits->list.push_back({held->first, nullptr, held});
   }
-  staged_.clear();
   return absl::OkStatus();
 }
 
-absl::Status PlanStore::ReadDelta(const plan::v1::Delta& delta, Edits* edits) const {
+absl::Status PlanStore::ReadDelta(const plan::v1::Delta& delta, Edits* edits) {
   const plan::Generation base = ReadGeneration(delta.base());
   if (!has_plan() || base != state_.generation) {
     return absl::FailedPreconditionError(
         absl::StrCat("delta.base: ", ToString(base), ", but this speaker holds ",
                      has_plan() ? ToString(state_.generation) : "no plan"));
   }
-  uint64_t hash = state_.hash;
-  const auto edit = [&](const std::string& key, std::optional<std::string> body) {
-    if (const auto old = saved_.resources.find(key); old != saved_.resources.end())
-      hash -= plan::ResourceHash(key, old->second);
-    if (body) hash += plan::ResourceHash(key, *body);
-    if (edits->emplace(key, std::move(body)).second) return absl::OkStatus();
-    return absl::InvalidArgumentError(absl::StrCat("delta: key \"", key, "\" twice"));
-  };
-  for (const std::string& key : delta.removals()) {
-    if (const auto status = edit(key, std::nullopt); !status.ok()) return status;
-  }
+  std::vector<Edit>& list = edits->list;
+  list.reserve(static_cast<size_t>(delta.removals_size()) +
+               static_cast<size_t>(delta.upserts_size()));
+  for (const std::string& key : delta.removals()) list.push_back({key, nullptr});
   for (const plan::v1::Resource& resource : delta.upserts()) {
-    if (const auto status = edit(resource.key(), resource.body()); !status.ok()) return status;
+    list.push_back({resource.key(), &resource.body()});
   }
-  if (hash != delta.hash()) {
+  if (!std::ranges::is_sorted(list, {}, &Edit::key)) std::ranges::sort(list, {}, &Edit::key);
+  const auto twice = std::ranges::adjacent_find(list, {}, &Edit::key);
+  if (twice != list.end()) {
+    return absl::InvalidArgumentError(absl::StrCat("delta: key \"", twice->key, "\" twice"));
+  }
+  edits->hash = state_.hash;
+  auto held = saved_.resources.begin();
+  for (Edit& edit : list) {
+    edit.held = held = Seek(&saved_.resources, held, edit.key);
+    if (Held(edit)) edits->hash -= plan::ResourceHash(edit.key, held->second);
+    if (edit.body != nullptr) edits->hash += plan::ResourceHash(edit.key, *edit.body);
+  }
+  if (edits->hash != delta.hash()) {
     return absl::DataLossError(absl::StrCat("delta.hash: ", absl::Hex(delta.hash()),
-                                            ", but the plan's is ", absl::Hex(hash)));
+                                            ", but the plan's is ", absl::Hex(edits->hash)));
   }
   return absl::OkStatus();
 }
 
-PlanChanges PlanStore::Commit(plan::Generation generation, Edits edits) {
+PlanChanges PlanStore::Commit(plan::Generation generation, const Edits& edits) {
   PlanChanges changes;
-  for (auto& [key, body] : edits) {
-    const auto old = saved_.resources.find(key);
-    const bool had = old != saved_.resources.end();
-    if (had) state_.hash -= plan::ResourceHash(key, old->second);
-    if (!body) {
-      if (!had) continue;
-      Remove(key, &changes);
-      saved_.resources.erase(old);
-      errors_.erase(key);
-      saved_.last_good.erase(key);
-      continue;
+  for (const Edit& edit : edits.list) {
+    if (edit.body != nullptr) {
+      CommitBody(edit, &changes);
+    } else if (Held(edit)) {
+      CommitRemoval(edit, &changes);
     }
-    if (const absl::Status status = Decode(key, *body, &changes); status.ok()) {
-      errors_.erase(key);
-      saved_.last_good.erase(key);
-    } else {
-      ++counters_.resource_errors;
-      const bool was_good = had && !errors_.contains(key);
-      if (was_good) saved_.last_good[key] = std::move(old->second);
-      errors_[key] = std::string(status.message());
-    }
-    state_.hash += plan::ResourceHash(key, *body);
-    saved_.resources[key] = *std::move(body);
   }
   ResolveLocalAs(&changes);
+  state_.hash = edits.hash;
   state_.generation = generation;
   saved_.generation = generation;
   return changes;
 }
 
-absl::Status PlanStore::Decode(const std::string& key, const std::string& body,
+void PlanStore::CommitRemoval(const Edit& edit, PlanChanges* changes) {
+  Remove(edit.key, changes);
+  if (const auto error = errors_.find(edit.key); error != errors_.end()) errors_.erase(error);
+  if (const auto good = saved_.last_good.find(edit.key); good != saved_.last_good.end()) {
+    saved_.last_good.erase(good);
+  }
+  saved_.resources.erase(edit.held);  // with the key, where it is the one held
+}
+
+void PlanStore::CommitBody(const Edit& edit, PlanChanges* changes) {
+  const auto error = errors_.find(edit.key);
+  if (const absl::Status status = Decode(edit.key, *edit.body, changes); status.ok()) {
+    if (error != errors_.end()) {
+      errors_.erase(error);
+      saved_.last_good.erase(std::string(edit.key));
+    }
+  } else {
+    ++counters_.resource_errors;
+    const bool was_good = Held(edit) && error == errors_.end();
+    if (was_good) saved_.last_good[std::string(edit.key)] = std::move(edit.held->second);
+    errors_[std::string(edit.key)] = std::string(status.message());
+  }
+  if (Held(edit)) {
+    edit.held->second = *edit.body;
+  } else {
+    saved_.resources.emplace_hint(edit.held, edit.key, *edit.body);
+  }
+}
+
+absl::Status PlanStore::Decode(absl::string_view key, absl::string_view body,
                                PlanChanges* changes) {
   const auto name = ParseKey(key);
   if (!name.ok()) return name.status();
@@ -267,7 +305,7 @@ absl::Status PlanStore::Decode(const std::string& key, const std::string& body,
   return absl::OkStatus();
 }
 
-void PlanStore::Remove(const std::string& key, PlanChanges* changes) {
+void PlanStore::Remove(absl::string_view key, PlanChanges* changes) {
   const auto parsed = ParseKey(key);
   if (!parsed.ok()) return;  // was never in force
   if (std::holds_alternative<InstanceKey>(*parsed)) {

@@ -7,6 +7,7 @@
 // bytes still count into the hash, and it is named in every Ack until it is replaced.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -14,12 +15,16 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "api/plan/resource.h"
 #include "api/plan/v1/plan.pb.h"
 #include "speaker/link/plan_state.h"
 
 namespace openelb::link {
+
+// Of resources: key -> body as it came, or why it cannot be applied.
+using ByKey = std::map<std::string, std::string, std::less<>>;
 
 // What of a plan survives a restart of the speaker.
 struct SavedPlan {
@@ -28,8 +33,8 @@ struct SavedPlan {
   std::vector<std::string> endpoints;              // HOST:PORT of the controllers
   absl::Time confirmed_at = absl::InfinitePast();  // when a controller last vouched for the plan
   std::string kernel_boot_id;
-  std::map<std::string, std::string> resources;  // key -> body
-  std::map<std::string, std::string> last_good;  // bodies in force instead of those in `resources`
+  ByKey resources;
+  ByKey last_good;  // bodies in force instead of those in `resources`
   bool operator==(const SavedPlan&) const = default;
 };
 
@@ -58,7 +63,7 @@ class PlanStore {
   uint64_t largest_epoch() const { return saved_.largest_epoch; }
   const std::vector<std::string>& endpoints() const { return saved_.endpoints; }
   // Resources that cannot be applied -> why, naming field and value.
-  const std::map<std::string, std::string>& errors() const { return errors_; }
+  const ByKey& errors() const { return errors_; }
   const PlanStoreCounters& counters() const { return counters_; }
 
   Outcome Apply(const plan::v1::Plan& plan);
@@ -77,8 +82,16 @@ class PlanStore {
 
  private:
   enum class Receiving { kNothing, kSnapshot, kRest };  // kRest: of a snapshot that was refused
-  // Key -> body; unset: removed.
-  using Edits = std::map<std::string, std::optional<std::string>>;
+  // What becomes of one resource. Key and body are the message's, or `staged_`'s, or those held.
+  struct Edit {
+    absl::string_view key;
+    const std::string* body = nullptr;  // nullptr: removed
+    ByKey::iterator held{};             // of saved_.resources, the first that is not before `key`
+  };
+  struct Edits {
+    std::vector<Edit> list;  // by key, each once
+    uint64_t hash = 0;       // of the plan that they lead to
+  };
 
   absl::Status CheckEpoch(const plan::Generation& generation) const;
   // Whether they are others than before. Unusable ones are left out.
@@ -87,23 +100,28 @@ class PlanStore {
   absl::Status Receive(const plan::v1::Plan& plan, const plan::Generation& generation,
                        std::optional<Edits>* edits);
   absl::Status EndSnapshot(uint64_t hash, Edits* edits);
-  absl::Status ReadDelta(const plan::v1::Delta& delta, Edits* edits) const;
-  PlanChanges Commit(plan::Generation generation, Edits edits);
+  absl::Status ReadDelta(const plan::v1::Delta& delta, Edits* edits);
+  bool Held(const Edit& edit) const {
+    return edit.held != saved_.resources.end() && edit.held->first == edit.key;
+  }
+  PlanChanges Commit(plan::Generation generation, const Edits& edits);
+  void CommitRemoval(const Edit& edit, PlanChanges* changes);
+  void CommitBody(const Edit& edit, PlanChanges* changes);
   plan::v1::Ack MakeAck() const;
   // Puts one resource in force; on an error the state is as before.
-  absl::Status Decode(const std::string& key, const std::string& body, PlanChanges* changes);
-  void Remove(const std::string& key, PlanChanges* changes);
+  absl::Status Decode(absl::string_view key, absl::string_view body, PlanChanges* changes);
+  void Remove(absl::string_view key, PlanChanges* changes);
   // Fills in the AS of peers that leave it to the instance.
   void ResolveLocalAs(PlanChanges* changes);
 
   PlanState state_;
   SavedPlan saved_;  // held as it is saved: a plan is large, and saved often
-  std::map<std::string, std::string> errors_;
+  ByKey errors_;
   std::set<Neighbor> default_as_;  // peers whose resource leaves local_as to the instance
   Receiving receiving_ = Receiving::kNothing;
   plan::Generation staged_generation_;
   uint64_t staged_count_ = 0;
-  std::map<std::string, std::string> staged_;  // key -> body
+  ByKey staged_;
   PlanStoreCounters counters_;
 };
 
