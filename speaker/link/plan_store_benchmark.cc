@@ -1,5 +1,8 @@
 // What a plan of many routes costs a speaker before its protocols see it: as one delta, as a
 // snapshot that changes nothing, and taken back. The argument is the number of routes.
+#include <cstdlib>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -75,14 +78,15 @@ struct Plans {
   std::vector<plan::v1::Plan> again;
 };
 
-void BM_AnnounceAll(benchmark::State& state) {
-  const Plans plans(state.range(0));
+// What `delta` costs a store that holds no route, or all of them.
+void Apply(const Plans& plans, bool holds_routes, const plan::v1::Plan& delta,
+           benchmark::State& state) {
   for (auto _ : state) {
     state.PauseTiming();
     auto store = std::make_unique<PlanStore>();
-    plans.Fill(store.get(), false);
+    plans.Fill(store.get(), holds_routes);
     state.ResumeTiming();
-    auto outcome = store->Apply(plans.announce);
+    auto outcome = store->Apply(delta);
     if (outcome.changes.routes.size() != static_cast<size_t>(state.range(0))) std::abort();
     state.PauseTiming();
     store.reset();
@@ -90,22 +94,16 @@ void BM_AnnounceAll(benchmark::State& state) {
     state.ResumeTiming();
   }
 }
+
+void BM_AnnounceAll(benchmark::State& state) {
+  const Plans plans(state.range(0));
+  Apply(plans, false, plans.announce, state);
+}
 BENCHMARK(BM_AnnounceAll)->Arg(1000)->Arg(100000)->Unit(benchmark::kMillisecond);
 
 void BM_WithdrawAll(benchmark::State& state) {
   const Plans plans(state.range(0));
-  for (auto _ : state) {
-    state.PauseTiming();
-    auto store = std::make_unique<PlanStore>();
-    plans.Fill(store.get(), true);
-    state.ResumeTiming();
-    auto outcome = store->Apply(plans.withdraw);
-    if (outcome.changes.routes.size() != static_cast<size_t>(state.range(0))) std::abort();
-    state.PauseTiming();
-    store.reset();
-    outcome = {};
-    state.ResumeTiming();
-  }
+  Apply(plans, true, plans.withdraw, state);
 }
 BENCHMARK(BM_WithdrawAll)->Arg(1000)->Arg(100000)->Unit(benchmark::kMillisecond);
 
