@@ -9,8 +9,8 @@ namespace {
 
 constexpr uint32_t kMaxAs = UINT32_MAX;
 constexpr uint32_t kMaxSeconds = 65535;  // a hold time has 16 bits on the wire (RFC 4271 4.2)
-constexpr uint32_t kMaxDelayOpen =
-    240;  // as long as the hold timer runs for the peer's OPEN (8.2.2)
+// As long as the hold timer runs for the peer's OPEN (RFC 4271 8.2.2).
+constexpr uint32_t kMaxDelayOpen = 240;
 
 // What only a router that keeps routes of others could do is read without effect.
 std::optional<network::GracefulRestart> DecodeGracefulRestart(const Field& field) {

@@ -50,6 +50,11 @@ void SetAdminDown(Bench* bench, bool down) {
   bench->Pump();
 }
 
+void Deconfigure(Bench* bench) {
+  bench->session->Stop({ErrorCode::kCease, cease::kPeerDeconfigured});
+  bench->Pump();
+}
+
 // The session's clock jumps; what it asks to be closed is read.
 void Jump(Bench* bench, absl::Duration time) {
   bench->now += time;
@@ -110,10 +115,7 @@ const Row kTable[] = {
      },
      {{kIdle}, {kActive}, {kActive}, {kOpenSent}, {kOpenConfirm}, {kEstablished}}},
     {"8 AutomaticStop",
-     [](Bench* b) {
-       b->session->Stop({ErrorCode::kCease, cease::kPeerDeconfigured});
-       b->Pump();
-     },
+     Deconfigure,
      {{kIdle},
       {kIdle},
       {kIdle},
@@ -279,12 +281,7 @@ struct DelayedRow {
 const DelayedRow kDelayedTable[] = {
     {"1, 3, 5, 7 Start", [](Bench* b) { SetAdminDown(b, false); }, kConnect, kActive},
     {"2 ManualStop", [](Bench* b) { SetAdminDown(b, true); }, kIdle, kIdle},
-    {"8 AutomaticStop",
-     [](Bench* b) {
-       b->session->Stop({ErrorCode::kCease, cease::kPeerDeconfigured});
-       b->Pump();
-     },
-     kIdle, kIdle},
+    {"8 AutomaticStop", Deconfigure, kIdle, kIdle},
     {"9, 10, 11 before DelayOpenTimer_Expires",
      [](Bench* b) { Jump(b, absl::Seconds(kDelay - 1)); }, kConnect, kActive},
     {"12 DelayOpenTimer_Expires", [](Bench* b) { b->Advance(absl::Seconds(kDelay)); }, kOpenSent,

@@ -238,6 +238,7 @@ TEST(SessionTest, LiveChangesKeepTheSession) {
   bench.TakeSent();
   SessionConfig config = bench.config;
   config.peer.connect_retry_s = 1;
+  config.peer.delay_open_s = 30;
   config.peer.ttl = 5;
   config.peer.name = "renamed";
   config.peer.passive = true;

@@ -238,25 +238,25 @@ PlanChanges PlanStore::Commit(plan::Generation generation, const Edits& edits) {
   return changes;
 }
 
+void PlanStore::ForgetError(absl::string_view key) {
+  const auto error = errors_.find(key);
+  if (error == errors_.end()) return;
+  errors_.erase(error);
+  saved_.last_good.erase(std::string(key));
+}
+
 void PlanStore::CommitRemoval(const Edit& edit, PlanChanges* changes) {
   Remove(edit.key, changes);
-  if (const auto error = errors_.find(edit.key); error != errors_.end()) errors_.erase(error);
-  if (const auto good = saved_.last_good.find(edit.key); good != saved_.last_good.end()) {
-    saved_.last_good.erase(good);
-  }
+  ForgetError(edit.key);
   saved_.resources.erase(edit.held);  // with the key, where it is the one held
 }
 
 void PlanStore::CommitBody(const Edit& edit, PlanChanges* changes) {
-  const auto error = errors_.find(edit.key);
   if (const absl::Status status = Decode(edit.key, *edit.body, changes); status.ok()) {
-    if (error != errors_.end()) {
-      errors_.erase(error);
-      saved_.last_good.erase(std::string(edit.key));
-    }
+    ForgetError(edit.key);
   } else {
     ++counters_.resource_errors;
-    const bool was_good = Held(edit) && error == errors_.end();
+    const bool was_good = Held(edit) && !errors_.contains(edit.key);
     if (was_good) saved_.last_good[std::string(edit.key)] = std::move(edit.held->second);
     errors_[std::string(edit.key)] = std::string(status.message());
   }

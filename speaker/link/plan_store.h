@@ -107,6 +107,8 @@ class PlanStore {
   PlanChanges Commit(plan::Generation generation, const Edits& edits);
   void CommitRemoval(const Edit& edit, PlanChanges* changes);
   void CommitBody(const Edit& edit, PlanChanges* changes);
+  // Of a resource that is in force, or gone: what was in its place goes with the error.
+  void ForgetError(absl::string_view key);
   plan::v1::Ack MakeAck() const;
   // Puts one resource in force; on an error the state is as before.
   absl::Status Decode(absl::string_view key, absl::string_view body, PlanChanges* changes);
