@@ -11,6 +11,7 @@
 #include "api/kube/endpoint_slice.h"
 #include "api/kube/meta.h"
 #include "api/kube/node.h"
+#include "api/kube/secret.h"
 #include "api/kube/service.h"
 #include "api/network/v1alpha2/bgp.h"
 #include "api/network/v1alpha2/eip.h"
@@ -19,7 +20,7 @@ namespace openelb {
 
 using Object =
     std::variant<kube::Service, kube::Node, kube::EndpointSlice, kube::Namespace, kube::DaemonSet,
-                 kube::ConfigMap, network::Eip, network::BgpConf, network::BgpPeer>;
+                 kube::ConfigMap, kube::Secret, network::Eip, network::BgpConf, network::BgpPeer>;
 
 // Kind plus namespace and name; orders by kind first.
 struct ObjectKey {

@@ -98,6 +98,10 @@ void Controller::OnEvents(std::vector<ObjectEvent> events) {
 }
 
 void Controller::Apply(const ObjectEvent& event) {
+  if (event.refusal) {
+    statuses_.OnRefused(event.key, *event.refusal);
+    return;
+  }
   if (!event.object) {
     ipam_.Remove(event.key, event.missing);
     planner_.Remove(event.key);
@@ -128,8 +132,8 @@ void Controller::Apply(const ObjectEvent& event) {
 }
 
 void Controller::See(const kube::EndpointSlice& slice) {
-  const kube::EndpointSlice* before =
-      planner_.FindSlice(absl::StrCat(slice.meta.namespace_, "/", slice.meta.name));
+  const std::vector<kube::Endpoint>* before =
+      planner_.FindEndpoints(absl::StrCat(slice.meta.namespace_, "/", slice.meta.name));
   planner_.Upsert(endpoint_grace_.See(before, slice, seams_.clock->Monotonic()));
 }
 
@@ -169,7 +173,11 @@ void Controller::BeginRecovery() {
     seams_.log->Info("nobody led for long; asking speakers what they announce first");
     recovery_.DistrustStore();
   }
-  recovery_.Begin(std::move(known), seams_.clock->Monotonic());
+  const absl::Duration now = seams_.clock->Monotonic();
+  recovery_.Begin(std::move(known), now);
+  if (recovery_.IsDone(now)) return;
+  seams_.log->Info("waiting to hear from speakers before plans are served",
+                   {{"at_most", absl::FormatDuration(recovery_.deadline() - now)}});
 }
 
 void Controller::OnAway(std::string reason) {
@@ -209,7 +217,7 @@ void Controller::OnServiceAnswered(const ObjectKey& key, const std::vector<std::
   for (const std::string& ip : ips) {
     if (const auto address = IpAddress::Parse(ip); address.ok()) addresses.push_back(*address);
   }
-  status_first_.OnAnswered(NamespacedName(key), addresses, seams_.clock->Monotonic());
+  status_first_.OnAnswered(NamespacedName(key), addresses);
 }
 
 void Controller::OnSpeakerUp(const std::string& node, const plan::v1::Hello& hello) {
@@ -379,11 +387,10 @@ void Controller::Allocate() {
   for (const std::string& service : changes.services) {
     const ipam::ServiceState* state = ipam_.Find(service);
     const bool held = state != nullptr && state->allocation.has_value();
-    status_first_.Hold(service, held ? state->allocation->addresses : std::vector<IpAddress>{},
-                       now);
+    status_first_.Hold(service, held ? state->allocation->addresses : std::vector<IpAddress>{});
     statuses_.WriteService(ServiceKeyOf(service));
   }
-  for (auto& [service, addresses] : status_first_.Take(now)) {
+  for (auto& [service, addresses] : status_first_.Take()) {
     const ipam::ServiceState* state = ipam_.Find(service);
     const bool held = state != nullptr && state->allocation.has_value();
     const auto protocol = held ? state->allocation->protocol : network::Protocol::kBgp;
@@ -396,6 +403,7 @@ void Controller::Allocate() {
     planner_.SetVip(service, pool, of(network::Protocol::kVip));
   }
   for (const std::string& pool : changes.pools) statuses_.WriteEip(pool);
+  if (!changes.pools.empty()) planner_.SetPoolProblems(ipam_.Problems());
   for (const ClusterEvent& event : changes.events) statuses_.Record(event);
   for (const IpAddress& address : changes.rested) rests_.emplace_back(now + options_.rest, address);
 }
@@ -472,7 +480,7 @@ absl::Duration Controller::NextWakeup() const {
   if (!rests_.empty()) next = std::min(next, rests_.front().first);
   if (!exchanges_.empty()) next = std::min(next, exchanges_.front().first);
   if (gate_open_ && save_due_) next = std::min(next, next_save_);
-  if (gate_open_) next = std::min({next, statuses_.NextDue(), status_first_.NextDue()});
+  if (gate_open_) next = std::min(next, statuses_.NextDue());
   return next;
 }
 

@@ -17,17 +17,16 @@ std::string Name(const kube::Endpoint& endpoint) {
   return absl::StrCat(endpoint.node_name, " ", absl::StrJoin(endpoint.addresses, " "));
 }
 
-bool WasReady(const kube::EndpointSlice& before, const kube::Endpoint& endpoint) {
-  return std::any_of(before.endpoints.begin(), before.endpoints.end(),
-                     [&](const kube::Endpoint& held) {
-                       return held.IsReady() && held.node_name == endpoint.node_name &&
-                              held.addresses == endpoint.addresses;
-                     });
+bool WasReady(const std::vector<kube::Endpoint>& before, const kube::Endpoint& endpoint) {
+  return std::any_of(before.begin(), before.end(), [&](const kube::Endpoint& held) {
+    return held.IsReady() && held.node_name == endpoint.node_name &&
+           held.addresses == endpoint.addresses;
+  });
 }
 
 }  // namespace
 
-kube::EndpointSlice EndpointGrace::See(const kube::EndpointSlice* before,
+kube::EndpointSlice EndpointGrace::See(const std::vector<kube::Endpoint>* before,
                                        const kube::EndpointSlice& slice, absl::Duration now) {
   std::map<std::string, absl::Duration> began;
   if (auto held = waiting_.extract(Name(slice))) began = std::move(held.mapped().until);

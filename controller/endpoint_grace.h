@@ -18,10 +18,10 @@ class EndpointGrace {
   // Zero: an endpoint counts at once.
   explicit EndpointGrace(absl::Duration grace) : grace_(grace) {}
 
-  // What planning may see of `slice`, when it saw `before` of it last (null: nothing, so that
-  // nothing says that an endpoint is new).
-  kube::EndpointSlice See(const kube::EndpointSlice* before, const kube::EndpointSlice& slice,
-                          absl::Duration now);
+  // What planning may see of `slice`, when it saw the endpoints `before` of it last (null: nothing,
+  // so that nothing says that an endpoint is new).
+  kube::EndpointSlice See(const std::vector<kube::Endpoint>* before,
+                          const kube::EndpointSlice& slice, absl::Duration now);
   void Forget(const std::string& slice);  // "namespace/name"
 
   // Slices in which a grace is over, as they really are: to See again.

@@ -2,12 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -39,8 +39,10 @@ absl::Status DiskEpoch::RaiseAbove(uint64_t seen) {
 }
 
 absl::StatusOr<std::unique_ptr<FolderLock>> FolderLock::Acquire(const std::string& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
+  if (mkdir(folder.c_str(), 0777) != 0 && errno == ENOENT) {
+    return absl::NotFoundError(
+        absl::StrCat("status folder ", folder, ": there is no folder to make it in"));
+  }
   const std::string path = absl::StrCat(folder, "/lock");
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return absl::InternalError(absl::StrCat("open ", path, ": ", std::strerror(errno)));

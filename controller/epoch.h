@@ -51,8 +51,9 @@ class DiskEpoch final : public Epoch {
 // crash of either.
 class FolderLock {
  public:
-  // Error: FailedPrecondition naming the folder when another process holds it, Internal when it
-  // cannot be locked.
+  // Makes `folder` where it is missing, and none above it: those may be a mount that is not there
+  // yet. Error: NotFound when there is nothing to make it in, FailedPrecondition when another
+  // process holds it, Internal when it cannot be locked; each names the folder.
   static absl::StatusOr<std::unique_ptr<FolderLock>> Acquire(const std::string& folder);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "api/base/temp_folder.h"
 
 namespace openelb {
@@ -38,6 +40,15 @@ TEST(FolderLockTest, OneHolderAtATime) {
     EXPECT_TRUE(absl::IsFailedPrecondition(FolderLock::Acquire(folder.path()).status()));
   }
   EXPECT_TRUE(FolderLock::Acquire(folder.path()).ok());
+}
+
+TEST(FolderLockTest, OnlyTheLastFolderIsMade) {
+  const TempFolder folder;
+  const std::string manifests = folder.path() + "/manifests";
+  EXPECT_TRUE(absl::IsNotFound(FolderLock::Acquire(manifests + "/.status").status()));
+  EXPECT_FALSE(std::filesystem::exists(manifests));
+  std::filesystem::create_directory(manifests);
+  EXPECT_TRUE(FolderLock::Acquire(manifests + "/.status/").ok());
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // The seam to where cluster state comes from: a folder of manifests today, the Kubernetes API
 // behind the same calls.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,11 +11,21 @@
 
 namespace openelb {
 
+// An object that cannot be used as it stands.
+struct Refusal {
+  std::string why;         // which fields, what stands there, what is allowed
+  int64_t generation = 0;  // metadata.generation of what is refused
+  bool operator==(const Refusal&) const = default;
+};
+
 struct ObjectEvent {
   ObjectKey key;
-  std::optional<Object> object;  // nullopt: deleted
+  std::optional<Object> object;  // nullopt: deleted, or refused
   // Of a deleted one: its deletion was not seen, but a complete list no longer has it.
   bool missing = false;
+  // The last good state, if there was one, stays in force; the next event about the object ends the
+  // refusal.
+  std::optional<Refusal> refusal = std::nullopt;
 
   bool operator==(const ObjectEvent&) const = default;
 };

@@ -1,5 +1,8 @@
 #include "controller/options.h"
 
+#include <filesystem>
+
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -164,6 +167,23 @@ absl::Status CheckInCluster(const ControllerFlags& options) {
   return absl::OkStatus();
 }
 
+// Absolute and without links, as far as it exists.
+std::filesystem::path Canonical(const std::string& folder) {
+  std::error_code error;
+  const std::filesystem::path path =
+      std::filesystem::weakly_canonical(std::filesystem::absolute(folder, error), error);
+  return path.has_filename() ? path : path.parent_path();
+}
+
+// The status folder must not hold the manifests: each last good copy in it would be one more.
+absl::Status CheckStatusDir(const ControllerFlags& options) {
+  const auto below = Canonical(options.manifests).lexically_relative(Canonical(options.status_dir));
+  if (below.empty() || *below.begin() == "..") return absl::OkStatus();
+  return Wrong("status-dir", absl::StrCat("\"", absl::Utf8SafeCEscape(options.status_dir),
+                                          "\" is, or lies above, the folder of --manifests: what "
+                                          "is written there would be read as manifests"));
+}
+
 }  // namespace
 
 absl::Status CheckControllerFlags(const ControllerFlags& options) {
@@ -174,6 +194,9 @@ absl::Status CheckControllerFlags(const ControllerFlags& options) {
   if (const auto vrrp = options.vrrp.Options(); !vrrp.ok()) return vrrp.status();
   if (options.manifests.empty()) return CheckInCluster(options);
   if (!options.kubeconfig.empty()) return Wrong("kubeconfig", "excludes --manifests");
+  if (!options.status_dir.empty()) {
+    if (absl::Status status = CheckStatusDir(options); !status.ok()) return status;
+  }
   const bool any_tls = !options.plan_tls_cert.empty() || !options.plan_tls_key.empty() ||
                        !options.plan_tls_ca.empty() || !options.token_file.empty();
   if (options.plan_insecure) {

@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <map>
+
+#include "absl/strings/str_cat.h"
+#include "api/base/temp_folder.h"
 
 namespace openelb {
 namespace {
@@ -127,6 +131,37 @@ TEST(ControllerOptionsTest, WrongOnesNameTheFlag) {
     ControllerFlags options;
     EXPECT_THAT(ErrorOf(c.args, &options), HasSubstr(c.error));
   }
+}
+
+TEST(ControllerOptionsTest, TheStatusFolderDoesNotHoldTheManifests) {
+  const TempFolder temp;
+  const std::string dir = temp.path();
+  std::filesystem::create_directories(dir + "/site/sub");
+  std::filesystem::create_symlink("site", dir + "/link");
+  struct Case {
+    std::string manifests;
+    std::string status_dir;
+    bool right;
+  };
+  for (const Case& c : {Case{"/site", "/site", false}, Case{"/site", "/link/", false},
+                        Case{"/link", "/site/sub/..", false}, Case{"/site/sub", "/site", false},
+                        Case{"/site/sub", "/link", false}, Case{"/new/sub", "/new", false},
+                        Case{"/new", "/new/", false}, Case{"/site", "/site/sub", true},
+                        Case{"/site", "/link/.status", true}, Case{"/site", "/site2", true},
+                        Case{"/new", "/status", true}}) {
+    ControllerFlags options;
+    const std::string manifests = absl::StrCat("--manifests=", dir, c.manifests);
+    const std::string status_dir = absl::StrCat("--status-dir=", dir, c.status_dir);
+    const std::string error =
+        ErrorOf({manifests.c_str(), status_dir.c_str(), "--plan-insecure"}, &options);
+    EXPECT_EQ(error.empty(), c.right) << c.manifests << " " << c.status_dir;
+    if (!c.right) {
+      EXPECT_THAT(error, HasSubstr(absl::StrCat("--status-dir: \"", dir, c.status_dir, "\"")));
+    }
+  }
+  ControllerFlags options;
+  EXPECT_THAT(ErrorOf({"--manifests=no/such", "--status-dir=no", "--plan-insecure"}, &options),
+              HasSubstr("--status-dir"));
 }
 
 TEST(ControllerOptionsTest, OpenElbsFlagsAreTaken) {

@@ -21,7 +21,9 @@ namespace {
 
 constexpr char kProgram[] = "openelb-controller plan";
 
-void Complain(absl::string_view what) { std::fputs(absl::StrCat(what, "\n").c_str(), stderr); }
+void Complain(absl::string_view what) {
+  std::fputs(absl::StrCat(plan::EscapeControls(what), "\n").c_str(), stderr);
+}
 
 // What speakers reported to a controller that ran here: their interface prefixes and the choices
 // that stick.
@@ -83,16 +85,17 @@ int Plan(const PlanFlags& flags, const plan::VrrpOptions& vrrp) {
       planner.SetVip(service, row.pool, state->allocation->addresses);
     }
   }
+  planner.SetPoolProblems(ipam.Problems());
   planner.Step();
   const plan::RenderInput input{
       .planner = planner,
       .services = std::move(services),
       .node = flags.node.empty() ? std::nullopt : std::optional(flags.node),
       .add_path = !flags.no_add_path};
-  const std::string text =
-      flags.output == "json" ? plan::RenderJson(input) : plan::RenderTable(input);
-  std::fputs(text.c_str(), stdout);
-  if (text.empty() || text.back() != '\n') std::fputs("\n", stdout);
+  const auto print = [](absl::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+  };
+  flags.output == "json" ? plan::RenderJson(input, print) : plan::RenderTable(input, print);
   return 0;
 }
 

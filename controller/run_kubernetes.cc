@@ -285,8 +285,7 @@ void Term::StartServer() {
     log_->Info("speakers can attach", {{"plan_port", *port}});
     return;
   }
-  start_error_ =
-      absl::Status(port.status().code(), absl::StrCat("--plan-addr: ", port.status().message()));
+  start_error_ = port.status();
   loop_.Stop();
 }
 

@@ -1,5 +1,7 @@
 #include "controller/run_manifests.h"
 
+#include <poll.h>
+
 #include <memory>
 
 #include "api/base/clock.h"
@@ -26,11 +28,40 @@ int Fail(Logger* log, absl::string_view what, const absl::Status& why) {
   return 1;
 }
 
+// Locks the status folder once there is a folder to make it in: the manifests, or a mount, may not
+// be there yet, and what a controller without them says would withdraw everything. Error: Cancelled
+// when a signal to stop came first, else as FolderLock's.
+absl::StatusOr<std::unique_ptr<FolderLock>> LockStatusFolder(const ControllerFlags& flags,
+                                                             StopSignals* signals, Logger* log) {
+  constexpr absl::string_view kProblem = "status folder";
+  Metrics metrics(observe::ControllerMetricsTable());
+  const observe::ControllerMetrics exporter(&metrics, Version());
+  std::unique_ptr<HttpServer> http;
+  for (;;) {
+    auto lock = FolderLock::Acquire(flags.StatusDir());
+    if (!absl::IsNotFound(lock.status())) {
+      log->Recovered(kProblem, "the status folder can be made", {{"folder", flags.StatusDir()}});
+      return lock;
+    }
+    log->Damped(kProblem, "waiting for the folder; speakers keep their plans",
+                lock.status().message());
+    if (!http) {
+      http = ServeHttp(
+          flags.common.metrics_addr, [](const auto& task) { task(); }, &metrics, [] {},
+          [] { return "the status folder cannot be made yet"; }, log);
+    }
+    pollfd stop{.fd = signals->fd(), .events = POLLIN, .revents = 0};
+    poll(&stop, 1, 1000);
+    if (!signals->Take().empty()) return absl::CancelledError("stopped");
+  }
+}
+
 }  // namespace
 
 int RunOnManifests(const ControllerFlags& flags, StopSignals* signals, LogSink* sink, Logger* log) {
   const SystemClock clock;
-  const auto lock = FolderLock::Acquire(flags.StatusDir());
+  const auto lock = LockStatusFolder(flags, signals, log);
+  if (absl::IsCancelled(lock.status())) return 0;
   if (!lock.ok()) return Fail(log, "cannot start", lock.status());
   FileDisk disk(flags.StatusDir());
   DiskEpoch epoch(&disk);
@@ -78,7 +109,7 @@ int RunOnManifests(const ControllerFlags& flags, StopSignals* signals, LogSink* 
   if (!secret.ok()) return Fail(log, "cannot start", secret.status());
   controller.SetWatchSecret(*secret);
   const auto port = server->Start(flags.plan_addr.ToString());
-  if (!port.ok()) return Fail(log, "--plan-addr", port.status());
+  if (!port.ok()) return Fail(log, "cannot start", port.status());
 
   auto source = std::make_unique<manifests::ManifestSource>(
       manifests::ManifestSourceOptions{.folder = flags.manifests,

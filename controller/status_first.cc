@@ -1,6 +1,7 @@
 #include "controller/status_first.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace openelb {
 namespace {
@@ -21,17 +22,14 @@ void StatusFirst::Know(const std::string& service, const std::vector<IpAddress>&
     return;
   }
   known_[service] = addresses;
-  const auto waiting = waiting_.find(service);
-  if (waiting == waiting_.end() || waiting->second.addresses != addresses) return;
-  StopWaiting(service);
-  Pass(service, addresses);
+  PassWaiting(service, addresses);
 }
 
-void StatusFirst::StopWaiting(const std::string& service) {
+void StatusFirst::PassWaiting(const std::string& service, const std::vector<IpAddress>& addresses) {
   const auto waiting = waiting_.find(service);
-  if (waiting == waiting_.end()) return;
-  order_.erase({waiting->second.since, service});
+  if (waiting == waiting_.end() || waiting->second != addresses) return;
   waiting_.erase(waiting);
+  Pass(service, addresses);
 }
 
 void StatusFirst::Pass(const std::string& service, std::vector<IpAddress> addresses) {
@@ -43,39 +41,25 @@ void StatusFirst::Pass(const std::string& service, std::vector<IpAddress> addres
   }
 }
 
-void StatusFirst::Hold(const std::string& service, const std::vector<IpAddress>& addresses,
-                       absl::Duration now) {
+void StatusFirst::Hold(const std::string& service, const std::vector<IpAddress>& addresses) {
   std::vector<IpAddress> passing;
   for (const IpAddress& address : addresses) {
     if (!waits_ || Contains(passed_, service, address) || Contains(known_, service, address))
       passing.push_back(address);
   }
-  const bool all = passing.size() == addresses.size();
-  Pass(service, std::move(passing));
-
-  const auto waiting = waiting_.find(service);
-  if (!all && waiting != waiting_.end() && waiting->second.addresses == addresses) return;
-  StopWaiting(service);
-  if (all) return;
-  waiting_[service] = {addresses, now};
-  order_.emplace(now, service);
-}
-
-void StatusFirst::OnAnswered(const std::string& service, const std::vector<IpAddress>& addresses,
-                             absl::Duration now) {
-  last_answer_ = now;
-  const auto waiting = waiting_.find(service);
-  if (waiting == waiting_.end() || waiting->second.addresses != addresses) return;
-  StopWaiting(service);
-  Pass(service, addresses);
-}
-
-std::map<std::string, std::vector<IpAddress>> StatusFirst::Take(absl::Duration now) {
-  while (NextDue() <= now && order_.begin()->first + kPatience <= now) {
-    const std::string service = order_.begin()->second;
-    order_.erase(order_.begin());
-    Pass(service, std::move(waiting_.extract(service).mapped().addresses));
+  if (passing.size() == addresses.size()) {
+    waiting_.erase(service);
+  } else {
+    waiting_[service] = addresses;
   }
+  Pass(service, std::move(passing));
+}
+
+void StatusFirst::OnAnswered(const std::string& service, const std::vector<IpAddress>& addresses) {
+  PassWaiting(service, addresses);
+}
+
+std::map<std::string, std::vector<IpAddress>> StatusFirst::Take() {
   std::map<std::string, std::vector<IpAddress>> changed;
   for (const std::string& service : changed_) {
     const auto passed = passed_.find(service);
@@ -84,11 +68,6 @@ std::map<std::string, std::vector<IpAddress>> StatusFirst::Take(absl::Duration n
   changed_.clear();
   known_.clear();
   return changed;
-}
-
-absl::Duration StatusFirst::NextDue() const {
-  if (order_.empty()) return absl::InfiniteDuration();
-  return std::max(order_.begin()->first, last_answer_) + kPatience;
 }
 
 }  // namespace openelb

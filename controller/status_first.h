@@ -1,26 +1,22 @@
 #pragma once
 // Status before route: kube-proxy on the nodes must know an address before traffic for it arrives,
-// so a new address is announced when the Service's status shows it. Pure: time comes in.
+// so a new address is announced when the Service's status shows it, or was refused for good. Pure.
 //
-// An address that was known before waits for nothing. Nor does any other wait for long when nobody
-// answers: an address that works without its status is better than none.
+// However long nobody answers: kube-proxy serves no address that it has not read, and a leader that
+// lapsed right after it allocated would announce one that no status ever shows. An address that was
+// known before waits for nothing, and what has passed stays.
 
 #include <map>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "absl/time/time.h"
 #include "api/base/ip.h"
 
 namespace openelb {
 
 class StatusFirst {
  public:
-  // How long nothing at all may be answered before what waits goes out.
-  static constexpr absl::Duration kPatience = absl::Seconds(1);
-
   // `waits`: statuses are answered. Otherwise everything passes at once.
   explicit StatusFirst(bool waits) : waits_(waits) {}
 
@@ -28,32 +24,23 @@ class StatusFirst {
   // shows them, or speakers announce them already. What follows before the next Take counts on it.
   void Know(const std::string& service, const std::vector<IpAddress>& addresses);
   // The addresses that the Service holds now; empty: none.
-  void Hold(const std::string& service, const std::vector<IpAddress>& addresses,
-            absl::Duration now);
-  // Everybody can know `addresses` now.
-  void OnAnswered(const std::string& service, const std::vector<IpAddress>& addresses,
-                  absl::Duration now);
+  void Hold(const std::string& service, const std::vector<IpAddress>& addresses);
+  // Everybody can know `addresses` now, or never will.
+  void OnAnswered(const std::string& service, const std::vector<IpAddress>& addresses);
 
   // What to announce for the Services for which that may have changed.
-  std::map<std::string, std::vector<IpAddress>> Take(absl::Duration now);
-  // When Take has something to give without further calls; InfiniteDuration: never.
-  absl::Duration NextDue() const;
+  std::map<std::string, std::vector<IpAddress>> Take();
 
  private:
-  struct Waiting {
-    std::vector<IpAddress> addresses;
-    absl::Duration since;
-  };
   void Pass(const std::string& service, std::vector<IpAddress> addresses);
-  void StopWaiting(const std::string& service);
+  // Passes them if the Service waits for these.
+  void PassWaiting(const std::string& service, const std::vector<IpAddress>& addresses);
 
   const bool waits_;
   std::map<std::string, std::vector<IpAddress>> known_;
   std::map<std::string, std::vector<IpAddress>> passed_;
-  std::map<std::string, Waiting> waiting_;
-  std::set<std::pair<absl::Duration, std::string>> order_;  // of waiting_, by since
+  std::map<std::string, std::vector<IpAddress>> waiting_;
   std::set<std::string> changed_;
-  absl::Duration last_answer_ = -absl::InfiniteDuration();
 };
 
 }  // namespace openelb

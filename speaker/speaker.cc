@@ -89,7 +89,7 @@ Speaker::~Speaker() {
 }
 
 void Speaker::Start() {
-  const link::PlanFile::Loaded saved = plan_file_.Load(seams_.clock->Wall());
+  const link::PlanFile::Loaded saved = plan_file_.Load(Now(), seams_.clock->Wall());
   if (saved.use != link::SavedPlanUse::kNone) {
     store_.Restore(saved.plan);
     bgp_.SetForwardingKept(saved.use == link::SavedPlanUse::kAtOnce);
@@ -236,20 +236,21 @@ void Speaker::ReportFacts() {
   if (vip()) modes.emplace_back("vip");
   add("prefixes", prefixes);
   add("modes", modes);
-  if (vip()) {
-    const std::set<std::string>& heard = seams_.lan->state().heard;
-    add("vrrp-heard", {heard.begin(), heard.end()});
+  // Of a mode that is off as well: what an earlier process said of it is over.
+  if (seams_.lan != nullptr) {
+    std::vector<std::string> routes;
+    for (const auto& [family, interface] : seams_.io->DefaultRoutes())
+      routes.push_back(absl::StrCat(interface, " ", static_cast<int>(family)));
+    const lan::LanState& state = seams_.lan->state();
     std::vector<std::string> sources;
-    for (const auto& [interface, source] : seams_.lan->state().vrrp_sources)
+    for (const auto& [interface, source] : state.vrrp_sources)
       sources.push_back(absl::StrCat(interface, " ", source.ToString()));
-    add("vrrp-sources", sources);
-  }
-  if (layer2()) {
-    const std::set<std::string>& silent = seams_.lan->state().no_carrier;
-    add("no-carrier", {silent.begin(), silent.end()});
     std::vector<std::string> taken;
-    for (const IpAddress& address : seams_.lan->state().taken_over)
-      taken.push_back(address.ToString());
+    for (const IpAddress& address : state.taken_over) taken.push_back(address.ToString());
+    add("default-routes", routes);
+    add("vrrp-heard", {state.heard.begin(), state.heard.end()});
+    add("vrrp-sources", sources);
+    add("no-carrier", {state.no_carrier.begin(), state.no_carrier.end()});
     add("taken-over", taken);
   }
   add("speaker", {options_.link.version});

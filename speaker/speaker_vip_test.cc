@@ -29,6 +29,7 @@ using plan::v1::ResourceBody;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 constexpr char kKey[] = "vrrp/eth0/4/51";
 const IpAddress kAddress = Ip("192.168.50.100");
@@ -163,6 +164,15 @@ class SpeakerVipTest : public testing::Test, public vrrp::Observer {
   std::unique_ptr<Speaker> speaker;
 };
 
+TEST_F(SpeakerVipTest, TellsOfItsDefaultRoutesAndTheirChanges) {
+  StartSpeaker();
+  RunFor(absl::Seconds(1));
+  EXPECT_THAT(Fact("default-routes"), IsEmpty());
+  network.SetDefaultRoutes("n1", {{Family::kV4, "eth0"}, {Family::kV6, "eth1"}});
+  RunFor(absl::Seconds(1));
+  EXPECT_THAT(Fact("default-routes"), ElementsAre("eth0 4", "eth1 6"));
+}
+
 TEST_F(SpeakerVipTest, APlannedRouterHoldsItsAddressAndIsReported) {
   PutRouter("192.168.50.100");
   StartSpeaker();
@@ -215,14 +225,30 @@ TEST_F(SpeakerVipTest, SaysWhoseAddressesItHolds) {
   EXPECT_EQ(controller.announced->addresses(0).priority(), 200u);
 }
 
+// From the first moment on, and whatever becomes of the cable: without it the node would take no
+// part with --vrrp-unicast.
 TEST_F(SpeakerVipTest, SaysFromWhereItSends) {
   StartSpeaker();
+  EXPECT_THAT(lan->state().vrrp_sources, SizeIs(2));
   RunFor(absl::Seconds(1));
   EXPECT_THAT(Fact("vrrp-sources"), ElementsAre("eth0 192.168.50.1", "eth0 fe80::1"));
   wire.SetCarrier("n1", false);
   segment.SetInterface("n1", [](io::Interface* interface) { interface->carrier = false; });
   RunFor(absl::Seconds(1));
-  EXPECT_THAT(Fact("vrrp-sources"), IsEmpty());
+  EXPECT_THAT(Fact("vrrp-sources"), ElementsAre("eth0 192.168.50.1", "eth0 fe80::1"));
+}
+
+// In this mode alone, too.
+TEST_F(SpeakerVipTest, SaysWhichInterfacesHaveNoCarrier) {
+  StartSpeaker();
+  RunFor(absl::Seconds(1));
+  EXPECT_THAT(Fact("no-carrier"), IsEmpty());
+  EXPECT_THAT(Fact("taken-over"), IsEmpty()) << "what a process before it said is over";
+  for (const bool carrier : {false, true}) {
+    segment.SetInterface("n1", [=](io::Interface* interface) { interface->carrier = carrier; });
+    RunFor(absl::Seconds(1));
+    EXPECT_THAT(Fact("no-carrier"), SizeIs(carrier ? 0 : 1));
+  }
 }
 
 TEST_F(SpeakerVipTest, ProblemsAreThoseOfTheAddress) {

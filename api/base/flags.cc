@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "api/base/ip.h"
 
 namespace openelb {
 namespace {
@@ -33,6 +34,21 @@ std::string Text(const std::vector<HostPort>& values) {
   return absl::StrJoin(values, ", ", [](std::string* out, const HostPort& value) {
     absl::StrAppend(out, value.ToString());
   });
+}
+
+// With the dashes that its name is usually written with.
+std::string Shown(absl::string_view name) {
+  return absl::StrCat(name.size() == 1 ? "-" : "--", absl::Utf8SafeCEscape(name));
+}
+
+// HOST:PORT where a server can listen.
+absl::StatusOr<HostPort> ParseListenAddress(absl::string_view text) {
+  absl::StatusOr<HostPort> parsed = ParseHostPort(text);
+  if (!parsed.ok() || parsed->host.empty() || parsed->host == "localhost" ||
+      IpAddress::Parse(parsed->host).ok()) {
+    return parsed;
+  }
+  return Invalid(text, "HOST:PORT: the host must be an IP address, localhost or empty");
 }
 
 std::string Text(const HostPort& value) { return value == HostPort() ? "" : value.ToString(); }
@@ -138,7 +154,7 @@ void FlagSet::AddressOrNone(absl::string_view name, std::optional<HostPort>* val
       [value](absl::string_view text) -> absl::Status {
         value->reset();
         if (text == "0") return absl::OkStatus();
-        absl::StatusOr<HostPort> parsed = ParseHostPort(text);
+        absl::StatusOr<HostPort> parsed = ParseListenAddress(text);
         if (!parsed.ok()) return parsed.status();
         *value = *std::move(parsed);
         return absl::OkStatus();
@@ -214,8 +230,7 @@ absl::Status FlagSet::Parse(std::span<const char* const> args) {
 
     Flag* flag = Find(name);
     if (flag == nullptr) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--", absl::Utf8SafeCEscape(name), ": unknown flag; see --help"));
+      return absl::InvalidArgumentError(absl::StrCat(Shown(name), ": unknown flag; see --help"));
     }
     if (!has_value) {
       if (flag->value.empty()) {
@@ -224,11 +239,11 @@ absl::Status FlagSet::Parse(std::span<const char* const> args) {
         value = args[++i];
       } else {
         return absl::InvalidArgumentError(
-            absl::StrCat("--", name, ": needs a value (", flag->value, ")"));
+            absl::StrCat(Shown(name), ": needs a value (", flag->value, ")"));
       }
     }
     if (absl::Status status = flag->set(value); !status.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat("--", name, ": ", status.message()));
+      return absl::InvalidArgumentError(absl::StrCat(Shown(name), ": ", status.message()));
     }
     if (flag->hidden && !flag->given) {
       warnings_.push_back(absl::StrCat("--", flag->name, " has no effect: ", flag->help));

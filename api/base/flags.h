@@ -45,7 +45,7 @@ class FlagSet {
   // Go's notation: 300ms, 10s, 1m30s, 24h; never negative.
   void Duration(absl::string_view name, absl::Duration* value, absl::string_view help);
   void Address(absl::string_view name, HostPort* value, absl::string_view help);
-  // "0" means nothing.
+  // Where to listen, so HOST is an address, localhost or empty. "0" means nothing.
   void AddressOrNone(absl::string_view name, std::optional<HostPort>* value,
                      absl::string_view help);
   // May be given several times, each adding one value; the first one given replaces the default.

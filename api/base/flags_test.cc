@@ -121,7 +121,7 @@ TEST_F(FlagsTest, ErrorsNameFlagValueAndWhatIsAllowed) {
       {{"--number=101"}, "--number: \"101\" is not a number 0..100"},
       {{"--number=-1"}, "--number: \"-1\" is not a number 0..100"},
       {{"--number=1x"}, "--number: \"1x\" is not a number 0..100"},
-      {{"-n=99999999999999999999"}, "--n: \"99999999999999999999\" is not a number 0..100"},
+      {{"-n=99999999999999999999"}, "-n: \"99999999999999999999\" is not a number 0..100"},
       {{"--settle=10"}, "--settle: \"10\" is not a duration such as 300ms, 10s, 1m30s or 24h"},
       {{"--settle=-1s"}, "--settle: \"-1s\" is not a duration such as 300ms, 10s, 1m30s or 24h"},
       {{"--settle=inf"}, "--settle: \"inf\" is not a duration such as 300ms, 10s, 1m30s or 24h"},

@@ -2,9 +2,12 @@
 // IP addresses, prefixes and ranges as values: parsed once at the edge, compared and hashed
 // everywhere else.
 
+#include <endian.h>
+
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 
@@ -52,13 +55,27 @@ class IpAddress {
   // RFC 5952 text.
   std::string ToString() const;
 
-  friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
+  friend bool operator==(const IpAddress&, const IpAddress&) = default;
+  // Not the default, which goes octet by octet: every table here is ordered by this.
+  friend std::strong_ordering operator<=>(const IpAddress& a, const IpAddress& b) {
+    if (a.family_ != b.family_) return a.family_ <=> b.family_;
+    const uint64_t high_a = a.Word(0);
+    const uint64_t high_b = b.Word(0);
+    return high_a != high_b ? high_a <=> high_b : a.Word(8) <=> b.Word(8);
+  }
   template <typename H>
   friend H AbslHashValue(H h, const IpAddress& a) {
     return H::combine(std::move(h), a.family_, a.bytes_);
   }
 
  private:
+  // The eight octets from `at` on as a number.
+  uint64_t Word(size_t at) const {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes_.data() + at, sizeof(word));
+    return be64toh(word);
+  }
+
   Family family_ = Family::kV4;
   std::array<uint8_t, 16> bytes_{};  // v4 uses the first four
 };

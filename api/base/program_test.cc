@@ -55,6 +55,17 @@ TEST(ProgramTest, AWrongFlagIsOneLineAndExit2) {
   EXPECT_EQ(outcome.out, "");
 }
 
+TEST(ProgramTest, MetricsAreServedOnAddresses) {
+  for (const char* right : {"--metrics-addr=localhost:1", "--metrics-addr=:1",
+                            "--metrics-addr=[::1]:1", "--metrics-addr=10.0.0.1:1"})
+    EXPECT_EQ(RunWith({right}).exit, std::nullopt) << right;
+  const Outcome outcome = RunWith({"--metrics-addr=nohost:1"});
+  EXPECT_EQ(outcome.exit, 2);
+  EXPECT_EQ(outcome.err,
+            "openelb-test: --metrics-addr: \"nohost:1\" is not HOST:PORT: the host must be an IP "
+            "address, localhost or empty\n");
+}
+
 TEST(ProgramTest, HelpAndVersionGoToStandardOutput) {
   EXPECT_EQ(RunWith({"--version"}).exit, 0);
   EXPECT_EQ(RunWith({"--version"}).out, "openelb-test 1.2.3\n");

@@ -1,11 +1,13 @@
 #include "api/codec/decode.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "api/codec/field.h"
 #include "api/codec/kinds.h"
@@ -18,6 +20,10 @@ namespace {
 constexpr absl::string_view kListSuffix = "List";
 
 constexpr absl::string_view kOurGroup = "network.kubesphere.io";
+
+// Kinds of KubeSphere's in the same group.
+constexpr absl::string_view kKubeSphereKinds[] = {
+    "IPAMBlock", "IPAMHandle", "IPPool", "NamespaceNetworkPolicy", "WorkspaceNetworkPolicy"};
 
 struct Kind {
   absl::string_view kind;
@@ -35,6 +41,7 @@ constexpr Kind kKinds[] = {
     {"EndpointSlice", "discovery.k8s.io", "v1", "", true, DecodeEndpointSlice},
     {"DaemonSet", "apps", "v1", "", true, DecodeDaemonSet},
     {"ConfigMap", "", "v1", "", true, DecodeConfigMap},
+    {"Secret", "", "v1", "", true, DecodeSecret},
     {"Eip", kOurGroup, "v1alpha2", "v1alpha1", false, DecodeEip},
     {"BgpConf", kOurGroup, "v1alpha2", "v1alpha1", false, DecodeBgpConf},
     {"BgpPeer", kOurGroup, "v1alpha2", "v1alpha1", false, DecodeBgpPeer},
@@ -55,6 +62,12 @@ TypeMeta SplitApiVersion(std::string kind, absl::string_view api_version) {
 std::string TextAt(const Value& value, absl::string_view key) {
   const Value* member = value.Find(key);
   return member != nullptr && member->string() != nullptr ? *member->string() : "";
+}
+
+// metadata.name, if that can be told.
+std::string NameIn(const Value& value) {
+  const Value* metadata = value.Find("metadata");
+  return metadata != nullptr ? TextAt(*metadata, "name") : "";
 }
 
 // The line of the deepest part of `path` that stands in the document.
@@ -131,6 +144,21 @@ const Kind* FindKind(const TypeMeta& type) {
   return nullptr;
 }
 
+// Whether nobody but us can be meant, though we have no such kind.
+bool IsSlipOfOurs(const TypeMeta& type) {
+  return type.group == kOurGroup &&
+         std::find(std::begin(kKubeSphereKinds), std::end(kKubeSphereKinds), type.kind) ==
+             std::end(kKubeSphereKinds);
+}
+
+std::string OurKinds() {
+  std::vector<absl::string_view> names;
+  for (const Kind& kind : kKinds) {
+    if (kind.group == kOurGroup) names.push_back(kind.kind);
+  }
+  return absl::StrJoin(names, ", ");
+}
+
 std::string ApiVersion(const Kind& kind, absl::string_view version) {
   return absl::StrCat(kind.group, kind.group.empty() ? "" : "/", version);
 }
@@ -182,24 +210,31 @@ Decoded Decode(const Value& value, absl::string_view file, const TypeMeta& type)
   Decoded decoded;
   decoded.line = value.line();
   decoded.key.kind = type.kind;
+  ObjectKey shown = decoded.key;
   Findings findings;
   const Field root(&value, "", value.line(), &findings);
   if (value.map() == nullptr || type.kind.empty()) {
     ReportNoKind(root);
-  } else if (const Kind* kind = FindKind(type); kind == nullptr) {
+  } else if (const Kind* kind = FindKind(type); kind == nullptr && IsSlipOfOurs(type)) {
+    // The name stays out of the key: it may be any of our kinds that bears it.
+    shown.name = NameIn(value);
+    root.AllowOthers();
+    root["kind"].Error(absl::StrCat(Value(type.kind).Describe(), " is not one of ", OurKinds()));
+  } else if (kind == nullptr) {
     decoded.skipped = true;
   } else {
     root.Skip({"apiVersion", "kind", "status"});
     CheckType(*kind, type, root);
     kube::ObjectMeta meta = DecodeAndCheckMeta(*kind, root["metadata"]);
     decoded.key = {std::string(kind->kind), meta.namespace_, meta.name};
+    shown = decoded.key;
     Object object = kind->decode(std::move(meta), root);
     for (const network::FieldError& error : Validate(object)) {
       findings.AddError({LineOf(value, error.path), error.path, error.message});
     }
     if (findings.errors().empty()) decoded.object = std::move(object);
   }
-  const Messages messages(file, decoded.key);
+  const Messages messages(file, shown);
   for (const Finding& finding : findings.errors()) decoded.errors.push_back(messages.At(finding));
   for (const Finding& finding : findings.UnknownFields(value)) {
     decoded.warnings.push_back(messages.At(finding));
@@ -209,6 +244,17 @@ Decoded Decode(const Value& value, absl::string_view file, const TypeMeta& type)
 
 TypeMeta TypeOf(const Value& value) {
   return SplitApiVersion(TextAt(value, "kind"), TextAt(value, "apiVersion"));
+}
+
+// Which object a document is by what it says, right or wrong.
+ObjectKey KeyIn(const Value& head) {
+  const TypeMeta type = TypeOf(head);
+  ObjectKey key{type.kind, "", NameIn(head)};
+  const Kind* kind = FindKind(type);
+  if (kind == nullptr || !kind->namespaced || key.name.empty()) return key;
+  key.namespace_ = TextAt(*head.Find("metadata"), "namespace");
+  if (key.namespace_.empty()) key.namespace_ = "default";
+  return key;
 }
 
 // Appends what `value` holds: itself, or the items of a list of objects. Items of a ServiceList may
@@ -253,8 +299,11 @@ DecodedText DecodeText(absl::string_view text, absl::string_view file) {
     if (document.error.has_value()) {
       Decoded broken;
       broken.line = document.line;
+      // The key stays empty: what stands twice may be the name.
+      const ObjectKey shown = KeyIn(document.head);
       broken.errors.push_back(
-          absl::StrCat(file, ":", document.error->line, ": ", document.error->message));
+          Messages(file, shown)
+              .At({document.error->line, document.error->path, document.error->message}));
       decoded.objects.push_back(std::move(broken));
     } else {
       Expand(std::move(document.value), file, {}, &decoded.objects);

@@ -47,7 +47,20 @@ void Check(const std::vector<Case>& cases) {
 TEST(BadManifest, Shape) {
   Check({
       {"a: [1\n", "f.yaml:1: not YAML: end of sequence flow not found"},
-      {"a: 1\na: 2\n", "f.yaml:2: the key a stands twice in one map"},
+      {"a: 1\na: 2\n", "f.yaml:2: a: the key a stands twice in one map; write it once"},
+      {Ours("Eip", "spec:\n  address: 10.0.0.1\n  address: 10.0.0.2\n"),
+       "f.yaml:6: Eip/x: spec.address: the key address stands twice in one map; write it once"},
+      {Core("Service", "spec:\n  ports:\n  - {port: 1}\n  - port: 2\n    port: 3\n"),
+       "f.yaml:8: Service/default/x: spec.ports[1].port: the key port stands twice in one map; "
+       "write it once"},
+      {"kind: Eip\nmetadata:\n  name: x\n  labels: {a/b: c, a/b: d}\n",
+       "f.yaml:4: Eip/x: metadata.labels[a/b]: the key a/b stands twice in one map; write it once"},
+      {"kind: Service\napiVersion: v1\nmetadata:\n  name: x\n  namespace: ns\n  name: y\n",
+       "f.yaml:6: Service/ns/x: metadata.name: the key name stands twice in one map; write it "
+       "once"},
+      {"spec: {a: 1, a: 2}\nkind: Eip\n",
+       "f.yaml:1: spec.a: the key a stands twice in one map; write it once"},
+      {"kind: Eip\nspec: {a: [*x]}\n", "f.yaml:2: not YAML: the referenced anchor is not defined"},
       {"hello\n", "f.yaml:1: \"hello\" is not an object: a map with apiVersion, kind and metadata"},
       {"- 1\n", "f.yaml:1: a list is not an object: a map with apiVersion, kind and metadata"},
       {"# note\n\na: 1\n", "f.yaml:3: kind: missing; such as Service or Eip"},
@@ -63,10 +76,26 @@ TEST(BadManifest, Shape) {
        "{address: 10.0.0.1}\n",
        "f.yaml:2: Eip/x: kind: \"eip\" is not Eip"},
       {"apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: x}\n", ""},
+      {Ours("BgpPer", "spc: 7\n"),
+       "f.yaml:2: BgpPer/x: kind: \"BgpPer\" is not one of Eip, BgpConf, BgpPeer"},
+      {"apiVersion: network.kubesphere.io/v1\nkind: Eips\n",
+       "f.yaml:2: Eips: kind: \"Eips\" is not one of Eip, BgpConf, BgpPeer"},
+      {"apiVersion: network.kubesphere.io/v1alpha1\nkind: IPPool\nmetadata: {name: x}\n", ""},
       {"kind: List\nitems: 4\n", "f.yaml:2: List: items: 4 is not a list"},
       {"kind: List\nitems: [4]\n",
        "f.yaml:2: 4 is not an object: a map with apiVersion, kind and metadata"},
   });
+}
+
+// It may have been any object of ours, so whoever keeps last good states must not take it for one.
+TEST(BadManifest, AnObjectThatMayBeAnotherHasNoKey) {
+  for (const std::string& text : {Ours("BgpPer", ""), Ours("BgpPeer", "spec: {}\nspec: {}\n")}) {
+    const DecodedText decoded = DecodeText(text, "f.yaml");
+    ASSERT_EQ(decoded.objects.size(), 1u);
+    EXPECT_EQ(decoded.objects[0].key.name, "") << text;
+    EXPECT_FALSE(decoded.objects[0].skipped);
+    EXPECT_EQ(decoded.objects[0].errors.size(), 1u);
+  }
 }
 
 TEST(BadManifest, Metadata) {
@@ -122,6 +151,12 @@ TEST(BadManifest, Eip) {
        "warning: f.yaml:10: Eip/x: spec.advertise.aggregationLenght: unknown field, ignored"},
       {Ours("Eip", "spec:\n  address: 10.0.0.1\n  interface: can_reach:home\n"),
        "f.yaml:6: Eip/x: spec.interface: \"can_reach:home\" is not can_reach: and an IP address"},
+      {Ours("Eip", "spec:\n  address: 10.0.0.1\n  interface: eth0\n  offLink: true\n"),
+       "f.yaml:7: Eip/x: spec.offLink: true needs protocol layer2 or vip and the name of an "
+       "interface, or can_reach:IP"},
+      {Ours("Eip", "spec:\n  address: 10.0.0.1\n  protocol: vip\n  offLink: true\n"),
+       "f.yaml:7: Eip/x: spec.offLink: true needs protocol layer2 or vip and the name of an "
+       "interface, or can_reach:IP"},
       {Ours("Eip", "spec:\n  address: 10.0.0.1\n  interface: a/b\n"),
        "f.yaml:6: Eip/x: spec.interface: \"a/b\" is not the name of an interface (up to 15 "
        "characters) or can_reach:IP"},
@@ -184,6 +219,18 @@ TEST(BadManifest, BgpPeer) {
       {Ours("BgpPeer",
             "spec: {conf: {peerAs: 1, neighborAddress: 10.0.0.1, authPassword: 12345}}\n"),
        "f.yaml:4: BgpPeer/x: spec.conf.authPassword: not a string; put it in quotes"},
+      {Ours("BgpPeer",
+            "spec: {conf: {peerAs: 1, neighborAddress: 10.0.0.1, authPassword: x, "
+            "authPasswordSecretRef: {name: bgp}}}\n"),
+       "f.yaml:4: BgpPeer/x: spec.conf.authPasswordSecretRef: given beside authPassword; a session "
+       "has one password"},
+      {Ours("BgpPeer",
+            "spec: {conf: {peerAs: 1, neighborAddress: 10.0.0.1, authPasswordSecretRef: {}}}\n"),
+       "f.yaml:4: BgpPeer/x: spec.conf.authPasswordSecretRef.name: missing; the name of a Secret"},
+      {"apiVersion: v1\nkind: Secret\nmetadata: {name: x}\n"
+       "data: {password: 's3cret!', number: 3}\n",
+       "f.yaml:4: Secret/default/x: data.number: not a string; put it in quotes\n"
+       "f.yaml:4: Secret/default/x: data.password: not base64 (RFC 4648 section 4)"},
       {Peer("  timers: {config: {holdTime: '2', connectRetry: 5s, keepaliveInterval: 1.5}}\n"),
        "f.yaml:6: BgpPeer/x: spec.timers.config.connectRetry: \"5s\" is not a whole number from 0 "
        "to "
@@ -257,6 +304,14 @@ TEST(BadManifest, Kubernetes) {
        "f.yaml:5: EndpointSlice/default/x: endpoints[0].addresses[0]: \"pod\" is not an IP "
        "address\n"
        "f.yaml:5: EndpointSlice/default/x: endpoints[0].conditions.ready: 1 is not true or false"},
+      {"apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: x}\n"
+       "addressType: IPv6\nendpoints: [{addresses: [fd00::1, 10.0.0.1]}]\n",
+       "f.yaml:5: EndpointSlice/default/x: endpoints[0].addresses[1]: \"10.0.0.1\" is not an IPv6 "
+       "address, as addressType says"},
+      {"apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: x}\n"
+       "addressType: IPv4\nendpoints: [{addresses: ['fd00::1']}]\n",
+       "f.yaml:5: EndpointSlice/default/x: endpoints[0].addresses[0]: \"fd00::1\" is not an IPv4 "
+       "address, as addressType says"},
       {"apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: x}\n"
        "spec: {template: {spec: {nodeSelector: {a: true}, tolerations: [{value: b}]}}}\n",
        "f.yaml:4: DaemonSet/default/x: spec.template.spec.nodeSelector.a: true is not a string; "

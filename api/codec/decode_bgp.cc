@@ -12,18 +12,24 @@ constexpr uint32_t kMaxSeconds = 65535;  // a hold time has 16 bits on the wire 
 // As long as the hold timer runs for the peer's OPEN (RFC 4271 8.2.2).
 constexpr uint32_t kMaxDelayOpen = 240;
 
-// What only a router that keeps routes of others could do is read without effect.
-std::optional<network::GracefulRestart> DecodeGracefulRestart(const Field& field) {
+// What only a router that keeps routes of others could do (deferralTime is how long one waits for
+// theirs), and what is state of GoBGP, does nothing.
+std::optional<network::GracefulRestart> DecodeGracefulRestart(const Field& field,
+                                                              IgnoredFields* ignored) {
   if (!field.given()) return std::nullopt;
   network::GracefulRestart restart;
   restart.enabled = field["enabled"].Bool();
   restart.restart_time_s = field["restartTime"].Int<uint32_t>(0, UINT32_MAX);
   restart.helper_only = field["helperOnly"].Bool();
-  restart.deferral_time_s = field["deferralTime"].Int<uint32_t>(0, UINT32_MAX);
   restart.notification_enabled = field["notificationEnabled"].Bool();
   restart.long_lived_enabled = field["longlivedEnabled"].Bool();
   restart.stale_routes_time_s = field["staleRoutesTime"].Int<uint32_t>(0, UINT32_MAX);
-  field.Skip({"peerRestartTime", "peerRestarting", "localRestarting", "mode"});
+  const Field deferral = field["deferralTime"];
+  if (deferral.Int<uint32_t>(0, UINT32_MAX) != 0) ignored->Add(deferral, Value());
+  ignored->Add(field["peerRestartTime"], 0);
+  ignored->Add(field["peerRestarting"], false);
+  ignored->Add(field["localRestarting"], false);
+  ignored->Add(field["mode"], "");
   return restart;
 }
 
@@ -75,6 +81,11 @@ void DecodePeerConf(const Field& conf, network::BgpPeer* peer, IgnoredFields* ig
   peer->peer_as = conf["peerAs"].Int<uint32_t>(1, kMaxAs);
   peer->local_as = conf["localAs"].Int<uint32_t>(0, kMaxAs);
   peer->auth_password = conf["authPassword"].Secret();
+  const Field ref = conf["authPasswordSecretRef"];
+  if (ref.given() && ref["name"].Require("the name of a Secret")) {
+    peer->auth_password_secret.emplace().name = ref["name"].String();
+    if (ref["key"].given()) peer->auth_password_secret->key = ref["key"].String();
+  }
   peer->description = conf["description"].String();
   peer->admin_down = conf["adminDown"].Bool();
   peer->peer_group = conf["peerGroup"].String();
@@ -125,7 +136,7 @@ Object DecodeBgpConf(kube::ObjectMeta meta, const Field& root) {
   conf.router_id = spec.Either("routerId", "routerID").String();
   conf.listen_port = spec.Either("listenPort", "port").Int<int32_t>(-1, 65535);
   conf.listen_addresses = spec["listenAddresses"].Strings();
-  conf.graceful_restart = DecodeGracefulRestart(spec["gracefulRestart"]);
+  conf.graceful_restart = DecodeGracefulRestart(spec["gracefulRestart"], &ignored);
   conf.policy = spec["policy"].String();
   conf.community_aliases = spec["communityAliases"].StringMap();
   for (const auto& [name, group] : spec["peerGroups"].Members()) {
@@ -163,7 +174,7 @@ network::BgpPeer DecodePeerSpec(const Field& spec) {
   peer.ttl_min = ttl_security["ttlMin"].Int<uint32_t>(0, 255);
   DecodeTimers(spec["timers"]["config"], &peer, &ignored);
   DecodeTransport(spec["transport"], &peer, &ignored);
-  peer.graceful_restart = DecodeGracefulRestart(spec["gracefulRestart"]);
+  peer.graceful_restart = DecodeGracefulRestart(spec["gracefulRestart"], &ignored);
   const Family neighbor = FamilyOf(peer);
   for (const Field& entry : spec["afiSafis"].Items()) {
     peer.afi_safis.push_back(DecodeAfiSafi(entry, neighbor, &ignored));

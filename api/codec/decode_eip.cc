@@ -30,6 +30,7 @@ Object DecodeEip(kube::ObjectMeta meta, const Field& root) {
                                          {"vip", network::Protocol::kVip}},
                                         network::Protocol::kBgp);
   eip.interface = spec["interface"].String();
+  eip.off_link = spec["offLink"].Bool();
   eip.disable = spec["disable"].Bool();
   eip.priority = spec["priority"].Int<int64_t>(INT64_MIN, INT64_MAX);
   eip.namespaces = spec["namespaces"].Strings();

@@ -1,3 +1,8 @@
+#include <optional>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "api/base/ip.h"
 #include "api/codec/kinds.h"
 
 namespace openelb::codec {
@@ -8,10 +13,21 @@ std::optional<bool> OptionalBool(const Field& field) {
   return field.Bool();
 }
 
-kube::Endpoint DecodeEndpoint(const Field& field, bool are_ips) {
+// An address of another family than the slice would count for Service addresses that it cannot
+// serve.
+void CheckAddress(const Field& field, const std::string& type) {
+  const std::optional<IpAddress> address = field.Ip();
+  const bool known = type == FamilyName(Family::kV4) || type == FamilyName(Family::kV6);
+  if (address && known && type != FamilyName(address->family())) {
+    field.Error(absl::StrCat(field.value()->Describe(), " is not an ", type,
+                             " address, as addressType says"));
+  }
+}
+
+kube::Endpoint DecodeEndpoint(const Field& field, const std::string& type) {
   kube::Endpoint endpoint;
   for (const Field& address : field["addresses"].Items()) {
-    if (are_ips) address.Ip();
+    if (type != "FQDN") CheckAddress(address, type);
     endpoint.addresses.push_back(address.String());
   }
   endpoint.node_name = field["nodeName"].String();
@@ -32,7 +48,7 @@ Object DecodeEndpointSlice(kube::ObjectMeta meta, const Field& root) {
   type.Require("IPv4, IPv6 or FQDN");
   slice.address_type = type.OneOfText({"IPv4", "IPv6", "FQDN"});
   for (const Field& endpoint : root["endpoints"].Items()) {
-    slice.endpoints.push_back(DecodeEndpoint(endpoint, slice.address_type != "FQDN"));
+    slice.endpoints.push_back(DecodeEndpoint(endpoint, slice.address_type));
   }
   root.Skip({"ports"});
   return slice;

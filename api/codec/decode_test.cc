@@ -177,7 +177,7 @@ TEST(Decode, NamesWhatItCannotHonour) {
       peer.fields_ignored,
       ElementsAre("spec.afiSafis[0].config.family", "spec.afiSafis[1].addPaths.config.receive",
                   "spec.conf.neighborInterface", "spec.conf.peerType", "spec.conf.routeFlapDamping",
-                  "spec.conf.sendCommunity", "spec.conf.vrf",
+                  "spec.conf.sendCommunity", "spec.conf.vrf", "spec.gracefulRestart.peerRestarting",
                   "spec.timers.config.minimumAdvertisementInterval", "spec.transport.mtuDiscovery",
                   "spec.transport.remoteAddress", "spec.transport.tcpMss",
                   "spec.usingPortForward"));
@@ -190,7 +190,10 @@ TEST(Decode, NamesWhatItCannotHonour) {
   EXPECT_TRUE(peer.afi_safis[1].graceful_restart);
 
   const auto& conf = std::get<network::BgpConf>(objects[1]);
-  EXPECT_THAT(conf.fields_ignored, ElementsAre("spec.families", "spec.useMultiplePaths"));
+  EXPECT_THAT(conf.fields_ignored,
+              ElementsAre("spec.families", "spec.gracefulRestart.deferralTime",
+                          "spec.gracefulRestart.localRestarting", "spec.gracefulRestart.mode",
+                          "spec.gracefulRestart.peerRestartTime", "spec.useMultiplePaths"));
   EXPECT_THAT(conf.as_per_rack, ElementsAre(Pair("leaf1", 65001u), Pair("leaf2", 0u)));
   EXPECT_EQ(conf.listen_port, -1);
   EXPECT_THAT(conf.listen_addresses, ElementsAre("0.0.0.0", "::"));

@@ -20,12 +20,6 @@ std::string IntText(absl::int128 value) {
 
 }  // namespace
 
-std::string JoinPath(absl::string_view parent, absl::string_view key) {
-  const bool simple = !key.empty() && std::all_of(key.begin(), key.end(), absl::ascii_isalnum);
-  if (!simple) return absl::StrCat(parent, "[", key, "]");
-  return parent.empty() ? std::string(key) : absl::StrCat(parent, ".", key);
-}
-
 void Findings::AddError(Finding finding) {
   if (errors_.size() >= kMaxErrors) return;
   if (std::find(errors_.begin(), errors_.end(), finding) == errors_.end()) {

@@ -18,6 +18,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "api/base/ip.h"
+#include "api/codec/parse.h"
 #include "api/codec/value.h"
 #include "api/kube/meta.h"
 
@@ -124,9 +125,5 @@ class Field {
   int line_;
   Findings* findings_;
 };
-
-// "spec", "address" -> "spec.address"; keys with other characters than letters and digits in
-// brackets: "metadata.labels[a/b]".
-std::string JoinPath(absl::string_view parent, absl::string_view key);
 
 }  // namespace openelb::codec

@@ -16,6 +16,7 @@ Object DecodeNode(kube::ObjectMeta meta, const Field& root);
 Object DecodeEndpointSlice(kube::ObjectMeta meta, const Field& root);
 Object DecodeDaemonSet(kube::ObjectMeta meta, const Field& root);
 Object DecodeConfigMap(kube::ObjectMeta meta, const Field& root);
+Object DecodeSecret(kube::ObjectMeta meta, const Field& root);
 Object DecodeEip(kube::ObjectMeta meta, const Field& root);
 Object DecodeBgpConf(kube::ObjectMeta meta, const Field& root);
 Object DecodeBgpPeer(kube::ObjectMeta meta, const Field& root);

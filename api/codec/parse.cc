@@ -10,6 +10,7 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -19,6 +20,7 @@ namespace {
 
 constexpr size_t kMaxTextBytes = size_t{64} << 20;
 constexpr size_t kMaxDepth = 100;
+constexpr size_t kShownDepth = 20;
 constexpr size_t kMaxCopiedBytes = size_t{4} << 20;
 constexpr absl::string_view kCoreTags = "tag:yaml.org,2002:";
 constexpr absl::string_view kMergeKey = "<<";
@@ -107,10 +109,45 @@ class Builder final : public YAML::EventHandler {
 
   void Fail(const YAML::Mark& mark, std::string message) {
     if (document_.error.has_value()) return;
-    document_.error = ParseError{LineOf(mark), std::move(message)};
+    document_.error = ParseError{LineOf(mark), std::move(message), Path()};
+    document_.head = Head();
     document_.value = Value();
     frames_.clear();
     anchors_.clear();
+  }
+
+  // Where the parser is.
+  std::string Path() const {
+    std::string path;
+    if (frames_.size() > kShownDepth) return path;
+    for (const Frame& frame : frames_) {
+      if (const Value::List* list = frame.value.list())
+        absl::StrAppend(&path, "[", list->size(), "]");
+      else if (frame.key.has_value())
+        path = JoinPath(path, *frame.key);
+    }
+    return path;
+  }
+
+  // What the document says so far of which object it is.
+  Value Head() const {
+    Value head = Value::Map();
+    if (frames_.empty() || frames_[0].value.map() == nullptr) return head;
+    const Value& root = frames_[0].value;
+    const Value* metadata = root.Find("metadata");
+    if (metadata == nullptr && frames_.size() > 1 && frames_[0].key == "metadata")
+      metadata = &frames_[1].value;
+    const auto copy = [](const Value& from, const char* key, Value* to) {
+      const Value* member = from.Find(key);
+      if (member != nullptr && member->string() != nullptr) (*to)[key] = *member;
+    };
+    copy(root, "apiVersion", &head);
+    copy(root, "kind", &head);
+    if (metadata != nullptr && metadata->map() != nullptr) {
+      copy(*metadata, "name", &head["metadata"]);
+      copy(*metadata, "namespace", &head["metadata"]);
+    }
+    return head;
   }
 
   // Whether `value` may be copied once more.
@@ -170,7 +207,7 @@ class Builder final : public YAML::EventHandler {
     frame->key_merges = plain && *frame->key == kMergeKey;
     if (frame->key_merges) return;
     if (frame->value.map()->contains(*frame->key)) {
-      Fail(mark, absl::StrCat("the key ", *frame->key, " stands twice in one map"));
+      Fail(mark, absl::StrCat("the key ", *frame->key, " stands twice in one map; write it once"));
     }
   }
 
@@ -237,6 +274,12 @@ bool LooksLikeJson(absl::string_view text) {
 }
 
 }  // namespace
+
+std::string JoinPath(absl::string_view parent, absl::string_view key) {
+  const bool simple = !key.empty() && std::all_of(key.begin(), key.end(), absl::ascii_isalnum);
+  if (!simple) return absl::StrCat(parent, "[", key, "]");
+  return parent.empty() ? std::string(key) : absl::StrCat(parent, ".", key);
+}
 
 ParsedText ParseYaml(absl::string_view text) {
   ParsedText parsed;

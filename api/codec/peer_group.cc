@@ -40,6 +40,15 @@ Value Merged(const Value& below, const Value& above) {
   return merged;
 }
 
+// A session has one password, so a BgpPeer's own replaces its group's, whichever way it is given.
+void DropPassword(const Value& above, Value* below) {
+  const Value* own = above.Find("conf");
+  Value* conf = below->Find("conf") == nullptr ? nullptr : &(*below)["conf"];
+  if (own == nullptr || conf == nullptr || conf->map() == nullptr) return;
+  const Value* password = own->Find("authPassword");
+  if (password != nullptr && !password->IsNull()) conf->map()->erase("authPasswordSecretRef");
+}
+
 }  // namespace
 
 std::string PeerGroupError(const Value& group) {
@@ -67,7 +76,10 @@ std::string PeerGroupError(const Value& group) {
 }
 
 absl::StatusOr<network::BgpPeer> WithGroup(const network::BgpPeer& peer, const Value& group) {
-  const Value spec = Merged(Renamed(group), Renamed(peer.spec));
+  const Value own = Renamed(peer.spec);
+  Value shared = Renamed(group);
+  DropPassword(own, &shared);
+  const Value spec = Merged(shared, own);
   Findings findings;
   network::BgpPeer merged = DecodePeerSpec(Field(&spec, "spec", 0, &findings));
   if (!findings.errors().empty()) {

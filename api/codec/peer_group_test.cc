@@ -25,6 +25,21 @@ network::BgpPeer Peer(const std::string& spec) {
   return std::get<network::BgpPeer>(text.objects.at(0).object.value());
 }
 
+TEST(PeerGroup, GivesThePasswordOfASecretUnlessThePeerHasOne) {
+  const Value group = Read("conf: {peerAs: 65001, authPasswordSecretRef: {name: leaves}}\n");
+  ASSERT_EQ(PeerGroupError(group), "");
+  const auto merged = [&](const std::string& own) {
+    return WithGroup(Peer("{conf: {neighborAddress: 10.0.0.1, peerGroup: g" + own + "}}"), group)
+        .value();
+  };
+  EXPECT_EQ(merged("").auth_password_secret, (network::SecretKeyRef{"leaves", "password"}));
+  EXPECT_EQ(merged(", authPasswordSecretRef: {name: mine, key: k}").auth_password_secret,
+            (network::SecretKeyRef{"mine", "k"}));
+  const network::BgpPeer written = merged(", authPassword: own");
+  EXPECT_EQ(written.auth_password, "own");
+  EXPECT_EQ(written.auth_password_secret, std::nullopt);
+}
+
 TEST(PeerGroup, GivesWhatThePeerDoesNot) {
   const Value group = Read(
       "conf: {peerAs: 65001, description: leaves}\n"
@@ -97,6 +112,9 @@ TEST(PeerGroup, WhatIsWrongIsNamed) {
       {"{conf: {peerGroup: other}}", "conf.peerGroup: not shared"},
       {"{conf: {authPassword: secret}}", "conf.authPassword: not shared"},
       {"{config: {authPassword: secret}}", "conf.authPassword: not shared"},
+      {"{conf: {authPasswordSecretRef: {key: x}}}",
+       "conf.authPasswordSecretRef.name: missing; the name of a Secret"},
+      {"{conf: {authPasswordSecretRef: {name: ''}}}", "conf.authPasswordSecretRef.name: is empty"},
       {"{advertise: {communities: [x:y]}}", "advertise.communities[0]: \"x:y\""},
       {"leaves", "\"leaves\" is not a map"},
   };

@@ -129,7 +129,7 @@ TEST(Parse, RefusesOneDocumentAndReadsTheNext) {
     std::string text;
     const char* message;
   } kCases[] = {
-      {"a: 1\nb: 2\na: 3\n", "the key a stands twice in one map"},
+      {"a: 1\nb: 2\na: 3\n", "the key a stands twice in one map; write it once"},
       {"a: " + std::string(200, '[') + std::string(200, ']') + "\n",
        "nested deeper than 100 levels"},
       {laughs, "anchors and aliases repeat more than 4 MiB of content"},

@@ -26,6 +26,7 @@ class Ipam::Impl {
  private:
   void ApplyNamespaces();
   void ApplyEips();
+  std::set<std::string> EipsInUse() const;
   void Rehome(Record* record);
   void ApplyServices();
   Record* Read(const std::string& key, const kube::Service& service);
@@ -70,7 +71,8 @@ void Ipam::Impl::ApplyEips() {
   if (noted_eips.empty()) return;
   PoolTable& pools = ledger.pools();
   WaitingList& waiting = ledger.waiting();
-  for (const PoolTable::Change& change : pools.Apply(std::exchange(noted_eips, {}))) {
+  const std::set<std::string> in_use = adopted_ ? std::set<std::string>() : EipsInUse();
+  for (const PoolTable::Change& change : pools.Apply(std::exchange(noted_eips, {}), in_use)) {
     ledger.ReportPool(change.name);
     if (change.newly_refused) ++ledger.counters().refused;
     for (const std::string& holder : ledger.HoldersOf(change.name)) Rehome(ledger.Find(holder));
@@ -80,6 +82,37 @@ void Ipam::Impl::ApplyEips() {
     if (pool != nullptr && pool->range) waiting.WakeRange(*pool->range);
   }
   waiting.WakeAutomatic([](const std::string&) { return true; });
+}
+
+// Before the first round: the Eips from which Services have an address, by what speakers announce
+// and by their status. Where a Service does not say from which of several, all of them.
+std::set<std::string> Ipam::Impl::EipsInUse() const {
+  std::map<std::string, IpRange> ranges;
+  for (const auto& [name, eip] : noted_eips) {
+    if (!eip) continue;
+    if (const auto range = IpRange::Parse(eip->address); range.ok()) ranges.emplace(name, *range);
+  }
+  const auto has = [&](const std::string& name, const IpAddress& address) {
+    const auto range = ranges.find(name);
+    return range != ranges.end() && range->second.Contains(address);
+  };
+  std::set<std::string> in_use;
+  for (const auto& [key, service] : noted_services) {
+    if (!service || !IsServed(*service)) continue;
+    const auto told = announced.find(key);
+    const auto address =
+        told != announced.end() ? std::optional(told->second) : StatusAddress(*service);
+    if (!address) continue;
+    const auto marked = network::Find(service->meta.labels, network::kEipName).value_or("");
+    const auto named = network::Find(service->meta.annotations, network::kEipName).value_or("");
+    for (const auto& [name, range] : ranges) {
+      const bool is_it = has(marked, *address)  ? name == marked
+                         : has(named, *address) ? name == named
+                                                : range.Contains(*address);
+      if (is_it) in_use.insert(name);
+    }
+  }
+  return in_use;
 }
 
 // The Eip of what `record` holds changed: the address stays if that Eip or another one covers it.
@@ -252,6 +285,8 @@ const network::EipStatus* Ipam::PoolStatus(absl::string_view name) const {
   const Pool* pool = impl_->ledger.pools().Find(name);
   return pool == nullptr ? nullptr : &pool->status;
 }
+
+std::vector<Problem> Ipam::Problems() const { return impl_->ledger.pools().Problems(); }
 
 size_t Ipam::WaitingCount() const { return impl_->ledger.waiting_count(); }
 const Counters& Ipam::counters() const { return impl_->ledger.counters(); }

@@ -20,6 +20,7 @@
 #include "api/kube/service.h"
 #include "api/network/v1alpha2/eip.h"
 #include "api/object.h"
+#include "controller/problem.h"
 #include "controller/status_sink.h"
 
 namespace openelb::ipam {
@@ -106,6 +107,10 @@ class Ipam {
   // As of the last TakeChanges; nullptr: no such Eip. Condition times are not set: the one who
   // writes them keeps the clock. Valid until the next TakeChanges.
   const network::EipStatus* PoolStatus(absl::string_view name) const;
+
+  // What is wrong with Eips, as of the last TakeChanges; Changes::pools has those that it may have
+  // changed for. Sorted.
+  std::vector<Problem> Problems() const;
 
   // Services whose state has a reason to wait: no address, or not the one they ask for.
   size_t WaitingCount() const;

@@ -13,6 +13,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 class ChoiceTest : public ::testing::Test {
  protected:
@@ -20,6 +21,10 @@ class ChoiceTest : public ::testing::Test {
   template <typename... Objects>
   Changes Put(const Objects&... objects) {
     (ipam_.Upsert(objects), ...);
+    return ipam_.TakeChanges();
+  }
+  Changes Delete(const ObjectKey& key) {
+    ipam_.Remove(key);
     return ipam_.TakeChanges();
   }
   std::string Address(const std::string& service) { return AddressOf(ipam_, service); }
@@ -141,6 +146,49 @@ TEST_F(ChoiceTest, TheDefaultEip) {
   EXPECT_THAT(second.pools, ::testing::Contains("later"));
   EXPECT_EQ(Pool("ns/s"), "upper");
   EXPECT_EQ(Pool("ns/t"), "later");
+}
+
+TEST_F(ChoiceTest, ADefaultEipThatGivesNothingSaysWhy) {
+  Put(MakeEip("a", "10.0.0.0/24", 1), Default(MakeEip("b", "10.0.0.0/25", 2)), MakeService("ns/s"));
+  EXPECT_THAT(Pending("ns/s"), HasSubstr("(Eip \"b\" is not usable (spec.address: \"10.0.0.0/25\" "
+                                         "overlaps Eip \"a\" (10.0.0.0/24), which is older)): "));
+  network::Eip deleting = Default(MakeEip("b", "10.0.1.0/24", 2));
+  deleting.meta.deletion_timestamp = absl::UnixEpoch();
+  Put(deleting);
+  EXPECT_THAT(Pending("ns/s"), HasSubstr("(Eip \"b\" is being deleted): "));
+  // Another one that can be it is all that is spoken of, and serves.
+  Put(Default(MakeEip("c", "10.0.2.0/24", 3)));
+  EXPECT_EQ(Address("ns/s"), "10.0.2.0");
+  network::Eip disabled = Default(MakeEip("c", "10.0.2.0/24", 3));
+  disabled.disable = true;
+  Put(disabled, MakeService("ns/t"));
+  EXPECT_THAT(Pending("ns/t"), HasSubstr("(Eip \"c\" is disabled): "));
+}
+
+TEST_F(ChoiceTest, WhatIsWrongWithEipsIsNamed) {
+  const ObjectKey b = EipKey("b");
+  const ObjectKey d = EipKey("d");
+  Put(Default(MakeEip("a", "10.0.0.0/24", 1)));
+  EXPECT_THAT(ipam_.Problems(), IsEmpty());
+  const Changes changes = Put(MakeEip("b", "10.0.0.0/25", 2), MakeEip("c", "10.0.0.0/33", 3),
+                              Default(MakeEip("d", "10.0.1.0/24", 4)));
+  const std::vector<Problem> problems = ipam_.Problems();
+  ASSERT_EQ(problems.size(), 3u);
+  EXPECT_EQ(problems[0], (Problem{b, "Overlap",
+                                  "spec.address: \"10.0.0.0/25\" overlaps Eip \"a\" (10.0.0.0/24), "
+                                  "which is older; it gives no new address"}));
+  EXPECT_EQ(problems[1].reason, "InvalidAddress");
+  EXPECT_THAT(problems[1].message, HasSubstr("spec.address: \"10.0.0.0/33\""));
+  EXPECT_EQ(
+      problems[2],
+      (Problem{d, "NotDefault",
+               "annotation eip.openelb.kubesphere.io/is-default-eip: \"true\": not used as default "
+               "because Eip \"a\" is it: remove one of the two annotations"}));
+  EXPECT_THAT(changes.pools, ::testing::IsSupersetOf({"b", "c", "d"}));
+  // All of them are over with the first one.
+  ipam_.Remove(EipKey("c"));
+  EXPECT_THAT(Delete(EipKey("a")).pools, ::testing::IsSupersetOf({"b", "d"}));
+  EXPECT_THAT(ipam_.Problems(), IsEmpty());
 }
 
 TEST_F(ChoiceTest, RequestsAndWhyTheyWait) {

@@ -263,13 +263,84 @@ TEST_F(LifecycleTest, OfOverlappingEipsTheOlderCounts) {
 
 TEST_F(LifecycleTest, ARefusedEipKeepsWhatItGave) {
   Start();
-  Put(Default(MakeEip("b", "10.0.0.0/24")), MakeService("ns/s"));
-  const Changes changes = Put(MakeEip("a", "10.0.0.0/25"));  // as old, and first by name
+  Put(Default(MakeEip("b", "10.0.0.0/24", 2)), MakeService("ns/s"));
+  const Changes changes = Put(MakeEip("a", "10.0.0.0/25", 1));
   EXPECT_FALSE(ipam_.PoolStatus("b")->ready);
   EXPECT_EQ(Pool("ns/s"), "b");
   EXPECT_THAT(changes.services, IsEmpty());
   Put(FromEip(MakeService("ns/t"), "a"));
   EXPECT_EQ(Address("ns/t"), "10.0.0.1") << "10.0.0.0 is in use";
+}
+
+// Manifests written by hand have no creationTimestamp, and those applied together have the same.
+TEST_F(LifecycleTest, OfEipsOfTheSameAgeTheOneThatIsUsableStaysSo) {
+  for (const bool given : {false, true}) {
+    SCOPED_TRACE(given);
+    Ipam ipam;
+    const auto make = [&](const std::string& name, const std::string& address) {
+      network::Eip eip = MakeEip(name, address);
+      if (!given) eip.meta.creation_timestamp = absl::InfinitePast();
+      return eip;
+    };
+    ipam.Start();
+    ipam.Upsert(Default(make("bgp", "10.0.0.2-10.0.0.10")));
+    ipam.TakeChanges();
+    ipam.Upsert(Default(make("a-late", "10.0.0.8-10.0.0.20")));
+    ipam.TakeChanges();
+    ipam.Upsert(make("z-late", "10.0.0.0/30"));
+    ipam.TakeChanges();
+    const auto ready = [&](const std::string& pool) { return ipam.PoolStatus(pool)->ready; };
+    EXPECT_TRUE(ready("bgp"));
+    EXPECT_FALSE(ready("a-late"));
+    EXPECT_FALSE(ready("z-late"));
+    EXPECT_EQ(ipam.PoolStatus("a-late")->conditions[0].message,
+              "spec.address: \"10.0.0.8-10.0.0.20\" overlaps Eip \"bgp\" (10.0.0.2-10.0.0.10), "
+              "which is usable already");
+    // Nor does it lose its place by an edit of something else, or of both at once.
+    network::Eip edited = Default(make("bgp", "10.0.0.2-10.0.0.10"));
+    edited.priority = 7;
+    ipam.Upsert(edited);
+    ipam.Upsert(make("a-late", "10.0.0.0-10.0.0.20"));
+    ipam.TakeChanges();
+    EXPECT_TRUE(ready("bgp"));
+    EXPECT_FALSE(ready("a-late"));
+    // One that is extended into another's range does not take it.
+    ipam.Upsert(make("a-other", "10.0.1.0/24"));
+    ipam.TakeChanges();
+    ipam.Upsert(make("a-other", "10.0.0.0/16"));
+    ipam.TakeChanges();
+    EXPECT_TRUE(ready("bgp"));
+    EXPECT_FALSE(ready("a-other"));
+    ipam.Remove(EipKey("bgp"));
+    ipam.TakeChanges();
+    EXPECT_TRUE(ready("a-late"));
+    EXPECT_FALSE(ready("z-late"));
+  }
+}
+
+TEST_F(LifecycleTest, AnEipOfUnknownAgeTakesNothingFromAnotherAndLosesNothingToIt) {
+  Start();
+  network::Eip unknown = MakeEip("unknown", "10.0.0.0/24");
+  unknown.meta.creation_timestamp = absl::InfinitePast();
+  Put(unknown);
+  Put(MakeEip("known", "10.0.0.0/25", 1));
+  EXPECT_TRUE(Ready("unknown").status);
+  EXPECT_THAT(Ready("known").message, HasSubstr("which is usable already"));
+  Delete(EipKey("unknown"));
+  EXPECT_TRUE(Ready("known").status);
+  Put(unknown);
+  EXPECT_TRUE(Ready("known").status);
+  EXPECT_THAT(Ready("unknown").message, HasSubstr("which is usable already"));
+}
+
+TEST_F(LifecycleTest, OfDefaultsOfTheSameAgeTheOneThatIsItStaysIt) {
+  Start();
+  Put(Default(MakeEip("b", "10.0.0.0/24")));
+  Put(Default(MakeEip("a-new", "10.0.1.0/24")), MakeService("ns/s"));
+  EXPECT_EQ(Pool("ns/s"), "b");
+  EXPECT_EQ(ipam_.PoolStatus("a-new")->conditions.at(1).reason, "NotDefault");
+  Put(Default(MakeEip("older", "10.0.2.0/24", -1)), MakeService("ns/t"));
+  EXPECT_EQ(Pool("ns/t"), "older");
 }
 
 TEST_F(LifecycleTest, StatusesOfEips) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <memory>
 #include <random>
 
 #include "absl/strings/str_cat.h"
@@ -76,6 +77,44 @@ TEST_F(StartTest, TheLabelSaysFromWhichEipAnAddressCame) {
     ipam.TakeChanges();
     EXPECT_EQ(AddressOf(ipam, "ns/s"), "10.0.0.9");
     EXPECT_EQ(PoolOf(ipam, "ns/s"), "b");
+  }
+}
+
+// What nobody wrote down of an earlier run: of Eips of the same age, the one in use was usable.
+TEST_F(StartTest, OfEipsOfTheSameAgeTheOneInUseStaysUsableAndDefault) {
+  const auto start = [](bool labelled, bool announced) {
+    auto ipam = std::make_unique<Ipam>();
+    for (const char* name : {"a", "b", "c"}) ipam->Upsert(MakeEip(name, "10.0.0.0/24"));
+    ipam->Upsert(Default(MakeEip("d", "10.0.1.0/24")));
+    ipam->Upsert(Default(MakeEip("e", "10.0.2.0/24")));
+    kube::Service first = MakeService("ns/first");
+    kube::Service second = MakeService("ns/second");
+    if (announced) {
+      ipam->SetAnnounced("ns/first", *IpAddress::Parse("10.0.0.9"));
+      ipam->SetAnnounced("ns/second", *IpAddress::Parse("10.0.2.9"));
+    } else {
+      first = WithStatus(first, "10.0.0.9");
+      second = WithStatus(second, "10.0.2.9");
+    }
+    if (labelled)
+      first.meta.labels[network::kEipName.openelb] = "b";
+    else
+      first = FromEip(first, "b");
+    ipam->Upsert(first);
+    ipam->Upsert(second);
+    ipam->Start();
+    ipam->TakeChanges();
+    return ipam;
+  };
+  for (const bool labelled : {false, true}) {
+    for (const bool announced : {false, true}) {
+      const auto ipam = start(labelled, announced);
+      EXPECT_TRUE(ipam->PoolStatus("b")->ready);
+      EXPECT_FALSE(ipam->PoolStatus("a")->ready);
+      EXPECT_FALSE(ipam->PoolStatus("c")->ready);
+      EXPECT_FALSE(ipam->PoolStatus("d")->conditions.at(1).status);
+      EXPECT_TRUE(ipam->PoolStatus("e")->conditions.at(1).status);
+    }
   }
 }
 

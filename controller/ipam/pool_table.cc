@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 #include <sstream>
+#include <tuple>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -13,6 +15,8 @@ namespace {
 
 // The API server puts this label on every Namespace; a manifest need not repeat it.
 constexpr const char* kNamespaceNameLabel = "kubernetes.io/metadata.name";
+
+constexpr const char* kNotDefault = "NotDefault";
 
 std::string Decimal(absl::uint128 value) {
   std::ostringstream text;
@@ -43,9 +47,11 @@ kube::Condition MakeCondition(const Pool& pool, absl::string_view type, bool sta
   return condition;
 }
 
+const char* RefusalReason(const Pool& pool) { return pool.range ? "Overlap" : "InvalidAddress"; }
+
 kube::Condition ReadyCondition(const Pool& pool) {
-  if (!pool.range) return MakeCondition(pool, "Ready", false, "InvalidAddress", pool.refused);
-  if (!pool.refused.empty()) return MakeCondition(pool, "Ready", false, "Overlap", pool.refused);
+  if (!pool.refused.empty())
+    return MakeCondition(pool, "Ready", false, RefusalReason(pool), pool.refused);
   if (pool.eip.meta.deletion_timestamp) {
     return MakeCondition(
         pool, "Ready", true, "Deleting",
@@ -58,6 +64,23 @@ kube::Condition ReadyCondition(const Pool& pool) {
         "gives no new address because spec.disable is true; addresses in use stay");
   }
   return MakeCondition(pool, "Ready", true, "Usable", "");
+}
+
+// How an Eip stands in a conflict with another one: the smaller comes first.
+using Precedence = std::tuple<absl::Time, int, bool, std::string>;
+
+// `standing`: 0 if it has already what both want, larger the less it had of it. An Eip of unknown
+// age is taken for the oldest if it has that, and else for the youngest: nobody is to lose what
+// carries traffic to one that may be new.
+Precedence PrecedenceOf(const Pool& pool, int standing) {
+  absl::Time created = pool.eip.meta.creation_timestamp;
+  if (created == absl::InfinitePast() && standing > 0) created = absl::InfiniteFuture();
+  return {created, standing, pool.status.used.empty(), pool.name()};
+}
+
+bool IsOlder(const Pool& a, const Pool& b) {
+  const absl::Time created = a.eip.meta.creation_timestamp;
+  return created != absl::InfinitePast() && created < b.eip.meta.creation_timestamp;
 }
 
 }  // namespace
@@ -74,12 +97,14 @@ std::string Pool::Obstacle(const FamilySet& families) const {
 }
 
 std::vector<PoolTable::Change> PoolTable::Apply(
-    const std::map<std::string, std::optional<network::Eip>>& eips) {
+    const std::map<std::string, std::optional<network::Eip>>& eips,
+    const std::set<std::string>& in_use) {
   std::map<std::string, Change> changes;
   std::map<std::string, network::EipStatus> before;
   for (auto& [name, pool] : pools_) {
     before[name].ready = pool.status.ready;
     before[name].conditions = pool.status.conditions;
+    pool.had = pool.refused.empty() ? pool.range : std::nullopt;
   }
   for (const auto& [name, eip] : eips) {
     const auto old = pools_.find(name);
@@ -90,47 +115,24 @@ std::vector<PoolTable::Change> PoolTable::Apply(
       continue;
     }
     Pool pool = Read(*eip);
-    if (old != pools_.end()) pool.status = std::move(old->second.status);
+    if (old != pools_.end()) {
+      pool.status = std::move(old->second.status);
+      pool.had = old->second.had;
+      pool.is_default = old->second.is_default;
+    }
     pools_[name] = std::move(pool);
   }
-
-  in_order_.clear();
-  usable_.clear();
   candidates_.clear();
-  default_ = nullptr;
-  std::vector<Pool*> in_order;
-  for (auto& [name, pool] : pools_) in_order.push_back(&pool);
-  std::stable_sort(in_order.begin(), in_order.end(), [](const Pool* a, const Pool* b) {
-    return a->eip.meta.creation_timestamp < b->eip.meta.creation_timestamp;
-  });
-  for (Pool* pool : in_order) {
-    in_order_.push_back(pool);
-    pool->is_default = false;
-    if (!pool->range) continue;
-    pool->refused.clear();
-    // The usable range with the highest start that does not lie beyond ours is the only one that
-    // can overlap: usable ranges are disjoint.
-    auto other = usable_.upper_bound(pool->range->last());
-    if (other != usable_.begin() && std::prev(other)->second->range->Overlaps(*pool->range)) {
-      const Pool& winner = *std::prev(other)->second;
-      pool->refused = absl::StrCat("spec.address: \"", pool->eip.address, "\" overlaps Eip \"",
-                                   winner.name(), "\" (", winner.eip.address, "), which is older");
-      continue;
-    }
-    usable_.emplace(pool->range->first(), pool);
-    if (default_ == nullptr && pool->wants_default && !pool->eip.meta.deletion_timestamp) {
-      default_ = pool;
-      pool->is_default = true;
-    }
-  }
+  ChooseUsable(in_use);
+  ChooseDefault(in_use);
 
-  for (Pool* pool : in_order) {
-    RefreshStatus(pool);
-    const auto old = before.find(pool->name());
-    if (old != before.end() && old->second.conditions != pool->status.conditions)
-      changes.try_emplace(pool->name(), Change{.name = "", .range_before = pool->range});
-    if ((old == before.end() || old->second.ready) && !pool->status.ready)
-      changes[pool->name()].newly_refused = true;
+  for (auto& [name, pool] : pools_) {
+    RefreshStatus(&pool);
+    const auto old = before.find(name);
+    if (old != before.end() && old->second.conditions != pool.status.conditions)
+      changes.try_emplace(name, Change{.name = "", .range_before = pool.range});
+    if ((old == before.end() || old->second.ready) && !pool.status.ready)
+      changes[name].newly_refused = true;
   }
   std::vector<Change> out;
   for (auto& [name, change] : changes) {
@@ -138,6 +140,45 @@ std::vector<PoolTable::Change> PoolTable::Apply(
     out.push_back(std::move(change));
   }
   return out;
+}
+
+void PoolTable::ChooseUsable(const std::set<std::string>& in_use) {
+  std::vector<std::pair<Precedence, Pool*>> order;
+  for (auto& [name, pool] : pools_) {
+    const bool stands = in_use.contains(name) || (pool.had && pool.had == pool.range);
+    order.emplace_back(PrecedenceOf(pool, stands ? 0 : pool.had ? 1 : 2), &pool);
+  }
+  std::sort(order.begin(), order.end());
+  in_order_.clear();
+  usable_.clear();
+  for (const auto& [precedence, pool] : order) {
+    in_order_.push_back(pool);
+    if (!pool->range) continue;
+    pool->refused.clear();
+    // The usable range with the highest start that does not lie beyond ours is the only one that
+    // can overlap: usable ranges are disjoint.
+    auto other = usable_.upper_bound(pool->range->last());
+    if (other == usable_.begin() || !std::prev(other)->second->range->Overlaps(*pool->range)) {
+      usable_.emplace(pool->range->first(), pool);
+      continue;
+    }
+    const Pool& winner = *std::prev(other)->second;
+    pool->refused = absl::StrCat("spec.address: \"", pool->eip.address, "\" overlaps Eip \"",
+                                 winner.name(), "\" (", winner.eip.address, "), which is ",
+                                 IsOlder(winner, *pool) ? "older" : "usable already");
+  }
+}
+
+void PoolTable::ChooseDefault(const std::set<std::string>& in_use) {
+  std::vector<std::pair<Precedence, Pool*>> order;
+  for (auto& [name, pool] : pools_) {
+    const bool was = std::exchange(pool.is_default, false) || in_use.contains(name);
+    if (pool.wants_default && pool.refused.empty() && !pool.eip.meta.deletion_timestamp)
+      order.emplace_back(PrecedenceOf(pool, was ? 0 : 1), &pool);
+  }
+  const auto first = std::min_element(order.begin(), order.end());
+  default_ = first == order.end() ? nullptr : first->second;
+  if (first != order.end()) first->second->is_default = true;
 }
 
 bool PoolTable::ApplyNamespace(const std::string& name,
@@ -154,6 +195,32 @@ bool PoolTable::ApplyNamespace(const std::string& name,
   }
   if (!same) candidates_.erase(name);
   return !same;
+}
+
+std::vector<Problem> PoolTable::Problems() const {
+  std::vector<Problem> problems;
+  for (const auto& [name, pool] : pools_) {
+    const ObjectKey about{network::Eip::kKind, "", name};
+    if (!pool.refused.empty()) {
+      problems.push_back(
+          {about, RefusalReason(pool), absl::StrCat(pool.refused, "; it gives no new address")});
+    } else if (IsSecondDefault(pool) && !pool.eip.meta.deletion_timestamp) {
+      problems.push_back({about, kNotDefault,
+                          absl::StrCat("annotation ", network::kDefaultEip.openelb,
+                                       ": \"true\": ", WhyNotDefault())});
+    }
+  }
+  return problems;
+}
+
+bool PoolTable::IsSecondDefault(const Pool& pool) const {
+  return pool.wants_default && default_ != nullptr && default_ != &pool;
+}
+
+std::string PoolTable::WhyNotDefault() const {
+  return default_ == nullptr ? "not used as default because it is not usable"
+                             : absl::StrCat("not used as default because Eip \"", default_->name(),
+                                            "\" is it: remove one of the two annotations");
 }
 
 const Pool* PoolTable::Find(absl::string_view name) const {
@@ -200,9 +267,10 @@ const std::vector<const Pool*>& PoolTable::CandidatesOf(const std::string& names
   }
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Pool* a, const Pool* b) { return a->eip.priority < b->eip.priority; });
-  if (default_ != nullptr &&
-      std::find(candidates.begin(), candidates.end(), default_) == candidates.end()) {
-    candidates.push_back(default_);
+  for (const auto& [name, pool] : pools_) {
+    const bool wanted = default_ != nullptr ? &pool == default_ : pool.wants_default;
+    if (wanted && std::find(candidates.begin(), candidates.end(), &pool) == candidates.end())
+      candidates.push_back(&pool);
   }
   return candidates;
 }
@@ -218,11 +286,8 @@ void PoolTable::RefreshStatus(Pool* pool) const {
   if (pool->is_default) {
     status.conditions.push_back(MakeCondition(*pool, "Default", true, "IsDefault", ""));
   } else if (pool->wants_default) {
-    status.conditions.push_back(MakeCondition(
-        *pool, "Default", false, "NotDefault",
-        default_ != nullptr ? absl::StrCat("not used as default because Eip \"", default_->name(),
-                                           "\" is it: remove one of the two annotations")
-                            : "not used as default because it is not usable"));
+    status.conditions.push_back(
+        MakeCondition(*pool, "Default", false, kNotDefault, WhyNotDefault()));
   }
 }
 

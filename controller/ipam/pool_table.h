@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "api/kube/service.h"
 #include "api/network/v1alpha2/eip.h"
 #include "controller/ipam/request.h"
+#include "controller/problem.h"
 
 namespace openelb::ipam {
 
@@ -21,6 +23,7 @@ struct Pool {
   std::string refused;           // why it gives no address until an Eip changes; empty: usable
   bool wants_default = false;    // carries the annotation
   bool is_default = false;       // and is the one that counts
+  std::optional<IpRange> had;    // what it was usable with before this Apply; nullopt: was not
   network::EipStatus status;
 
   const std::string& name() const { return eip.meta.name; }
@@ -38,12 +41,18 @@ class PoolTable {
   };
 
   // Takes in Eips (nullopt: deleted) and returns, by name, all whose spec or conditions changed.
-  // Eips are ordered by creationTimestamp, then name: one that overlaps an earlier usable one is
-  // refused, and the first that wants to be default is. Recomputes every Eip: they are few and
-  // change rarely.
-  std::vector<Change> Apply(const std::map<std::string, std::optional<network::Eip>>& eips);
+  // Of two that overlap, or want to be default, the older by creationTimestamp is usable, or
+  // default. Where those are equal, or one is not given, it is the one that was so already, then
+  // the one that gave addresses, then the first by name. `in_use` counts as usable and default
+  // already: for the first Apply, which has nothing that came before. Recomputes every Eip: they
+  // are few and change rarely.
+  std::vector<Change> Apply(const std::map<std::string, std::optional<network::Eip>>& eips,
+                            const std::set<std::string>& in_use = {});
   // Whether the labels changed; nullopt: deleted.
   bool ApplyNamespace(const std::string& name, const std::optional<kube::Namespace>& object);
+
+  // Eips that are refused, and those that want to be default beside another one. Sorted.
+  std::vector<Problem> Problems() const;
 
   const Pool* Find(absl::string_view name) const;
   // nullptr: no such Eip.
@@ -54,16 +63,21 @@ class PoolTable {
   // unreadable spec.address takes nothing away.
   bool Keeps(absl::string_view name, const IpAddress& address) const;
   // The Eips that automatic choice considers, in order: those bound to the namespace by priority,
-  // then name, then the default one. Disabled and refused ones are included.
+  // then name, then the default one; where none can be it, those that want to be. Disabled and
+  // refused ones and those being deleted are included.
   const std::vector<const Pool*>& CandidatesOf(const std::string& namespace_);
 
  private:
+  void ChooseUsable(const std::set<std::string>& in_use);
+  void ChooseDefault(const std::set<std::string>& in_use);
+  bool IsSecondDefault(const Pool& pool) const;
+  std::string WhyNotDefault() const;
   void RefreshStatus(Pool* pool) const;
   bool Binds(const Pool& pool, const std::string& namespace_) const;
 
   std::map<std::string, Pool, std::less<>> pools_;
   std::map<IpAddress, const Pool*> usable_;  // by first address; ranges never overlap
-  std::vector<const Pool*> in_order_;        // by creationTimestamp, then name
+  std::vector<const Pool*> in_order_;        // those that come first in a conflict first
   const Pool* default_ = nullptr;
   std::map<std::string, kube::Labels> namespaces_;
   std::map<std::string, std::vector<const Pool*>> candidates_;  // cache

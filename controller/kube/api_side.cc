@@ -11,18 +11,19 @@ ApiSide::ApiSide(const ApiSideOptions& options, Client* client, Seams seams, Han
       log_(seams.log, seams.clock),
       sink_(options.lease.identity,
             {.client = client, .clock = seams.clock, .log = &log_, .handler = handlers_.status}),
+      election_(options.lease,
+                {.client = client,
+                 .clock = seams.clock,
+                 .random = seams.random,
+                 .log = &log_,
+                 .on_change = [this](const Leadership& leadership) { OnLeadership(leadership); },
+                 .on_search = handlers_.on_search}),
       source_({.ns = options.namespace_name}, {.transport = seams.transport,
                                                .clock = seams.clock,
                                                .random = seams.random,
                                                .log = seams.log,
-                                               .on_refused =
-                                                   [this](const Refusal& refusal) {
-                                                     sink_.Record({.about = refusal.key,
-                                                                   .warning = true,
-                                                                   .reason = "Refused",
-                                                                   .message = refusal.error});
-                                                   },
-                                               .viewer = &sink_}),
+                                               .viewer = &sink_,
+                                               .witness = &election_.witness()}),
       saved_files_({.namespace_name = options.namespace_name},
                    {.client = client, .clock = seams.clock, .random = seams.random, .log = &log_}),
       access_({.namespace_name = options.namespace_name, .endpoint = options.lease.endpoint},
@@ -31,14 +32,7 @@ ApiSide::ApiSide(const ApiSideOptions& options, Client* client, Seams seams, Han
                .random = seams.random,
                .log = &log_,
                .on_certificate = handlers_.on_certificate,
-               .on_endpoints = handlers_.on_endpoints}),
-      election_(options.lease,
-                {.client = client,
-                 .clock = seams.clock,
-                 .random = seams.random,
-                 .log = &log_,
-                 .on_change = [this](const Leadership& leadership) { OnLeadership(leadership); },
-                 .on_search = handlers_.on_search}) {
+               .on_endpoints = handlers_.on_endpoints}) {
   source_.Start(handlers_.source);
 }
 
@@ -91,6 +85,14 @@ void ApiSide::Turn() {
   saved_files_.Turn();
   access_.Turn();
   client_->Turn();
+  Doubt(client_->TakeDoubt(), "a call was not answered");
+  Doubt(sink_.TakeUnshown(), "a write of ours was not shown");
+}
+
+void ApiSide::Doubt(std::optional<absl::Duration> since, absl::string_view why) {
+  if (!since) return;
+  log_.Damped("doubt", "watches that are silent are taken up again", why);
+  source_.Doubt(*since);
 }
 
 absl::Duration ApiSide::NextWakeup() {

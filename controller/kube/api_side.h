@@ -82,15 +82,16 @@ class ApiSide final : public EventLoopWork {
   void OnLeadership(const Leadership& leadership);
   void TellWhenReady();
   void SetWriting();
+  void Doubt(std::optional<absl::Duration> since, absl::string_view why);
 
   Client* const client_;
   const Handlers handlers_;
   Logger log_;
   KubeSink sink_;
+  LeaderElection election_;
   KubeSource source_;
   SavedFiles saved_files_;
   SpeakerAccess access_;
-  LeaderElection election_;
 
   bool preparing_ = false;  // to lead
   bool fresh_ = false;      // everything was listed since the election was won

@@ -14,7 +14,10 @@ namespace openelb::kube {
 class Client::Collector final : public ResponseSink {
  public:
   Collector(Client* client, Waiting asked, bool urgent)
-      : client_(client), asked_(std::move(asked)), urgent_(urgent) {}
+      : client_(client),
+        asked_(std::move(asked)),
+        urgent_(urgent),
+        sent_(client->clock_->Monotonic()) {}
 
   void set_id(RequestId id) { id_ = id; }
   RequestId id() const { return id_; }
@@ -39,6 +42,8 @@ class Client::Collector final : public ResponseSink {
     client_->Finish(*this, status.ok() ? Answer() : status);
   }
 
+  bool answered() const { return status_ != 0; }
+  absl::Duration sent() const { return sent_; }
   bool throttled() const { return status_ == 429; }
   absl::Duration retry_after() const { return retry_after_; }
   Waiting& asked() { return asked_; }
@@ -56,6 +61,7 @@ class Client::Collector final : public ResponseSink {
   Client* const client_;
   Waiting asked_;
   const bool urgent_;
+  const absl::Duration sent_;
   RequestId id_ = 0;
   int status_ = 0;
   absl::Duration retry_after_;
@@ -91,6 +97,7 @@ void Client::Finish(const Collector& collector, absl::StatusOr<codec::Value> ans
   const auto node = under_way_.extract(collector.id());
   Waiting& asked = node.mapped()->asked();
   if (!collector.urgent()) --counted_;
+  silence_.OnEnd(collector.sent(), collector.answered(), clock_->Monotonic());
   if (collector.throttled()) {
     ++counters_.throttled;
     not_before_ = std::max(not_before_, clock_->Monotonic() + collector.retry_after());

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -14,6 +15,7 @@
 #include "absl/time/time.h"
 #include "api/base/clock.h"
 #include "api/codec/value.h"
+#include "controller/kube/silence_watch.h"
 #include "controller/kube/transport.h"
 
 namespace openelb::kube {
@@ -64,6 +66,10 @@ class Client {
   void Turn();
   absl::Duration NextWakeup() const;
 
+  // Since when (monotonic) requests that are under way may wait in vain, if there is reason to
+  // think so that was not told before: see SilenceWatch.
+  std::optional<absl::Duration> TakeDoubt() { return silence_.Take(); }
+
   const ClientCounters& counters() const { return counters_; }
 
  private:
@@ -83,6 +89,7 @@ class Client {
   int counted_ = 0;  // of under_way_, those that are not urgent
   absl::Duration not_before_ = absl::ZeroDuration();
   ClientCounters counters_;
+  SilenceWatch silence_;
 };
 
 }  // namespace openelb::kube

@@ -210,6 +210,29 @@ TEST_F(ClientTest, AnswersBeyondAllMeasureAreCutOff) {
   EXPECT_THAT(answers_["/1"], HasSubstr("RESOURCE_EXHAUSTED"));
 }
 
+// A connection may be dead without a sign: the call that waited in vain tells, once another one
+// shows that the server is there.
+TEST_F(ClientTest, TellsSinceWhenConnectionsMayBeDead) {
+  const auto end = [&](const std::string& path, const absl::Status& status) {
+    transport_.Take(path)->OnDone(status);
+  };
+  const absl::Duration start = clock_.Monotonic();
+  Get("/silent");
+  Pass(absl::Seconds(5));
+  Get("/answered");
+  end("/silent", absl::DeadlineExceededError("no sign of life"));
+  EXPECT_EQ(client_->TakeDoubt(), std::nullopt);
+  transport_.Answer("/answered", 404, "{}");
+  EXPECT_EQ(client_->TakeDoubt(), start);
+  EXPECT_EQ(client_->TakeDoubt(), std::nullopt);
+  // One that is refused or reset at once is no silence.
+  Get("/refused");
+  end("/refused", absl::UnavailableError("refused"));
+  Get("/later");
+  transport_.Answer("/later", 200, "{}");
+  EXPECT_EQ(client_->TakeDoubt(), std::nullopt);
+}
+
 TEST_F(ClientTest, ItsEndCancelsWhatIsUnderWay) {
   for (const char* path : {"/1", "/2", "/3"}) Get(path);
   Get("/lease", true);

@@ -6,17 +6,12 @@
 #include "api/codec/decode.h"
 #include "controller/ipam/request.h"
 #include "controller/kube/prune.h"
+#include "controller/kube/text_at.h"
 
 namespace openelb::kube {
 namespace {
 
 using codec::Value;
-
-std::string MetaText(const Value& object, absl::string_view key) {
-  const Value* metadata = object.Find("metadata");
-  const Value* member = metadata == nullptr ? nullptr : metadata->Find(key);
-  return member == nullptr || member->string() == nullptr ? std::string() : *member->string();
-}
 
 // Most Services of a cluster are none of ours and never will be.
 bool IsOfInterest(const Object& object) {
@@ -28,11 +23,8 @@ std::string LogKey(const ObjectKey& key) { return absl::StrCat("refused ", key.T
 
 }  // namespace
 
-Informer::Informer(Resource resource, Logger* log, OnRefused on_refused, ObjectViewer* viewer)
-    : resource_(std::move(resource)),
-      log_(log),
-      on_refused_(std::move(on_refused)),
-      viewer_(viewer) {}
+Informer::Informer(Resource resource, Logger* log, ObjectViewer* viewer)
+    : resource_(std::move(resource)), log_(log), viewer_(viewer) {}
 
 void Informer::BeginList() { ++list_; }
 
@@ -48,12 +40,12 @@ void Informer::EndList() {
 }
 
 bool Informer::Upsert(Value object) {
-  const Name name(MetaText(object, "namespace"), MetaText(object, "name"));
+  const Name name(TextAt(object, {"metadata", "namespace"}), TextAt(object, {"metadata", "name"}));
   if (object.map() != nullptr) {  // items of lists leave these out
     object["kind"] = resource_.kind;
     object["apiVersion"] = resource_.api_version;
   }
-  const uint64_t uid = absl::HashOf(MetaText(object, "uid"));
+  const uint64_t uid = absl::HashOf(TextAt(object, {"metadata", "uid"}));
   const auto [it, added] = known_.try_emplace(name);
   Known& known = it->second;
   const bool replaced = !added && known.uid != uid;
@@ -93,13 +85,20 @@ void Informer::Refuse(const Name& name, const Value& object, const std::string& 
   const ObjectKey key = KeyOf(name);
   ++counters_.refused;
   known->refused = true;
+  known->sent = true;
   log_->Damped(LogKey(key), "object refused, its last good state stays", error,
                {{"object", key.ToString()}});
-  if (on_refused_) on_refused_({.key = key, .uid = MetaText(object, "uid"), .error = error});
+  const Value* metadata = object.Find("metadata");
+  const Value* generation = metadata == nullptr ? nullptr : metadata->Find("generation");
+  const absl::int128* number = generation == nullptr ? nullptr : generation->integer();
+  Refusal refusal{.why = error,
+                  .generation = number == nullptr ? 0 : static_cast<int64_t>(*number)};
+  events_.push_back({.key = key, .object = std::nullopt, .refusal = std::move(refusal)});
 }
 
 void Informer::Remove(const Value& object) {
-  const auto it = known_.find({MetaText(object, "namespace"), MetaText(object, "name")});
+  const auto it = known_.find(
+      {TextAt(object, {"metadata", "namespace"}), TextAt(object, {"metadata", "name"})});
   if (it == known_.end()) return;
   SendDeletion(it->first, it->second, /*missing=*/false);
   known_.erase(it);

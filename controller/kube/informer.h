@@ -4,10 +4,9 @@
 // Life of an object: a list or a watch brings it; what nobody reads of it goes (prune.h); a digest
 // tells whether the rest differs from what was sent last; only then is it decoded and sent. Of each
 // object no more is kept than its name, its uid and that digest. An object that cannot be decoded
-// keeps the state it had when it last could.
+// keeps the state it had when it last could, and is sent as refused.
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -19,13 +18,6 @@
 #include "controller/kube/resource.h"
 
 namespace openelb::kube {
-
-// An object that cannot be used as it stands.
-struct Refusal {
-  ObjectKey key;
-  std::string uid;
-  std::string error;  // which fields, what stands there, what is allowed
-};
 
 // Sees every object whole, before anything is left out of it, and before the events about it are
 // taken: who writes onto objects has to know what they show.
@@ -45,10 +37,8 @@ struct InformerCounters {
 
 class Informer {
  public:
-  using OnRefused = std::function<void(const Refusal&)>;
-
-  // `log` and `viewer` outlive it. `on_refused` may be empty, `viewer` null.
-  Informer(Resource resource, Logger* log, OnRefused on_refused, ObjectViewer* viewer = nullptr);
+  // `log` and `viewer` outlive it. `viewer` may be null.
+  Informer(Resource resource, Logger* log, ObjectViewer* viewer = nullptr);
 
   // All objects are brought again from now on; EndList deletes those that were not. A list that
   // ends early deletes nothing: the next BeginList forgets it.
@@ -73,7 +63,7 @@ class Informer {
     uint64_t digest = 0;
     uint64_t uid = 0;      // a hash of it
     uint32_t list = 0;     // that brought it last
-    bool sent = false;     // and not deleted since
+    bool sent = false;     // also as refused; and not deleted since
     bool refused = false;  // as it stands now
   };
   using Name = std::pair<std::string, std::string>;  // namespace, name
@@ -85,7 +75,6 @@ class Informer {
 
   const Resource resource_;
   Logger* const log_;
-  const OnRefused on_refused_;
   ObjectViewer* const viewer_;
   std::map<Name, Known> known_;
   uint32_t list_ = 0;

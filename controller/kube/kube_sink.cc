@@ -7,6 +7,7 @@
 #include "api/kube/node.h"
 #include "api/network/v1alpha2/bgp.h"
 #include "api/network/v1alpha2/eip.h"
+#include "controller/own_kinds.h"
 
 namespace openelb::kube {
 namespace {
@@ -20,11 +21,6 @@ constexpr int kEventCalls = 3;
 
 // By then the controller has spoken of every object that it knows.
 constexpr absl::Duration kUnclaimedAfter = absl::Seconds(10);
-
-bool IsOurKind(absl::string_view kind) {
-  return kind == network::Eip::kKind || kind == network::BgpConf::kKind ||
-         kind == network::BgpPeer::kKind;
-}
 
 }  // namespace
 
@@ -177,6 +173,12 @@ absl::Duration KubeSink::NextWakeup() const {
     for (const auto& [key, since] : unclaimed_) next = std::min(next, since + kUnclaimedAfter);
   }
   return next;
+}
+
+std::optional<absl::Duration> KubeSink::TakeUnshown() {
+  const std::optional<absl::Duration> services = services_.TakeUnshown();
+  const std::optional<absl::Duration> objects = objects_.TakeUnshown();
+  return std::max(services, objects);
 }
 
 KubeSinkCounters KubeSink::counters() const {

@@ -8,6 +8,7 @@
 // claims is set free.
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -68,6 +69,9 @@ class KubeSink final : public StatusSink, public ObjectViewer {
   // InfiniteDuration: only after calls).
   void Turn();
   absl::Duration NextWakeup() const;
+
+  // Since when (monotonic) the source does not show what we wrote: see ObjectWriter.
+  std::optional<absl::Duration> TakeUnshown();
 
   KubeSinkCounters counters() const;
 

@@ -68,6 +68,31 @@ TEST_F(KubeSinkFaultTest, LateSourceCausesNoSecondWrite) {
   EXPECT_THAT(world_.TakeWrites(), ElementsAre("patch services/status a"));
 }
 
+// Events that do not come at all: the watch may be dead.
+TEST_F(KubeSinkFaultTest, SaysThatAWriteIsNotShown) {
+  world_.CreateService("a");
+  world_.CreateService("b");
+  world_.RunFor(absl::Milliseconds(10));
+  world_.Assign("b", "10.0.0.2");
+  world_.RunFor(absl::Seconds(3));
+  world_.ShowChanges(false);
+  const absl::Duration written = world_.scheduler().Monotonic();
+  world_.Assign("a", "10.0.0.1");
+  world_.RunFor(absl::Seconds(4));
+  EXPECT_EQ(world_.sink().TakeUnshown(), std::nullopt);
+  world_.RunFor(absl::Milliseconds(1100));
+  const auto since = world_.sink().TakeUnshown();
+  ASSERT_TRUE(since.has_value());
+  EXPECT_LE(*since - written, absl::Milliseconds(10));
+  // Again, until it is.
+  EXPECT_EQ(world_.sink().TakeUnshown(), std::nullopt);
+  world_.RunFor(absl::Seconds(5));
+  EXPECT_NE(world_.sink().TakeUnshown(), std::nullopt);
+  world_.ShowChanges(true);
+  world_.RunFor(absl::Minutes(1));
+  EXPECT_EQ(world_.sink().TakeUnshown(), std::nullopt);
+}
+
 // Lost must not be: the status of a Service in a store restored from an earlier copy, whose
 // versions are smaller than those we know.
 TEST_F(KubeSinkFaultTest, RestoredStoreGetsItsStatusesBack) {

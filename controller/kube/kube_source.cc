@@ -9,8 +9,7 @@ namespace openelb::kube {
 
 struct KubeSource::Feed {
   Feed(const Resource& resource, Logger* log, const Seams& seams)
-      : informer(resource, log, seams.on_refused, seams.viewer),
-        reflector(&informer, seams.random) {}
+      : informer(resource, log, seams.viewer), reflector(&informer, seams.random, seams.witness) {}
   Informer informer;
   Reflector reflector;
   RequestId request = 0;  // the one under way, or the last one
@@ -46,7 +45,7 @@ class KubeSource::Response final : public ResponseSink {
 };
 
 KubeSource::KubeSource(const KubeSourceOptions& options, Seams seams)
-    : options_(options), seams_(std::move(seams)), log_(seams_.log, seams_.clock) {
+    : options_(options), seams_(seams), log_(seams_.log, seams_.clock) {
   for (const Resource& resource : ResourcesToRead(options_.ns)) {
     feeds_.push_back(std::make_unique<Feed>(resource, &log_, seams_));
   }
@@ -60,6 +59,12 @@ void KubeSource::Start(Handler* handler) { handler_ = handler; }
 
 void KubeSource::Turn() {
   if (handler_ == nullptr) return;
+  // Watches that run may not show it before revisions have passed theirs.
+  if (seams_.witness != nullptr &&
+      std::exchange(restores_, seams_.witness->restores()) != seams_.witness->restores()) {
+    log_.Warning("the API server shows an earlier state, as after a restore; all is listed anew");
+    Relist();
+  }
   for (const auto& feed : feeds_) Advance(feed.get());
   Settle();
 }
@@ -81,7 +86,7 @@ void KubeSource::Advance(Feed* feed) {
     feed->request =
         seams_.transport->Start(*std::move(action.request), std::make_shared<Response>(this, feed));
   }
-  std::vector<ObjectEvent> events = feed->informer.TakeEvents();
+  std::vector<ObjectEvent> events = gate_.Pass(feed->informer.TakeEvents());
   if (!events.empty()) handler_->OnEvents(std::move(events));
 }
 
@@ -136,13 +141,23 @@ void KubeSource::Settle() {
   }
 }
 
+void KubeSource::Relist() {
+  for (const auto& feed : feeds_) feed->reflector.Relist(seams_.clock->Monotonic());
+}
+
 void KubeSource::RequestFresh(std::function<void()> done) {
   FreshRequest request{.done = std::move(done)};
-  for (const auto& feed : feeds_) {
-    request.lists.push_back(feed->reflector.counters().lists);
-    feed->reflector.Relist(seams_.clock->Monotonic());
-  }
+  for (const auto& feed : feeds_) request.lists.push_back(feed->reflector.counters().lists);
   fresh_.push_back(std::move(request));
+  Relist();
+}
+
+void KubeSource::Doubt(absl::Duration since) {
+  if (handler_ == nullptr) return;
+  for (const auto& feed : feeds_) {
+    feed->reflector.Doubt(since);
+    Advance(feed.get());
+  }
 }
 
 std::vector<ResourceCounters> KubeSource::counters() const {

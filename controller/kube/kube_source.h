@@ -3,8 +3,8 @@
 // carried by one transport.
 //
 // Life of a change: the transport brings a piece of a watch; its reflector cuts and reads it; its
-// informer tells what is new; that goes to the handler as one batch. While any resource cannot be
-// read, the source is away, and what it sent last stays valid.
+// informer tells what is new; what of it matters (slice_gate.h) goes to the handler as one batch.
+// While any resource cannot be read, the source is away, and what it sent last stays valid.
 
 #include <functional>
 #include <memory>
@@ -18,6 +18,8 @@
 #include "controller/event_source.h"
 #include "controller/kube/informer.h"
 #include "controller/kube/reflector.h"
+#include "controller/kube/slice_gate.h"
+#include "controller/kube/store_witness.h"
 #include "controller/kube/transport.h"
 
 namespace openelb::kube {
@@ -45,8 +47,8 @@ class KubeSource final : public EventSource {
     const Clock* clock;
     Random* random;
     LogSink* log;
-    Informer::OnRefused on_refused;  // may be empty
-    ObjectViewer* viewer = nullptr;  // may be null
+    ObjectViewer* viewer = nullptr;         // may be null
+    const StoreWitness* witness = nullptr;  // may be null: after long absences all is listed
   };
   // What `seams` points to outlives the source.
   KubeSource(const KubeSourceOptions& options, Seams seams);
@@ -65,6 +67,9 @@ class KubeSource final : public EventSource {
   // server is away that takes as long as it is.
   void RequestFresh(std::function<void()> done);
 
+  // See Reflector::Doubt. Of all resources: they share the way to the server.
+  void Doubt(absl::Duration since);
+
   bool synced() const { return synced_; }
   bool away() const { return away_; }
   std::vector<ResourceCounters> counters() const;
@@ -80,6 +85,7 @@ class KubeSource final : public EventSource {
   // Brings one feed forward after time or its response has moved it.
   void Advance(Feed* feed);
   void OnHead(Feed* feed);
+  void Relist();
   // Tells the handler how the whole of it stands.
   void Settle();
   const Outage* LongestOutage() const;
@@ -90,6 +96,8 @@ class KubeSource final : public EventSource {
   Handler* handler_ = nullptr;
   std::vector<std::unique_ptr<Feed>> feeds_;
   std::vector<FreshRequest> fresh_;
+  uint64_t restores_ = 0;  // of the store, that were taken notice of
+  SliceGate gate_;
   bool synced_ = false;
   bool away_ = false;
 };

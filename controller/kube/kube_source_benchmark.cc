@@ -1,5 +1,6 @@
 // What reading 10,000 Services costs: from bytes to events, and in memory, from a watch that brings
-// all, from pages, and when all is listed anew and nothing has changed.
+// all, from pages, and when all is listed anew and nothing has changed. And what EndpointSlices of
+// Services that are not ours cost, with all that planning keeps of them.
 
 #include <benchmark/benchmark.h>
 #include <malloc.h>
@@ -13,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "api/base/scheduler.h"
 #include "controller/kube/kube_source.h"
+#include "controller/plan/planner.h"
 
 namespace openelb::kube {
 namespace {
@@ -52,6 +54,32 @@ std::string ServiceJson(int number) {
       R"("ipMode":"VIP"}]}}})");
 }
 
+// Three Pods, as the controller manager writes them: 1.3 kB.
+std::string SliceJson(int number, int version = 1000, bool ready = true) {
+  std::string endpoints;
+  for (int pod = 0; pod < 3; ++pod) {
+    const int node = (number + pod) % 100;
+    absl::StrAppend(
+        &endpoints, endpoints.empty() ? "" : ",", R"({"addresses":["10.)", number / 256, ".",
+        number % 256, ".", pod + 10, R"("],"conditions":{"ready":)",
+        ready || pod > 0 ? "true" : "false", R"(,)",
+        R"("serving":true,"terminating":false},"nodeName":"worker-)", node,
+        R"(.example.com","targetRef":{"kind":"Pod","namespace":"default","name":"foreign-)", number,
+        "-", pod, R"(","uid":"7a1c9a52-6f3e-4a4c-9d1e-)", 200000000000 + number * 3 + pod,
+        R"("}})");
+  }
+  return absl::StrCat(
+      R"({"metadata":{"name":"foreign-)", number,
+      R"(-abcde","namespace":"default","uid":"7a1c9a52-6f3e-4a4c-9d1e-)", 300000000000 + number,
+      R"(","resourceVersion":")", version,
+      R"(","generation":7,"creationTimestamp":"2026-01-01T00:00:00Z","labels":{)",
+      R"("endpointslice.kubernetes.io/managed-by":"endpointslice-controller.k8s.io",)",
+      R"("kubernetes.io/service-name":"foreign-)", number,
+      R"("},"annotations":{"endpoints.kubernetes.io/last-change-trigger-time":)",
+      R"("2026-01-01T00:00:00Z"}},"addressType":"IPv4","endpoints":[)", endpoints,
+      R"(],"ports":[{"name":"http","protocol":"TCP","port":8080}]})");
+}
+
 // Answers from prepared texts.
 class Replay final : public Transport {
  public:
@@ -66,22 +94,31 @@ class Replay final : public Transport {
     }
   }
 
+  // EndpointSlices alone, by a watch.
+  explicit Replay(int slices) : streams_(true) {
+    for (int i = 0; i < slices; ++i)
+      absl::StrAppend(&slices_, R"({"type":"ADDED","object":)", SliceJson(i), "}\n");
+  }
+
   RequestId Start(HttpRequest request, std::shared_ptr<ResponseSink> sink) override {
     waiting_.emplace_back(std::move(request.path), std::move(sink));
     return 0;
   }
   void Cancel(RequestId) override {}
 
+  void SendSliceEvent(const std::string& line) { slice_watch_->OnData(line); }
+
   void AnswerAll() {
     while (!waiting_.empty()) {
       const auto [path, sink] = std::move(waiting_.front());
       waiting_.pop_front();
-      Answer(path, sink.get());
+      Answer(path, sink);
     }
   }
 
  private:
-  void Answer(const std::string& path, ResponseSink* sink) {
+  void Answer(const std::string& path, const std::shared_ptr<ResponseSink>& kept) {
+    ResponseSink* sink = kept.get();
     const bool services = absl::StartsWith(path, "/api/v1/services?");
     if (absl::StrContains(path, "sendInitialEvents")) {
       if (!streams_) {
@@ -90,6 +127,10 @@ class Replay final : public Transport {
       }
       sink->OnHead(200, {});
       if (services) Send(stream_, sink);
+      if (absl::StrContains(path, "/endpointslices?")) {
+        Send(slices_, sink);
+        slice_watch_ = kept;
+      }
       sink->OnData(R"({"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"99999",)"
                    R"("annotations":{"k8s.io/initial-events-end":"true"}}}})"
                    "\n");
@@ -118,6 +159,8 @@ class Replay final : public Transport {
 
   const bool streams_;
   std::string stream_;
+  std::string slices_;
+  std::shared_ptr<ResponseSink> slice_watch_;
   std::vector<std::string> pages_;
   std::deque<std::pair<std::string, std::shared_ptr<ResponseSink>>> waiting_;
 };
@@ -133,15 +176,31 @@ class Counter final : public EventSource::Handler {
   int synced = 0;
 };
 
+// As the controller hands it on.
+class Planning final : public EventSource::Handler {
+ public:
+  void OnEvents(std::vector<ObjectEvent> batch) override {
+    events += batch.size();
+    for (const ObjectEvent& event : batch) {
+      if (event.object) planner.Upsert(*event.object);
+    }
+    planner.Step();
+  }
+  void OnSynced() override {}
+  void OnAway(std::string) override {}
+  void OnBack() override {}
+
+  plan::Planner planner;
+  size_t events = 0;
+};
+
 struct Rig {
-  explicit Rig(Transport* transport) {
-    source =
-        std::make_unique<KubeSource>(KubeSourceOptions{}, KubeSource::Seams{.transport = transport,
-                                                                            .clock = &scheduler,
-                                                                            .random = &random,
-                                                                            .log = &log,
-                                                                            .on_refused = {}});
-    source->Start(&told);
+  explicit Rig(Transport* transport, EventSource::Handler* handler = nullptr) {
+    source = std::make_unique<KubeSource>(
+        KubeSourceOptions{},
+        KubeSource::Seams{
+            .transport = transport, .clock = &scheduler, .random = &random, .log = &log});
+    source->Start(handler == nullptr ? &told : handler);
   }
   Scheduler scheduler;
   SeededRandom random{1};
@@ -190,6 +249,45 @@ void BM_ReadAnewUnchanged(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * services);
 }
 BENCHMARK(BM_ReadAnewUnchanged)->Arg(10000)->Unit(benchmark::kMillisecond);
+
+void BM_ForeignSlices(benchmark::State& state) {
+  const int slices = static_cast<int>(state.range(0));
+  Replay replay(slices);
+  size_t kept = 0;
+  for (auto _ : state) {
+    const size_t before = InUse();
+    Planning planning;
+    Rig rig(&replay, &planning);
+    rig.source->Turn();
+    replay.AnswerAll();
+    kept = InUse() - before;
+    state.counters["events"] = static_cast<double>(planning.events);
+  }
+  state.SetItemsProcessed(state.iterations() * slices);
+  state.counters["kept_per_slice"] = static_cast<double>(kept) / slices;
+}
+BENCHMARK(BM_ForeignSlices)->Arg(10000)->Unit(benchmark::kMillisecond);
+
+void BM_ForeignPodTurnsUnready(benchmark::State& state) {
+  const int slices = static_cast<int>(state.range(0));
+  Replay replay(slices);
+  Planning planning;
+  Rig rig(&replay, &planning);
+  rig.source->Turn();
+  replay.AnswerAll();
+  const size_t events = planning.events;
+  int version = 100000;
+  for (auto _ : state) {
+    state.PauseTiming();
+    ++version;
+    const std::string line = absl::StrCat(R"({"type":"MODIFIED","object":)",
+                                          SliceJson(7, version, version % 2 == 0), "}\n");
+    state.ResumeTiming();
+    replay.SendSliceEvent(line);
+  }
+  state.counters["events"] = static_cast<double>(planning.events - events);
+}
+BENCHMARK(BM_ForeignPodTurnsUnready)->Arg(10000)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace openelb::kube

@@ -40,6 +40,7 @@ class LeaderElection {
   ~LeaderElection();  // Dones of calls under way do nothing then
 
   const Leadership& leadership() const { return machine_.leadership(); }
+  const StoreWitness& witness() const { return machine_.witness(); }
   void RaiseAbove(uint64_t seen) { machine_.RaiseAbove(seen); }
   void Recovered() { machine_.Recovered(); }
   // At an orderly stop: gives the Lease up, so that another takes over at once. Turn until

@@ -11,13 +11,18 @@ namespace {
 using codec::Value;
 using Role = Leadership::Role;
 
-constexpr absl::Duration kFirstSearchInterval = absl::Minutes(1);
+// The first search may come just before the other one serves.
+constexpr absl::Duration kFirstSearchInterval = absl::Seconds(5);
 constexpr absl::Duration kLastSearchInterval = absl::Hours(1);
 
 }  // namespace
 
 LeaseMachine::LeaseMachine(LeaseOptions options, Random* random)
-    : options_(std::move(options)), random_(random) {}
+    : options_(std::move(options)),
+      random_(random),
+      witness_(absl::StrCat("/apis/coordination.k8s.io/v1/namespaces/", options_.namespace_name,
+                            "/leases/", options_.name),
+               options_.identity) {}
 
 void LeaseMachine::NoteTime(absl::Duration now) {
   if (leadership_.role == Role::kLeading && now >= renewed_at_ + options_.renew_deadline) {
@@ -63,9 +68,7 @@ bool LeaseMachine::MayTake(absl::Duration now) const {
 }
 
 ApiCall LeaseMachine::Read() const {
-  return {.path = absl::StrCat("/apis/coordination.k8s.io/v1/namespaces/", options_.namespace_name,
-                               "/leases/", options_.name),
-          .timeout = options_.renew_deadline / 2};
+  return {.path = witness_.path(), .timeout = options_.renew_deadline / 2};
 }
 
 ApiCall LeaseMachine::Write(absl::Time wall) {
@@ -75,7 +78,7 @@ ApiCall LeaseMachine::Write(absl::Time wall) {
   }
   written_ = {.holder = releasing_ ? "" : options_.identity,
               .duration = releasing_ ? absl::Seconds(1) : options_.lease_duration,
-              .acquired = mine() ? acquired_ : wall,
+              .acquired = mine() && !retake_ ? acquired_ : wall,
               .renewed = wall,
               .transitions = mine()   ? transitions_
                              : lease_ ? record_.transitions + 1
@@ -111,14 +114,14 @@ void LeaseMachine::OnAnswer(absl::StatusOr<Value> answer, absl::Duration now) {
 }
 
 void LeaseMachine::OnRead(absl::StatusOr<Value> answer, absl::Duration now) {
-  if (absl::IsNotFound(answer.status())) {
-    Observe(std::nullopt, now);
-  } else if (!answer.ok()) {
+  if (!answer.ok() && !absl::IsNotFound(answer.status())) {
     next_ = now + backoff_.Next(random_);
     return;
-  } else {
-    Observe(*std::move(answer), now);
   }
+  std::optional<Value> lease;
+  if (answer.ok()) lease = *std::move(answer);
+  if (witness_.OnRead(lease)) retake_ = true;
+  Observe(std::move(lease), now);
   last_read_ = call_since_;
   if (!mine()) {
     floor_ = std::max({floor_, record_.epoch, static_cast<uint64_t>(record_.transitions)});
@@ -153,6 +156,8 @@ void LeaseMachine::OnWritten(absl::StatusOr<Value> answer, absl::Duration now) {
   }
   backoff_.Reset();
   conflicts_ = 0;
+  retake_ = false;
+  witness_.OnWritten(*answer);
   Observe(*std::move(answer), now);
   if (written_.holder.empty()) {
     leadership_.role = Role::kStandby;

@@ -8,7 +8,9 @@
 // that try, one gets a conflict. The leader renews every `retry_period`. Without a renewal for
 // `renew_deadline` its leadership has lapsed: what it decides may clash with another's. It goes on
 // when an update shows that the Lease is its own still, and is deposed for good when another's
-// name stands there. An orderly stop empties the holder, so that the next need not wait.
+// name stands there. Where its own Lease is older than it left it, etcd was restored, and it takes
+// the Lease anew (store_witness.h). An orderly stop empties the holder, so that the next need not
+// wait.
 
 #include <cstdint>
 #include <optional>
@@ -22,6 +24,7 @@
 #include "controller/kube/client.h"
 #include "controller/kube/leadership.h"
 #include "controller/kube/lease.h"
+#include "controller/kube/store_witness.h"
 
 namespace openelb::kube {
 
@@ -60,9 +63,10 @@ class LeaseMachine {
 
   const Leadership& leadership() const { return leadership_; }
   // How often speakers should have looked for another leader: once the Lease has run out unrenewed,
-  // and again after 1, 2, 4 ... 60 minutes.
+  // and again after 5, 10, 20 s ... 1 h.
   int searches() const { return searches_; }
   const LeaseRecord& record() const { return record_; }  // as last read or written
+  const StoreWitness& witness() const { return witness_; }
 
  private:
   enum class Call { kRead, kWrite };
@@ -85,6 +89,7 @@ class LeaseMachine {
 
   const LeaseOptions options_;
   Random* const random_;
+  StoreWitness witness_;
   Backoff backoff_;
   Leadership leadership_;
   int searches_ = 0;
@@ -111,6 +116,7 @@ class LeaseMachine {
   absl::Time acquired_;        // likewise
   int64_t transitions_ = 0;    // likewise
   bool recovering_ = false;    // likewise
+  bool retake_ = false;        // likewise: with another acquireTime
   uint64_t floor_ = 0;         // the largest epoch known of another leadership
 };
 

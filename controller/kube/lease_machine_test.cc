@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "api/codec/parse.h"
 #include "api/codec/write.h"
 
@@ -230,6 +231,46 @@ TEST_F(LeaseMachineTest, AnUpdateOfUnknownOutcomeIsLookedUp) {
   EXPECT_EQ(machine_.leadership().epoch, 1u);
 }
 
+// Others can tell by its acquireTime that the store it is in is another one.
+TEST_F(LeaseMachineTest, AnOlderLeaseOfOursIsTakenAnew) {
+  const absl::Time wall = absl::UnixEpoch() + absl::Hours(1);
+  Value lease = Held("", 4);
+  int revision = 100;
+  const auto write = [&](absl::Time at) {
+    const auto call = machine_.Next(now_, at);
+    ASSERT_TRUE(call && call->method == "PUT");
+    lease = call->body;
+    lease["metadata"]["resourceVersion"] = absl::StrCat(++revision);
+    Answer(lease);
+    now_ += absl::Seconds(2);
+  };
+  ASSERT_EQ(Next(), "GET");
+  Answer(lease);
+  write(wall);
+  const Value snapshot = lease;
+  write(wall + absl::Seconds(2));
+  EXPECT_EQ(ReadLease(lease).acquired, wall);
+  ASSERT_EQ(Next(), "PUT");
+  Answer(absl::AbortedError("conflict"));
+  ASSERT_EQ(Next(), "GET");
+  Answer(snapshot);
+  EXPECT_EQ(machine_.witness().restores(), 1u);
+  // Until that is done.
+  ASSERT_TRUE(machine_.Next(now_, wall + absl::Seconds(4)));
+  Answer(absl::DeadlineExceededError("silence"));
+  now_ = machine_.NextWakeup();
+  ASSERT_EQ(Next(), "GET");
+  Answer(snapshot);
+  write(wall + absl::Seconds(5));
+  EXPECT_EQ(ReadLease(lease).acquired, wall + absl::Seconds(5));
+  write(wall + absl::Seconds(7));
+  EXPECT_EQ(ReadLease(lease).acquired, wall + absl::Seconds(5));
+  EXPECT_EQ(ReadLease(lease).transitions, ReadLease(snapshot).transitions);
+  EXPECT_EQ(machine_.leadership().epoch, 5u);
+  EXPECT_EQ(machine_.leadership().role, Role::kLeading);
+  EXPECT_EQ(machine_.witness().restores(), 1u);
+}
+
 TEST_F(LeaseMachineTest, AnEarlierProcessOfThisPodIsNotWaitedFor) {
   ASSERT_EQ(Next(), "GET");
   Answer(Held("pod-a_0", 3));
@@ -275,10 +316,13 @@ TEST_F(LeaseMachineTest, SpeakersLookElsewhereOnceAnotherMayLead) {
     EXPECT_EQ(machine_.leadership().epoch, 1u);
     now_ = std::max(now_ + absl::Milliseconds(1), machine_.NextWakeup());
   }
-  ASSERT_EQ(searches.size(), 3u);
+  ASSERT_EQ(searches.size(), 6u);
   EXPECT_EQ(searches[0], absl::Seconds(17));
-  EXPECT_GE(searches[1], absl::Seconds(77));
-  EXPECT_GE(searches[2], absl::Seconds(197));
+  for (size_t i = 1; i < searches.size(); ++i) {
+    const absl::Duration interval = absl::Seconds(5) * (1 << (i - 1));
+    EXPECT_GE(searches[i], searches[i - 1] + interval) << i;
+    EXPECT_LT(searches[i], searches[i - 1] + interval + absl::Seconds(3)) << i;
+  }
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ namespace {
 using codec::Value;
 
 constexpr absl::Duration kAskAfter = absl::Seconds(5);
+constexpr absl::Duration kShownWithin = absl::Seconds(5);
 // What the source shows the controller hears too, and may want something else because of it: no
 // haste to put anything back before it has spoken.
 constexpr absl::Duration kHearController = absl::Milliseconds(100);
@@ -102,6 +103,7 @@ bool ObjectWriter<Target>::CanSend() const {
 template <typename Target>
 void ObjectWriter<Target>::Turn() {
   const absl::Duration now = seams_.clock->Monotonic();
+  NoteUnshown(now);
   if (std::exchange(returns_, seams_.gate->returns()) != returns_) queue_.RetryAll(now);
   while (CanSend()) {
     const std::optional<ObjectKey> key = queue_.Take(now);
@@ -111,10 +113,33 @@ void ObjectWriter<Target>::Turn() {
 }
 
 template <typename Target>
+void ObjectWriter<Target>::Await(const ObjectKey& key, const std::string& version, Entry* entry) {
+  entry->awaited = version;
+  if (entry->unshown_since) return;
+  entry->unshown_since = seams_.clock->Monotonic();
+  awaited_.emplace_back(*entry->unshown_since + kShownWithin, key);
+}
+
+template <typename Target>
+void ObjectWriter<Target>::NoteUnshown(absl::Duration now) {
+  for (; !awaited_.empty(); awaited_.pop_front()) {
+    const auto& [due, key] = awaited_.front();
+    const Entry* entry = FindEntry(key);
+    const bool awaits = entry != nullptr && entry->unshown_since;
+    // Shown since, and written once more: that one is awaited further back.
+    if (!awaits || *entry->unshown_since + kShownWithin > due) continue;
+    if (now < due) return;
+    unshown_ = due - kShownWithin;
+    awaited_.emplace_back(now + kShownWithin, key);
+  }
+}
+
+template <typename Target>
 absl::Duration ObjectWriter<Target>::NextWakeup() const {
-  if (!active_ || under_way_ >= limit_) return absl::InfiniteDuration();
+  const absl::Duration look = awaited_.empty() ? absl::InfiniteDuration() : awaited_.front().first;
+  if (!active_ || under_way_ >= limit_) return look;
   if (returns_ != seams_.gate->returns()) return -absl::InfiniteDuration();
-  return std::max(queue_.NextDue(), seams_.gate->NextOpen());
+  return std::min(look, std::max(queue_.NextDue(), seams_.gate->NextOpen()));
 }
 
 template <typename Target>
@@ -199,7 +224,7 @@ void ObjectWriter<Target>::OnPatched(const ObjectKey& key, const std::string& te
   const std::string& made = ReadMeta(*answer).version;
   // The source may have shown a still newer state meanwhile, or that the object is gone.
   if (entry->target.shown() && !IsEarlier(made, entry->target.meta().version)) {
-    if (entry->target.meta().version != made) entry->awaited = made;
+    if (entry->target.meta().version != made) Await(key, made, entry);
     entry->target.See(*answer);
   }
   const bool repeated = std::exchange(entry->last_written, text) == text;

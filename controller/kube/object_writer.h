@@ -7,11 +7,13 @@
 // has nothing more to do. A conflict waits for the newer state from the source; a refusal or a
 // failure for its back-off, which holds no other object.
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -74,6 +76,10 @@ class ObjectWriter {
   void Turn();
   absl::Duration NextWakeup() const;
 
+  // Since when (monotonic) the source has not shown a write of ours, though 5 s have passed;
+  // nullopt: it shows them all, or that was told less than 5 s ago.
+  std::optional<absl::Duration> TakeUnshown() { return std::exchange(unshown_, std::nullopt); }
+
   const WriteCounters& counters() const { return counters_; }
   size_t size() const { return entries_.size(); }
 
@@ -87,15 +93,17 @@ class ObjectWriter {
     // Set when the source showed an older one. By then it should have shown the awaited one; if
     // not, the store may have been restored from a copy, and only asking tells.
     std::optional<absl::Duration> ask_at;
-    bool stale = false;        // a conflict: there is a newer state than we know
-    int patches = 0;           // sent since it was taken from the queue
-    int refusals = 0;          // in a row
-    std::string last_written;  // the last patch that was taken, as JSON
-    std::string not_taken;     // a patch that was answered with success and changed nothing
+    std::optional<absl::Duration> unshown_since;  // set while `awaited` is
+    bool stale = false;                           // a conflict: there is a newer state than we know
+    int patches = 0;                              // sent since it was taken from the queue
+    int refusals = 0;                             // in a row
+    std::string last_written;                     // the last patch that was taken, as JSON
+    std::string not_taken;  // a patch that was answered with success and changed nothing
 
     // The source or an answer to us knows the newest state.
     void UpToDate() {
       awaited.clear();
+      unshown_since.reset();
       ask_at.reset();
       stale = false;
     }
@@ -113,11 +121,15 @@ class ObjectWriter {
   void OnRead(const ObjectKey& key, const Answer& answer);
   void OnError(const ObjectKey& key, Entry* entry, const absl::Status& error);
   bool CanSend() const;
+  void Await(const ObjectKey& key, const std::string& version, Entry* entry);
+  void NoteUnshown(absl::Duration now);
 
   const WriterSeams seams_;
   const int limit_;
   const Settled settled_;
   std::map<ObjectKey, Entry> entries_;
+  std::deque<std::pair<absl::Duration, ObjectKey>> awaited_;  // when to look whether it is shown
+  std::optional<absl::Duration> unshown_;
   WorkQueue<ObjectKey> queue_;
   bool active_ = false;
   int under_way_ = 0;

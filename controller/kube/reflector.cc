@@ -8,6 +8,7 @@
 #include "controller/kube/json.h"
 #include "controller/kube/read_request.h"
 #include "controller/kube/revision.h"
+#include "controller/kube/text_at.h"
 
 namespace openelb::kube {
 namespace {
@@ -23,14 +24,20 @@ constexpr absl::Duration kListSilence = absl::Seconds(10);
 // anew often. One that is alive and slow gets more time each time.
 constexpr absl::Duration kFirstProbeSilence = absl::Seconds(2);
 constexpr absl::Duration kLastProbeSilence = absl::Seconds(8);
-// Bookmarks come every minute or two, where anything changes at all.
-constexpr absl::Duration kWatchSilence = absl::Seconds(150);
 // Until its head, and between the objects that come first.
 constexpr absl::Duration kWatchHeadSilence = absl::Seconds(10);
-constexpr int kShortestWatchSeconds = 300;
-constexpr int kMoreWatchSeconds = 300;
+// No longer, because the end of a watch is a sign of life, and does not come where a connection
+// swallows what it should deliver. Taken up again, a watch costs the server little.
+constexpr int kShortestWatchSeconds = 60;
+constexpr int kMoreWatchSeconds = 30;
+constexpr absl::Duration kLateEnd = absl::Seconds(5);
+// Until we look; our own bound comes first.
+constexpr absl::Duration kWatchSilence = absl::Seconds(120);
 // A watch that ended sooner, without an event, was not worth having.
 constexpr absl::Duration kShortWatch = absl::Seconds(1);
+
+constexpr absl::Duration kFirstDoubtPause = absl::Seconds(5);
+constexpr absl::Duration kLastDoubtPause = absl::Seconds(80);
 
 constexpr int kMostLostWatches = 3;
 constexpr int kMostExpiredLists = 2;
@@ -43,11 +50,14 @@ constexpr absl::Duration kStuck = absl::Seconds(3);
 
 }  // namespace
 
-Reflector::Reflector(Informer* informer, Random* random) : informer_(informer), random_(random) {}
+Reflector::Reflector(Informer* informer, Random* random, const StoreWitness* witness)
+    : informer_(informer), random_(random), witness_(witness), doubt_pause_(kFirstDoubtPause) {}
 
 Reflector::Action Reflector::Next(absl::Duration now) {
   if (running_ && SilentUntil() <= now) {
-    if (http_status_ == 200) {
+    if (watching()) {
+      OnSilentWatch(now);
+    } else if (http_status_ == 200) {
       // Whatever it means by this watch, it does not come to the end of the objects.
       StartList(now);
     } else {
@@ -63,6 +73,7 @@ Reflector::Action Reflector::Next(absl::Duration now) {
   http_status_ = 0;
   retry_after_ = absl::ZeroDuration();
   fruitless_ = true;
+  heard_ = doubted_ = false;
   body_.clear();
   lines_ = LineCutter();
   action.request = MakeRequest();
@@ -71,30 +82,35 @@ Reflector::Action Reflector::Next(absl::Duration now) {
 
 absl::Duration Reflector::NextWakeup() const { return running_ ? SilentUntil() : not_before_; }
 
-// A watch may be silent for long, but it is answered at once.
+// A watch may be silent for long, but it is answered at once, and ends in time.
 absl::Duration Reflector::SilentUntil() const {
+  if (watching()) {
+    const absl::Duration end = std::max(started_ + watch_time_, last_data_) + kLateEnd;
+    return doubted_ ? std::min(end, next_doubt_) : end;
+  }
   const bool impatient = phase_ == Phase::kStream || (phase_ == Phase::kWatch && http_status_ == 0);
   return impatient ? last_data_ + kWatchHeadSilence : absl::InfiniteDuration();
 }
 
-HttpRequest Reflector::MakeRequest() const {
+HttpRequest Reflector::MakeRequest() {
   const Resource& resource = informer_->resource();
-  const absl::Duration watch_time =
-      absl::Seconds(kShortestWatchSeconds + random_->Next64() % kMoreWatchSeconds);
+  watch_time_ = absl::Seconds(kShortestWatchSeconds + random_->Next64() % kMoreWatchSeconds);
+  const absl::Duration probe_silence =
+      std::min(kFirstProbeSilence * (1 << std::min(silences_, 8)), kLastProbeSilence);
   switch (phase_) {
     case Phase::kStream:
-      return StreamRequest(resource, watch_time, kWatchSilence);
+      return StreamRequest(resource, watch_time_, kWatchSilence);
     case Phase::kList:
       return ListRequest(resource, expired_ < kMostExpiredLists ? kPageSize : 0, continue_,
                          kListSilence);
     case Phase::kProbe:
-      return ListRequest(
-          resource, 1, "",
-          std::min(kFirstProbeSilence * (1 << std::min(silences_, 8)), kLastProbeSilence));
+      return ListRequest(resource, 1, "", probe_silence);
+    case Phase::kLease:
+      return {.path = witness_->path(), .timeout = probe_silence};
     case Phase::kWatch:
       break;
   }
-  return WatchRequest(resource, version_, watch_time, kWatchSilence);
+  return WatchRequest(resource, version_, watch_time_, kWatchSilence);
 }
 
 absl::string_view Reflector::Verb() const {
@@ -112,7 +128,7 @@ void Reflector::OnHead(int status, const HttpHeaders& headers, absl::Duration no
   if (phase_ == Phase::kStream) informer_->BeginList();
   if (phase_ == Phase::kWatch) {
     outage_.reset();
-    away_since_.reset();
+    absence_.reset();
   }
   if (Verb() == "watch") ++counters_.watches;
 }
@@ -120,6 +136,7 @@ void Reflector::OnHead(int status, const HttpHeaders& headers, absl::Duration no
 void Reflector::OnData(absl::string_view data, absl::Duration now) {
   counters_.bytes += data.size();
   last_data_ = now;
+  doubted_ = false;
   if (http_status_ != 200) {
     body_.append(std::string(data.substr(0, kLargestErrorBody - body_.size())));
   } else if (Verb() == "list") {
@@ -156,6 +173,8 @@ void Reflector::OnEvent(WatchEvent event, absl::Duration now) {
   const bool bookmark = event.type == WatchEvent::Type::kBookmark;
   const std::string version = event.Version();
   ++(bookmark ? counters_.bookmarks : counters_.events);
+  heard_ |= initial || !bookmark || IsEarlier(version_, version);
+  if (!bookmark) doubt_pause_ = kFirstDoubtPause;
   if (!initial) {
     // Revisions only grow. A repeated event is harmless; where they go back, the server is not the
     // one we knew, or events have been missed.
@@ -165,7 +184,7 @@ void Reflector::OnEvent(WatchEvent event, absl::Duration now) {
       if (back) StartList(now + backoff_.Next(random_));
       return;
     }
-    version_ = version;
+    SetVersion(version, !bookmark);
     NoteGoodWatch();
   }
   if (bookmark) {
@@ -203,6 +222,10 @@ void Reflector::OnError(const absl::Status& status, absl::Duration now) {
     expired_ = expired;
     return;
   }
+  if (phase_ == Phase::kLease) {  // what cannot be proven
+    ++counters_.failures[status.code()];
+    return StartList(now + std::max(backoff_.Next(random_), retry_after_));
+  }
   // A server that does not know sendInitialEvents.
   if (absl::IsInvalidArgument(status) && phase_ == Phase::kStream) return StartList(now);
   Fail(status, now);
@@ -211,6 +234,7 @@ void Reflector::OnError(const absl::Status& status, absl::Duration now) {
 void Reflector::OnListBody(absl::Duration now) {
   absl::StatusOr<Value> list = ParseJson(std::exchange(body_, {}));
   if (!list.ok()) return Fail(list.status(), now);
+  if (phase_ == Phase::kLease) return OnLease(*list, now);
   const std::string version = TextAt(*list, {"metadata", "resourceVersion"});
   const Value* items = list->Find("items");
   const bool is_list = items != nullptr && (items->list() != nullptr || items->IsNull());
@@ -230,9 +254,21 @@ void Reflector::OnProbe(const std::string& version, absl::Duration now) {
     doubtful_ = true;
     return StartList(now + kSecondLook);
   }
+  not_before_ = now;
+  phase_ = Phase::kWatch;
   // Revisions that have passed ours prove nothing: a restored etcd counts on from where it was
   // saved. So this is measured up to the answer, not to the last failure.
-  if (away_since_ && *away_since_ + kLongAbsence <= now) return StartList(now);
+  if (!AwayForLong(now)) return;
+  // A revision that is behind that of the Lease is of another etcd, as where Leases have their own.
+  if (!absence_->mark || !IsSameOrLater(version, absence_->mark->revision)) return StartList(now);
+  phase_ = Phase::kLease;
+}
+
+void Reflector::OnLease(const Value& lease, absl::Duration now) {
+  if (!witness_->Proves(*absence_->mark, lease)) return StartList(now);
+  ++counters_.resumed;
+  // A bookmark later than what is proven may be one of the store that is lost.
+  if (IsEarlier(absence_->mark->revision, version_)) version_ = absence_->mark->revision;
   phase_ = Phase::kWatch;
   not_before_ = now;
 }
@@ -259,9 +295,9 @@ void Reflector::CompleteList(const std::string& version) {
   if (phase_ == Phase::kStream) outage_.reset();  // after a list the watch is still to come
   informer_->EndList();
   ++counters_.lists;
-  version_ = version;
+  SetVersion(version, /*change=*/true);
   doubtful_ = false;
-  away_since_.reset();
+  absence_.reset();
   expired_ = 0;
   lost_watches_ = 0;
   proven_ = false;
@@ -274,6 +310,38 @@ void Reflector::OnWatchEnd(absl::Duration now) {
     return Fail(absl::UnavailableError("the watch ended before it had brought every object"), now);
   }
   not_before_ = fruitless_ ? now + backoff_.Next(random_) : now;
+  // Not even the bookmark before its end told anything new: is it the server we knew?
+  if (!heard_) phase_ = Phase::kProbe;
+}
+
+void Reflector::Doubt(absl::Duration since) { doubted_ |= watching() && last_data_ <= since; }
+
+void Reflector::OnSilentWatch(absl::Duration now) {
+  ++counters_.silent;
+  if (doubted_) {
+    next_doubt_ = now + doubt_pause_;
+    doubt_pause_ = std::min(doubt_pause_ * 2, kLastDoubtPause);
+  }
+  Abandon();
+  NoteAbsence(last_data_);
+  phase_ = Phase::kProbe;
+  not_before_ = now;
+}
+
+void Reflector::SetVersion(const std::string& version, bool change) {
+  version_ = version;
+  if (change) last_change_ = version;
+  if (witness_ != nullptr) chain_ = witness_->chain();
+}
+
+void Reflector::NoteAbsence(absl::Duration since) {
+  if (absence_) return;
+  absence_ = {.since = since};
+  if (witness_ != nullptr) absence_->mark = witness_->Vouch(last_change_, chain_);
+}
+
+bool Reflector::AwayForLong(absl::Duration now) const {
+  return absence_ && absence_->since + kLongAbsence <= now;
 }
 
 void Reflector::NoteGoodWatch() {
@@ -319,13 +387,16 @@ void Reflector::Fail(const absl::Status& status, absl::Duration now) {
              .status = Explain(informer_->resource(), Verb(), status),
              .unreachable = http_status_ == 0};
   if (outage_->unreachable) {
-    if (!away_since_) away_since_ = now;
-    if (*away_since_ + kLongAbsence <= now) continue_.clear();
+    NoteAbsence(started_);  // it may have hung for long
+    if (AwayForLong(now)) continue_.clear();
+  } else if (http_status_ == 200) {
+    NoteAbsence(last_data_);  // since then nothing shows that the connection was alive
   }
   Abandon();
   const bool lost = phase_ == Phase::kWatch || (phase_ == Phase::kStream && http_status_ == 200);
   if (lost && ++lost_watches_ >= kMostLostWatches) StartList(now);
-  if (phase_ == Phase::kWatch) phase_ = Phase::kProbe;
+  if (phase_ == Phase::kLease) absence_->mark.reset();  // it is not asked for twice
+  if (phase_ == Phase::kWatch || phase_ == Phase::kLease) phase_ = Phase::kProbe;
   not_before_ = now + std::max(backoff_.Next(random_), retry_after_);
 }
 

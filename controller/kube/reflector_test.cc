@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "api/base/scheduler.h"
+#include "controller/kube/json.h"
 
 namespace openelb::kube {
 namespace {
@@ -67,7 +68,8 @@ class ReflectorTest : public ::testing::Test {
   Informer informer_{
       {.kind = "Node", .api_version = "v1", .name = "nodes", .path = "/api/v1/nodes"}, &log_, {}};
   SeededRandom random_{1};
-  Reflector reflector_{&informer_, &random_};
+  StoreWitness witness_{"/the/lease", "us_1"};
+  Reflector reflector_{&informer_, &random_, &witness_};
   absl::Duration now_ = absl::Seconds(100);
   bool cancelled_ = false;
 };
@@ -75,7 +77,7 @@ class ReflectorTest : public ::testing::Test {
 TEST_F(ReflectorTest, AsksForAWatchThatBringsAll) {
   EXPECT_THAT(Request(),
               MatchesRegex("/api/v1/nodes\\?watch=1&allowWatchBookmarks=true&timeoutSeconds="
-                           "[345][0-9][0-9]&sendInitialEvents=true&resourceVersionMatch="
+                           "[678][0-9]&sendInitialEvents=true&resourceVersionMatch="
                            "NotOlderThan"));
 }
 
@@ -90,7 +92,7 @@ TEST_F(ReflectorTest, ListsInPagesAndWatchesFromThereWhereThatIsRefused) {
   EXPECT_TRUE(reflector_.complete());
   EXPECT_THAT(informer_.TakeEvents(), SizeIs(1));
   EXPECT_THAT(Request(), MatchesRegex("/api/v1/nodes\\?watch=1&allowWatchBookmarks=true&"
-                                      "timeoutSeconds=[345][0-9][0-9]&resourceVersion=7"));
+                                      "timeoutSeconds=[678][0-9]&resourceVersion=7"));
   EXPECT_FALSE(reflector_.outage().has_value());
 }
 
@@ -160,6 +162,8 @@ struct Oddity {
   std::string line;
   const char* next;  // the request that follows
 };
+
+void PrintTo(const Oddity& oddity, std::ostream* out) { *out << oddity.name; }
 
 class ReflectorOddity : public ReflectorTest, public ::testing::WithParamInterface<Oddity> {};
 
@@ -235,6 +239,91 @@ TEST_F(ReflectorTest, AServerThatWasAwayForLongIsListed) {
     EXPECT_EQ(Request(), "/api/v1/nodes?limit=1");
     Answer(200, kProbed);
     EXPECT_THAT(Request(), HasSubstr(next));
+  }
+}
+
+class ReflectorWitness : public ReflectorTest {
+ protected:
+  static std::string Lease(int revision, int acquired = 1) {
+    return absl::StrCat(R"({"metadata":{"uid":"u","resourceVersion":")", revision,
+                        R"("},"spec":{"holderIdentity":"us_1","acquireTime":"2026-01-01T00:00:0)",
+                        acquired, R"(Z","renewTime":"2026-01-01T00:01:00Z"}})");
+  }
+  void Write(const std::string& lease) { witness_.OnWritten(*ParseJson(lease)); }
+  // From the break of a watch at revision 8 to the first answer, 5 s later.
+  void BeAwayUntilProbed(int version) {
+    Break();
+    Request();
+    Break();
+    now_ += absl::Seconds(5);
+    EXPECT_EQ(Request(), "/api/v1/nodes?limit=1");
+    Answer(200, absl::StrCat(R"({"metadata":{"resourceVersion":")", version, R"("},"items":[]})"));
+  }
+  void SetUp() override {
+    Write(Lease(5));
+    StartWatching();
+    reflector_.OnData(Event("MODIFIED", "n1", 1, 8), now_);
+  }
+};
+
+TEST_F(ReflectorWitness, ALeaseThatGoesOnSparesTheList) {
+  Write(Lease(9));
+  BeAwayUntilProbed(30);
+  EXPECT_EQ(Request(), "/the/lease");
+  Answer(200, Lease(20));
+  EXPECT_THAT(Request(), HasSubstr("&resourceVersion=8"));
+  EXPECT_EQ(reflector_.counters().resumed, 1u);
+  EXPECT_EQ(reflector_.counters().lists, 1u);
+}
+
+// Nothing changed between the two, so it is as well to begin where the proof ends.
+TEST_F(ReflectorWitness, ABookmarkLaterThanTheLeaseIsNotReliedOn) {
+  Write(Lease(9));
+  reflector_.OnData(R"({"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"12"}}})"
+                    "\n",
+                    now_);
+  BeAwayUntilProbed(30);
+  EXPECT_EQ(Request(), "/the/lease");
+  Answer(200, Lease(9));
+  EXPECT_THAT(Request(), HasSubstr("&resourceVersion=9"));
+}
+
+TEST_F(ReflectorWitness, ALeaseThatDoesNotIsNoProof) {
+  for (const std::string& shown : {Lease(7), Lease(20, 2), std::string("{}"), std::string("x")}) {
+    SCOPED_TRACE(shown);
+    Write(Lease(9));
+    BeAwayUntilProbed(30);
+    EXPECT_EQ(Request(), "/the/lease");
+    Answer(200, shown);
+    if (shown == "x") {  // told as the failure it is
+      EXPECT_EQ(Request(), "/api/v1/nodes?limit=1");
+      Answer(200, R"({"metadata":{"resourceVersion":"30"},"items":[]})");
+    }
+    EXPECT_EQ(Request(), "/api/v1/nodes?limit=500");
+    Answer(200, R"({"metadata":{"resourceVersion":"8"},"items":[]})");
+    Request();
+    Begin(200, "");
+  }
+  EXPECT_EQ(reflector_.counters().resumed, 0u);
+}
+
+// It is known before the server is asked for it.
+TEST_F(ReflectorWitness, WhatTheLeaseCannotProveIsListedAtOnce) {
+  const struct {
+    const char* what;
+    std::string known;
+    int probed;
+  } kCases[] = {{"older than what was seen", Lease(7), 30},
+                {"taken anew since that", Lease(9, 2), 30},
+                {"of another etcd", Lease(900, 2), 31}};
+  for (const auto& test : kCases) {
+    SCOPED_TRACE(test.what);
+    Write(test.known);
+    BeAwayUntilProbed(test.probed);
+    EXPECT_EQ(Request(), "/api/v1/nodes?limit=500");
+    Answer(200, R"({"metadata":{"resourceVersion":"8"},"items":[]})");
+    Request();
+    Begin(200, "");
   }
 }
 

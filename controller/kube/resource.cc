@@ -30,6 +30,16 @@ std::vector<Resource> ResourcesToRead(absl::string_view ns) {
        .field_selector = "metadata.name!%3Dopenelb-controllers%2C"
                          "metadata.name!%3Dopenelb-controller-state%2C"
                          "metadata.name!%3Dkube-root-ca.crt"},
+      // Passwords that BgpPeers name. Those that the cluster makes for other ends may be many.
+      {.kind = "Secret",
+       .api_version = "v1",
+       .name = "secrets",
+       .path = absl::StrCat("/api/v1/namespaces/", ns, "/secrets"),
+       .field_selector = "metadata.name!%3Dopenelb-controller-tls%2C"
+                         "type!%3Dhelm.sh/release.v1%2C"
+                         "type!%3Dkubernetes.io/service-account-token%2C"
+                         "type!%3Dkubernetes.io/dockerconfigjson%2C"
+                         "type!%3Dkubernetes.io/tls"},
   };
   const auto add_ours = [&](const char* kind, absl::string_view plural) {
     resources.push_back({.kind = kind,

@@ -16,8 +16,8 @@ struct Resource {
   std::string field_selector;  // as it stands in a query; empty: every object
 };
 
-// All that the controller reads. DaemonSets: that of the speakers in `ns` alone. ConfigMaps: those
-// in `ns`.
+// All that the controller reads. DaemonSets: that of the speakers in `ns` alone. ConfigMaps and
+// Secrets: those in `ns`.
 std::vector<Resource> ResourcesToRead(absl::string_view ns);
 
 }  // namespace openelb::kube

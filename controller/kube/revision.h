@@ -16,4 +16,11 @@ inline bool IsEarlier(absl::string_view a, absl::string_view b) {
   return absl::SimpleAtoi(a, &first) && absl::SimpleAtoi(b, &second) && first < second;
 }
 
+// `a` is known not to come before `b`.
+inline bool IsSameOrLater(absl::string_view a, absl::string_view b) {
+  uint64_t first = 0;
+  uint64_t second = 0;
+  return absl::SimpleAtoi(a, &first) && absl::SimpleAtoi(b, &second) && first >= second;
+}
+
 }  // namespace openelb::kube

@@ -10,13 +10,12 @@ namespace openelb::kube {
 namespace {
 
 using fake::Fault;
-using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr uint64_t kResources = 9;
+constexpr uint64_t kResources = 10;
 
 class SourceFault : public ::testing::Test {
  protected:
@@ -27,16 +26,15 @@ class SourceFault : public ::testing::Test {
     rig_.Start();
     ASSERT_EQ(rig_.told.synced, 1);
   }
-  void Change(const std::string& name, const std::string& value) {
-    rig_.server.Patch("services", "default", name,
-                      absl::StrCat(R"({"metadata":{"labels":{"v":")", value, R"("}}})"));
+  // Beside a controller that leads: its Lease tells that the store is the one that was known.
+  void StartWithLease() {
+    rig_.elector.Start();
+    rig_.RunFor(absl::Seconds(1));
+    StartWithServices();
+    rig_.RunFor(absl::Seconds(3));
   }
-  std::string ValueOf(const std::string& name) const {
-    const Service* service = rig_.told.FindService(name);
-    if (service == nullptr) return "absent";
-    const auto label = service->meta.labels.find("v");
-    return label == service->meta.labels.end() ? "" : label->second;
-  }
+  void Change(const std::string& name, const std::string& value) { rig_.SetLabel(name, value); }
+  std::string ValueOf(const std::string& name) const { return rig_.told.LabelOf(name); }
 
   SourceRig rig_;
 };
@@ -147,7 +145,7 @@ TEST_F(SourceFault, AServerThatAsksForTimeGetsIt) {
 }
 
 TEST_F(SourceFault, AServerThatIsNotWellIsTriedAtMostEverySecondOrTwo) {
-  StartWithServices();
+  StartWithLease();
   rig_.Inject({.kind = Fault::Kind::kStatus, .count = -1, .status = 500});
   rig_.transport.BreakConnections();
   const uint64_t before =
@@ -170,6 +168,8 @@ struct Refused {
   const char* resource;
   const char* words;
 };
+
+void PrintTo(const Refused& refused, std::ostream* out) { *out << refused.resource; }
 
 class SourceRefused : public ::testing::TestWithParam<Refused> {};
 
@@ -195,7 +195,8 @@ INSTANTIATE_TEST_SUITE_P(
     , SourceRefused,
     ::testing::Values(Refused{404, "eips", "install the CRDs: kubectl apply -k crds"},
                       Refused{403, "nodes", "give the ServiceAccount the verb watch on nodes"},
-                      Refused{401, "services", "cannot watch services: "}));
+                      Refused{401, "services", "cannot watch services: "}),
+    [](const auto& info) { return info.param.resource; });
 
 TEST_F(SourceFault, ARefusedListIsNoEmptyOne) {
   StartWithServices();
@@ -310,6 +311,96 @@ TEST_F(SourceFault, ARestoredEtcdBehindASoundConnectionIsFoundOut) {
   EXPECT_EQ(ValueOf("web"), "");
   EXPECT_EQ(ValueOf("db"), "restored");
   EXPECT_THAT(rig_.told.deleted, IsEmpty());
+}
+
+// As where the network swallows everything meanwhile: the time without a word counts, not how long
+// the server could not be reached.
+TEST_F(SourceFault, ARestoredEtcdBehindAConnectionThatWasMuteIsFoundOut) {
+  StartWithServices();
+  const fake::Store snapshot = rig_.server.Snapshot();
+  Change("db", "lost");
+  rig_.RunFor(absl::Seconds(1));
+  rig_.transport.SetSilent(true);
+  const fake::Revision before = rig_.server.revision();
+  rig_.server.Restore(snapshot);
+  for (int i = 0; rig_.server.revision() <= before + 3; ++i) Change("web", absl::StrCat(i));
+  rig_.RunFor(absl::Seconds(5));
+  rig_.transport.SetSilent(false);
+  rig_.transport.BreakConnections();
+  rig_.RunFor(absl::Seconds(2));
+  EXPECT_EQ(ValueOf("db"), "");
+}
+
+class MuteWatch : public SourceFault {
+ protected:
+  // From now on the watch of Services delivers nothing, not even the change that has come.
+  void StartAndMute() {
+    rig_.Inject({.kind = Fault::Kind::kMute,
+                 .verb = "watch",
+                 .resource = "services",
+                 .delay = absl::Seconds(3)});
+    StartWithLease();
+    Change("web", "1");
+  }
+};
+
+// The connection lives and delivers nothing, bookmarks neither: that the watch does not end tells.
+TEST_F(MuteWatch, IsTakenUpAgainInTime) {
+  StartAndMute();
+  EXPECT_FALSE(rig_.RunUntil([&] { return ValueOf("web") == "1"; }, absl::Seconds(55)));
+  EXPECT_TRUE(rig_.RunUntil([&] { return ValueOf("web") == "1"; }, absl::Seconds(40)));
+  EXPECT_EQ(rig_.Counters("services").reflector.silent, 1u);
+  EXPECT_EQ(rig_.Lists(), kResources);
+  EXPECT_THAT(rig_.told.away, IsEmpty());
+}
+
+TEST_F(MuteWatch, ThatIsDoubtedIsTakenUpAtOnce) {
+  StartAndMute();
+  rig_.source.Doubt(rig_.scheduler.Monotonic());
+  EXPECT_TRUE(rig_.RunUntil([&] { return ValueOf("web") == "1"; }, absl::Milliseconds(10)));
+  EXPECT_EQ(rig_.Lists(), kResources);
+  EXPECT_THAT(rig_.told.away, IsEmpty());
+}
+
+TEST_F(SourceFault, AWatchThatHasSpokenSinceIsNotDoubted) {
+  StartWithLease();
+  rig_.RunFor(absl::Seconds(5));
+  const absl::Duration since = rig_.scheduler.Monotonic();
+  rig_.RunFor(absl::Seconds(1));
+  Change("web", "1");
+  rig_.RunFor(absl::Seconds(1));
+  rig_.source.Doubt(since);
+  rig_.RunFor(absl::Seconds(1));
+  EXPECT_EQ(rig_.Counters("services").reflector.silent, 0u);
+  EXPECT_EQ(rig_.Counters("nodes").reflector.silent, 1u);
+  EXPECT_EQ(rig_.Lists(), kResources);
+}
+
+TEST_F(SourceFault, FalseDoubtsAreFollowedEverMoreRarely) {
+  StartWithLease();
+  for (int i = 0; i < 600; ++i) {
+    rig_.source.Doubt(rig_.scheduler.Monotonic());
+    rig_.RunFor(absl::Seconds(1));
+  }
+  EXPECT_LE(rig_.Counters("nodes").reflector.silent, 12u);
+  // The right one is not lost among them.
+  rig_.Inject({.kind = Fault::Kind::kMute, .verb = "watch", .resource = "services"});
+  rig_.RunFor(absl::Seconds(100));
+  Change("web", "1");
+  rig_.RunFor(absl::Seconds(100));
+  EXPECT_EQ(ValueOf("web"), "1");
+  EXPECT_EQ(rig_.Lists(), kResources);
+}
+
+// What the bound on silence costs the server, for all nine resources where nothing ever changes: a
+// watch and a small list each, every 75 s.
+TEST_F(SourceFault, ASourceAtRestAsksLittle) {
+  StartWithServices();
+  const size_t before = rig_.server.log().size();
+  rig_.RunFor(absl::Minutes(60));
+  const size_t requests = rig_.server.log().size() - before;
+  EXPECT_LE(requests, 60 * 16u);
+  RecordProperty("requests_per_hour", static_cast<int>(requests));
 }
 
 TEST_F(SourceFault, AStaleListIsNotBelieved) {

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "controller/kube/source_rig.h"
+#include "controller/kube/text_at.h"
 
 namespace openelb::kube {
 namespace {
@@ -29,15 +30,20 @@ constexpr Fault::Kind kKinds[] = {
     Fault::Kind::kStatus,      Fault::Kind::kHang,      Fault::Kind::kNoAnswer,
     Fault::Kind::kRefuse,      Fault::Kind::kCut,       Fault::Kind::kSlow,
     Fault::Kind::kExpired,     Fault::Kind::kDuplicate, Fault::Kind::kLate,
-    Fault::Kind::kNoBookmarks,
+    Fault::Kind::kNoBookmarks, Fault::Kind::kMute,
 };
 constexpr int kStatuses[] = {401, 403, 404, 410, 429, 500, 503, 504};
 
 class RandomRun {
  public:
+  // Of three seeds one has nobody who leads, one a leader, and one a standby.
   explicit RandomRun(uint64_t seed) : dice_(seed), rig_(seed) {
     rig_.server.set_watch_list(Below(2) == 0);
+    if (seed % 3 == 2) leader_.Start();
+    if (seed % 3 != 0) rig_.elector.Start();
   }
+  uint64_t resumed() const { return rig_.Counters("services").reflector.resumed; }
+  int passed() const { return passed_; }
 
   void Run() {
     for (int i = 0; i < 5; ++i) Change();
@@ -47,19 +53,32 @@ class RandomRun {
       rig_.RunFor(absl::Milliseconds(Below(Below(20) == 0 ? 60000 : 800)));
       CheckDeletions();
     }
-    rig_.transport.ClearFaults();
-    rig_.transport.SetReachable(true);
-    rig_.transport.SetSilent(false);
-    // Faults that a watch has caught stay with it.
-    rig_.transport.BreakConnections();
-    rig_.RunFor(absl::Minutes(3));
+    Heal();
     CheckDeletions();
+    if (Below(2) == 0) RestoreWhatIsWell();
     EXPECT_EQ(Told(), InServer());
     EXPECT_EQ(rig_.told.synced, 1);
     EXPECT_EQ(static_cast<int>(rig_.told.away.size()), rig_.told.back);
   }
 
  private:
+  void Heal() {
+    rig_.transport.ClearFaults();
+    rig_.transport.SetReachable(true);
+    rig_.transport.SetSilent(false);
+    // Faults that a watch has caught stay with it.
+    rig_.transport.BreakConnections();
+    rig_.RunFor(absl::Minutes(3));
+  }
+  // Nothing else helps to find it out; the Lease was renewed since the snapshot, or was not.
+  void RestoreWhatIsWell() {
+    snapshot_ = rig_.server.Snapshot();
+    for (int i = 0; i < 3; ++i) Change();
+    rig_.RunFor(absl::Milliseconds(Below(8000)));
+    Restore(/*passes=*/true);
+    rig_.RunFor(absl::Seconds(30));
+  }
+
   int Below(int n) { return static_cast<int>(dice_.Next64() % n); }
   std::string AnyName() { return absl::StrCat("s", Below(kNames)); }
 
@@ -87,7 +106,7 @@ class RandomRun {
         if (Below(4) == 0) rig_.transport.ClearFaults();
         break;
       case 7:
-        if (Below(10) == 0) Restore();
+        if (Below(10) == 0) Restore(Below(2) == 0);
         break;
       default:
         Change();
@@ -108,16 +127,25 @@ class RandomRun {
     rig_.Inject(fault);
   }
 
-  // As it is done: the server stops, gets the snapshot, and starts.
-  void Restore() {
+  // As it is done: the server stops, gets the snapshot, and starts. `passes`: it is away for long,
+  // others find it first, and its revisions have passed all earlier ones when we do.
+  void Restore(bool passes) {
     if (!snapshot_.has_value()) {
       snapshot_ = rig_.server.Snapshot();
       return;
     }
+    const fake::Revision before = rig_.server.revision();
     rig_.transport.SetReachable(false);
+    others_.SetReachable(false);
     rig_.server.Restore(*std::exchange(snapshot_, std::nullopt));
     restored_ = true;
     rig_.RunFor(absl::Seconds(1));
+    others_.SetReachable(true);
+    if (passes) {
+      ++passed_;
+      while (rig_.server.revision() <= before) Change();
+      rig_.RunFor(absl::Seconds(10));
+    }
     rig_.transport.SetReachable(true);
   }
 
@@ -172,17 +200,29 @@ class RandomRun {
 
   SeededRandom dice_;
   SourceRig rig_;
+  FakeTransport others_{&rig_.server, &rig_.scheduler};
+  Elector leader_{"a_1", &others_, &rig_.scheduler};
   std::map<std::string, int> removed_;
   std::optional<fake::Store> snapshot_;
   bool restored_ = false;
+  int passed_ = 0;
 };
 
 TEST(SourceRandom, EndsAsTheServer) {
+  uint64_t resumed = 0;
+  int passed = 0;
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
-    RandomRun(seed).Run();
+    RandomRun run(seed);
+    run.Run();
     if (::testing::Test::HasFailure()) return;
+    resumed += run.resumed();
+    passed += run.passed();
   }
+  EXPECT_GT(resumed, 0u);
+  EXPECT_GT(passed, 0);
+  RecordProperty("resumed", static_cast<int>(resumed));
+  RecordProperty("passed", passed);
 }
 
 }  // namespace

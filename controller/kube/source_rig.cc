@@ -9,7 +9,10 @@ namespace openelb::kube {
 void Told::OnEvents(std::vector<ObjectEvent> batch) {
   events += batch.size();
   for (ObjectEvent& event : batch) {
-    if (event.object.has_value()) {
+    refused.erase(event.key);
+    if (event.refusal.has_value()) {
+      refused[event.key] = *std::move(event.refusal);
+    } else if (event.object.has_value()) {
       objects[event.key] = *std::move(event.object);
     } else {
       objects.erase(event.key);
@@ -29,13 +32,40 @@ const Service* Told::FindService(const std::string& name) const {
   return it == objects.end() ? nullptr : std::get_if<Service>(&it->second);
 }
 
+std::string Told::LabelOf(const std::string& service) const {
+  const Service* found = FindService(service);
+  if (found == nullptr) return "absent";
+  const auto label = found->meta.labels.find("v");
+  return label == found->meta.labels.end() ? "" : label->second;
+}
+
+Elector::Elector(const std::string& identity, Transport* transport, Scheduler* scheduler,
+                 std::function<void()> after_turn)
+    : scheduler_(scheduler),
+      after_turn_(std::move(after_turn)),
+      log_(&sink_, scheduler),
+      client_(transport, scheduler),
+      election_({.identity = identity}, {.client = &client_,
+                                         .clock = scheduler,
+                                         .random = &random_,
+                                         .log = &log_,
+                                         .on_change = [](const Leadership&) {},
+                                         .on_search = [] {}}) {}
+
+void Elector::Start() {
+  client_.Turn();
+  election_.Turn();
+  after_turn_();
+  scheduler_->After(absl::Milliseconds(50), [this] { Start(); });
+}
+
 SourceRig::SourceRig(uint64_t seed)
     : random(seed),
       source({}, {.transport = &transport,
                   .clock = &scheduler,
                   .random = &random,
                   .log = &log,
-                  .on_refused = [this](const Refusal& refusal) { refused.push_back(refusal); }}) {}
+                  .witness = &elector.election().witness()}) {}
 
 void SourceRig::Start() {
   source.Start(&told);
@@ -65,6 +95,11 @@ void SourceRig::RunFor(absl::Duration time) {
 void SourceRig::PutService(const std::string& name, const std::string& type) {
   server.Put(absl::StrCat("{apiVersion: v1, kind: Service, metadata: {name: ", name,
                           ", namespace: default}, spec: {type: ", type, ", ports: [{port: 80}]}}"));
+}
+
+void SourceRig::SetLabel(const std::string& service, const std::string& value) {
+  server.Patch("services", "default", service,
+               absl::StrCat(R"({"metadata":{"labels":{"v":")", value, R"("}}})"));
 }
 
 ResourceCounters SourceRig::Counters(const std::string& resource) const {

@@ -1,5 +1,6 @@
 #pragma once
 // A KubeSource before the API server in memory, in virtual time, and what its handler was told.
+// Beside it a controller's election, once that is started.
 
 #include <functional>
 #include <map>
@@ -10,6 +11,7 @@
 #include "api/base/random.h"
 #include "api/base/scheduler.h"
 #include "controller/kube/kube_source.h"
+#include "controller/kube/leader_election.h"
 #include "controller/kube/testing/fake_transport.h"
 #include "controller/kube/testing/server.h"
 
@@ -25,13 +27,36 @@ class Told final : public EventSource::Handler {
 
   std::vector<std::string> Keys() const;
   const Service* FindService(const std::string& name) const;
+  // Of its label "v"; "absent" of a Service that is not known.
+  std::string LabelOf(const std::string& service) const;
 
   std::map<ObjectKey, Object> objects;
+  std::map<ObjectKey, Refusal> refused;
   size_t events = 0;
   std::vector<std::string> deleted;
   int synced = 0;
   std::vector<std::string> away;
   int back = 0;
+};
+
+// Competes for the Lease of the controllers, by itself, from Start on.
+class Elector {
+ public:
+  // `after_turn`: called after each step of it.
+  Elector(
+      const std::string& identity, Transport* transport, Scheduler* scheduler,
+      std::function<void()> after_turn = [] {});
+  void Start();
+  const LeaderElection& election() const { return election_; }
+
+ private:
+  Scheduler* const scheduler_;
+  const std::function<void()> after_turn_;
+  NullLogSink sink_;
+  Logger log_;
+  SeededRandom random_{7};
+  Client client_;
+  LeaderElection election_;
 };
 
 class SourceRig {
@@ -45,6 +70,7 @@ class SourceRig {
   bool RunUntil(const std::function<bool()>& done, absl::Duration limit);
 
   void PutService(const std::string& name, const std::string& type = "LoadBalancer");
+  void SetLabel(const std::string& service, const std::string& value);  // "v"
   void Inject(fake::Fault fault) { transport.Inject(std::move(fault)); }
   // Of the resource, such as "services".
   ResourceCounters Counters(const std::string& resource) const;
@@ -58,8 +84,8 @@ class SourceRig {
   FakeTransport transport{&server, &scheduler};
   SeededRandom random;
   NullLogSink log;
-  std::vector<Refusal> refused;
   Told told;
+  Elector elector{"c_1", &transport, &scheduler, [this] { source.Turn(); }};  // its witness
   KubeSource source;
 };
 

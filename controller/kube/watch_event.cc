@@ -4,19 +4,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "controller/kube/json.h"
+#include "controller/kube/text_at.h"
 
 namespace openelb::kube {
 
 using codec::Value;
-
-std::string TextAt(const Value& value, std::initializer_list<absl::string_view> path) {
-  const Value* at = &value;
-  for (const absl::string_view step : path) {
-    at = at->Find(step);
-    if (at == nullptr) return "";
-  }
-  return at->string() == nullptr ? "" : *at->string();
-}
 
 std::string WatchEvent::Version() const { return TextAt(object, {"metadata", "resourceVersion"}); }
 

@@ -1,7 +1,6 @@
 #pragma once
 // One line of a watch (metav1.WatchEvent).
 
-#include <initializer_list>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -23,9 +22,5 @@ struct WatchEvent {
 
 // Error: InvalidArgument.
 absl::StatusOr<WatchEvent> ParseWatchEvent(absl::string_view line);
-
-// The text at `path` below `value`, such as {"metadata", "resourceVersion"}; empty when there is
-// none.
-std::string TextAt(const codec::Value& value, std::initializer_list<absl::string_view> path);
 
 }  // namespace openelb::kube

@@ -46,6 +46,12 @@ bool Folder::IsManifest(absl::string_view name) {
                              absl::EndsWith(name, ".json"));
 }
 
+std::optional<Inode> Folder::RootNow() const {
+  struct stat info;
+  if (stat(root_.c_str(), &info) != 0) return std::nullopt;
+  return Inode{info.st_dev, info.st_ino};
+}
+
 absl::StatusOr<FolderListing> Folder::List(
     const std::function<void(const std::string& path)>& on_folder) const {
   FolderListing listing;

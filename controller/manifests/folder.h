@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -41,6 +42,8 @@ class Folder {
       : root_(std::move(root)), excluded_(std::move(excluded)) {}
 
   const std::string& root() const { return root_; }
+  // Which folder the root is now; nullopt: none.
+  std::optional<Inode> RootNow() const;
   // `on_folder`, when set, is called with the path of each folder ("" for the root) before its
   // files are listed. Error: the root cannot be listed.
   absl::StatusOr<FolderListing> List(

@@ -73,6 +73,8 @@ class ManifestSet {
   ManifestChanges TakeChanges();
 
   bool Has(const std::string& name) const { return files_.contains(name); }
+  // Last good copies kept earlier, of files that were not set yet.
+  size_t early_copies() const { return early_copies_.size(); }
   // The names of all files set, sorted.
   std::vector<std::string> Files() const;
   size_t object_count() const { return current_.size(); }

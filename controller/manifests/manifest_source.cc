@@ -48,7 +48,9 @@ void ManifestSource::Run() {
   next_listing_ = clock_->Monotonic();
   pollfd stop{.fd = stop_fd_, .events = POLLIN, .revents = 0};
   while (poll(&stop, 1, 0) == 0) {
-    if (clock_->Monotonic() >= next_listing_) ListFolder();
+    // A link that leads to another folder now tells the kernel's watch nothing, nor does a mount.
+    const bool moved = root_.has_value() && !away_ && folder_.RootNow() != root_;
+    if (moved || clock_->Monotonic() >= next_listing_) ListFolder();
     if (!away_) ReadDue();
     Deliver();
     Wait();
@@ -58,9 +60,12 @@ void ManifestSource::Run() {
 
 // Until something happens or is due.
 void ManifestSource::Wait() {
+  const absl::Duration now = clock_->Monotonic();
   absl::Duration until = next_listing_;
   if (!away_) until = std::min(until, schedule_.NextDue());
-  const absl::Duration left = std::max(until - clock_->Monotonic(), absl::ZeroDuration());
+  if (!away_) until = std::min(until, now + options_.retry_interval);
+  if (!away_ && now < complete_from_) until = std::min(until, complete_from_);
+  const absl::Duration left = std::max(until - now, absl::ZeroDuration());
   const timespec timeout = absl::ToTimespec(left);
   pollfd fds[2] = {{.fd = stop_fd_, .events = POLLIN, .revents = 0},
                    {.fd = watcher_ ? watcher_->fd() : -1, .events = POLLIN, .revents = 0}};
@@ -107,6 +112,13 @@ void ManifestSource::ListFolder() {
   if (!listing.ok()) return GoAway(std::string(listing.status().message()));
   if (root_.has_value() && *root_ != listing->root && listing->files.empty() && !stamps_.empty()) {
     return GoAway(absl::StrCat(options_.folder, ": replaced by a folder without manifests"));
+  }
+  if (!listed_ && listing->files.empty() && listing->unreadable.empty() &&
+      set_->early_copies() > 0) {
+    return GoAway(absl::StrCat(options_.folder, ": no manifests, but there were ",
+                               set_->early_copies(),
+                               ", as last-good/ of the status folder says; an empty file such as "
+                               "none.yaml says that none are wanted"));
   }
   root_ = listing->root;
   if (away_) ComeBack();
@@ -200,8 +212,8 @@ void ManifestSource::ReadOne(const ReadSchedule::Due& due) {
 
 void ManifestSource::Deliver() {
   // What looked unfinished at the start is waited for; what somebody keeps open is not.
-  const bool complete =
-      listed_ && !away_ && schedule_.NextDue() > clock_->Monotonic() + options_.quiet;
+  const bool complete = listed_ && !away_ && clock_->Monotonic() >= complete_from_ &&
+                        schedule_.NextDue() > clock_->Monotonic() + options_.quiet;
   const bool first = complete && !synced_;
   if (first) set_->EndOfFirstReading();
   ManifestChanges changes = set_->TakeChanges();
@@ -248,7 +260,8 @@ void ManifestSource::GoAway(std::string reason) {
 
 void ManifestSource::ComeBack() {
   away_ = false;
-  schedule_.HoldMissing(clock_->Monotonic() + options_.hold_missing_after_return);
+  complete_from_ = clock_->Monotonic() + options_.hold_missing_after_return;
+  schedule_.HoldMissing(complete_from_);
   log_.Info("manifests can be read again", {{"folder", options_.folder}});
   handler_->OnBack();
 }

@@ -6,9 +6,9 @@
 // copies go to the status folder. A full listing every half minute, and whenever folders move,
 // finds what the kernel did not tell.
 //
-// A folder that is away (removed, unmounted, not permitted, or replaced by an empty one) deletes
-// nothing. When it is back, missing files count only after a pause, because whoever put it back may
-// still be filling it.
+// A folder that is away (removed, unmounted, not permitted, or replaced by an empty one, also while
+// no controller ran) deletes nothing. When it is back, missing files count only after a pause,
+// because whoever put it back may still be filling it.
 
 #include <map>
 #include <memory>
@@ -37,7 +37,8 @@ struct ManifestSourceOptions {
   // How long a file must stay missing or half written before that counts.
   absl::Duration quiet = absl::Milliseconds(50);
   absl::Duration list_interval = absl::Seconds(30);
-  // Between attempts to reach a folder that is away, and listings where the kernel cannot watch.
+  // Between attempts to reach a folder that is away, listings where the kernel cannot watch, and
+  // looks whether the folder is still the one that is watched.
   absl::Duration retry_interval = absl::Seconds(1);
   absl::Duration hold_missing_after_return = absl::Seconds(2);
 };
@@ -92,6 +93,7 @@ class ManifestSource final : public EventSource {
   std::map<std::string, std::string> unreadable_;  // subfolders
   std::optional<Inode> root_;                      // as listed last
   absl::Duration next_listing_;
+  absl::Duration complete_from_;  // the first reading is not over before
   bool listed_ = false;
   bool synced_ = false;
   bool away_ = false;

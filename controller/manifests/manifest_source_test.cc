@@ -118,7 +118,8 @@ class ManifestSourceTest : public ::testing::Test {
     options.folder = folder_;
     options.status_folder = status_;
     options.retry_interval = absl::Milliseconds(20);
-    options.hold_missing_after_return = absl::ZeroDuration();
+    options.list_interval = list_interval_;
+    options.hold_missing_after_return = hold_missing_;
     source_ = std::make_unique<ManifestSource>(options, disk_.get(), writer_.get(), &clock_, &log_);
     source_->Start(recorders_.back().get());
     return *recorders_.back();
@@ -140,6 +141,8 @@ class ManifestSourceTest : public ::testing::Test {
   fs::path folder_;
   fs::path status_;
   absl::Duration quiet_ = absl::Milliseconds(50);
+  absl::Duration hold_missing_ = absl::ZeroDuration();
+  absl::Duration list_interval_ = absl::Seconds(30);
   std::unique_ptr<FileDisk> disk_;
   std::unique_ptr<DiskWriter> writer_;
   std::unique_ptr<ManifestSource> source_;
@@ -308,6 +311,44 @@ TEST_F(ManifestSourceTest, AMissingFolderIsWaitedFor) {
   seen.WaitFor("+Eip/a");
 }
 
+// A mount that is not there yet when a controller starts anew, and is filled in steps.
+TEST_F(ManifestSourceTest, AFolderThatIsEmptyAtTheNextStartIsNoAnswer) {
+  status_ = base_ / "status";
+  StopProcess();
+  StartProcess();
+  Write("a.yaml", Eip("a", "10.0.0.1"));
+  Write("b.yaml", Eip("b", "10.0.0.2"));
+  Start().WaitFor("synced");
+  StopProcess();
+  fs::rename(folder_, base_ / "elsewhere");
+  fs::create_directory(folder_);
+  StartProcess();
+  hold_missing_ = absl::Seconds(20);  // however slow this machine is between two files
+  Recorder& seen = Start();
+  const size_t line = seen.WaitFor("away: ");
+  EXPECT_THAT(seen.lines()[line - 1], HasSubstr("no manifests, but there were 2"));
+  Write("a.yaml", Eip("a", "10.0.0.9"));
+  seen.WaitFor("+Eip/a 10.0.0.9", seen.WaitFor("back"));
+  Write("b.yaml", "oops: [");
+  seen.WaitFor("+Eip/b 10.0.0.2");  // the copy has not been dropped
+  EXPECT_THAT(seen.lines(), Not(Contains("synced")));
+}
+
+TEST_F(ManifestSourceTest, AnEmptyFileSaysThatNothingIsWanted) {
+  Write("a.yaml", Eip("a", "10.0.0.1"));
+  Start().WaitFor("synced");
+  StopProcess();
+  fs::remove(folder_ / "a.yaml");
+  StartProcess();
+  Recorder& seen = Start();
+  seen.WaitFor("away: ");
+  Write("none.yaml", "");
+  seen.WaitFor("synced");
+  EXPECT_THAT(seen.lines(), Not(Contains(HasSubstr("Eip/a"))));
+  StopProcess();
+  EXPECT_FALSE(fs::exists(status_ / "last-good/a.yaml"));
+}
+
 // A ConfigMap as kubelet mounts it.
 TEST_F(ManifestSourceTest, AVolumeChangesAsAWhole) {
   fs::create_directory(folder_ / "..one");
@@ -320,6 +361,23 @@ TEST_F(ManifestSourceTest, AVolumeChangesAsAWhole) {
   seen.WaitFor("synced");
   fs::create_symlink("..two", folder_ / "..tmp");
   fs::rename(folder_ / "..tmp", folder_ / "..data");
+  seen.WaitFor("+Eip/a 10.0.0.2");
+  EXPECT_EQ(seen.lines().size(), 3u);
+}
+
+// As git-sync publishes a checkout.
+TEST_F(ManifestSourceTest, ALinkToTheFolderIsExchanged) {
+  list_interval_ = absl::Hours(1);
+  fs::create_directory(base_ / "one");
+  fs::create_directory(base_ / "two");
+  std::ofstream(base_ / "one/a.yaml") << Eip("a", "10.0.0.1");
+  std::ofstream(base_ / "two/a.yaml") << Eip("a", "10.0.0.2");
+  fs::remove_all(folder_);
+  fs::create_symlink("one", folder_);
+  Recorder& seen = Start();
+  seen.WaitFor("synced");
+  fs::create_symlink("two", base_ / "next");
+  fs::rename(base_ / "next", folder_);
   seen.WaitFor("+Eip/a 10.0.0.2");
   EXPECT_EQ(seen.lines().size(), 3u);
 }

@@ -41,8 +41,10 @@ constexpr MetricDef kApiObjects{"openelb_api_objects", kGauge,
                                 "Objects known of what is read from the API server.", "resource"};
 constexpr MetricDef kApiReads{
     "openelb_api_reads_total", kCounter,
-    "How cluster state is read from the API server: list (complete ones), watch, event, failure, "
-    "refused (objects that cannot be decoded; their last good state stays).",
+    "How cluster state is read from the API server: list (complete ones), watch, event, silent "
+    "(watches given up because nothing came), resumed (watches after a long absence of the server, "
+    "without a list), failure, refused (objects that cannot be decoded; their last good state "
+    "stays).",
     "resource,what"};
 constexpr MetricDef kEventWrites{
     "openelb_api_event_writes_total", kCounter,
@@ -158,6 +160,8 @@ void ControllerMetrics::UpdateApi(const ApiCounters& api) {
     Total(kApiReads, {name, "list"}, resource.reflector.lists);
     Total(kApiReads, {name, "watch"}, resource.reflector.watches);
     Total(kApiReads, {name, "event"}, resource.reflector.events);
+    Total(kApiReads, {name, "silent"}, resource.reflector.silent);
+    Total(kApiReads, {name, "resumed"}, resource.reflector.resumed);
     Total(kApiReads, {name, "refused"}, resource.informer.refused);
     uint64_t failures = 0;
     for (const auto& [code, count] : resource.reflector.failures) failures += count;

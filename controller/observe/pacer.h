@@ -1,6 +1,6 @@
 #pragma once
 // When statuses are written: the first change of an object at once, later ones at most once per
-// interval, together; a large one more rarely. Pure: time comes in.
+// interval, together; one that can wait, later. Pure: time comes in.
 
 #include <algorithm>
 #include <map>
@@ -18,8 +18,11 @@ class Pacer {
   // The object has something new to be written.
   void Mark(const ObjectKey& key, absl::Duration now) {
     const auto rests = rests_.find(key);
-    due_.try_emplace(key, rests == rests_.end() ? now : std::max(now, rests->second));
+    Put(key, rests == rests_.end() ? now : std::max(now, rests->second));
   }
+  // It was taken, and what there is to be written can wait until `when`; what is marked meanwhile
+  // need not.
+  void Defer(const ObjectKey& key, absl::Duration when) { Put(key, when); }
 
   // The objects whose turn it is, in order; each is unmarked.
   std::vector<ObjectKey> Take(absl::Duration now) {
@@ -32,14 +35,6 @@ class Pacer {
       rests_[key] = now + interval_;
     }
     return keys;
-  }
-
-  // It was taken: it is not taken again before `until`.
-  void Rest(const ObjectKey& key, absl::Duration until) {
-    absl::Duration& rest = rests_[key];
-    rest = std::max(rest, until);
-    if (const auto due = due_.find(key); due != due_.end())
-      due->second = std::max(due->second, rest);
   }
 
   void Forget(const ObjectKey& key) {
@@ -55,6 +50,11 @@ class Pacer {
   }
 
  private:
+  void Put(const ObjectKey& key, absl::Duration when) {
+    absl::Duration& due = due_.try_emplace(key, when).first->second;
+    due = std::min(due, when);
+  }
+
   const absl::Duration interval_;
   std::map<ObjectKey, absl::Duration> due_;
   std::map<ObjectKey, absl::Duration> rests_;  // until when

@@ -30,19 +30,22 @@ TEST(Pacer, FirstAtOnceLaterOnesTogether) {
   EXPECT_THAT(pacer.Take(At(9)), ElementsAre(kA));
 }
 
-TEST(Pacer, RestsLongerWhenAsked) {
+TEST(Pacer, WhatCanWaitDelaysNothingElse) {
   Pacer pacer(absl::Seconds(1));
   pacer.Mark(kA, At(0));
   pacer.Take(At(0));
-  pacer.Rest(kA, At(0.5));  // no shorter than the interval
-  pacer.Mark(kA, At(0.1));
-  EXPECT_EQ(pacer.NextDue(), At(1));
-  pacer.Rest(kA, At(10));  // also when it is marked by now
+  pacer.Defer(kA, At(10));
   EXPECT_EQ(pacer.NextDue(), At(10));
   EXPECT_THAT(pacer.Take(At(9.9)), IsEmpty());
   EXPECT_THAT(pacer.Take(At(10)), ElementsAre(kA));
+  pacer.Defer(kA, At(20));
   pacer.Mark(kA, At(10.1));
-  EXPECT_EQ(pacer.NextDue(), At(11));
+  EXPECT_EQ(pacer.NextDue(), At(11)) << "the interval since it was taken";
+  EXPECT_THAT(pacer.Take(At(11)), ElementsAre(kA));
+  pacer.Defer(kA, At(20));
+  pacer.Mark(kA, At(13));
+  EXPECT_THAT(pacer.Take(At(13)), ElementsAre(kA));
+  EXPECT_EQ(pacer.NextDue(), absl::InfiniteDuration());
 }
 
 TEST(Pacer, ForgottenBeginsAnew) {

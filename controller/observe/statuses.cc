@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "controller/observe/truncate.h"
+#include "controller/own_kinds.h"
 #include "controller/plan/model.h"
 
 namespace openelb::observe {
@@ -22,8 +22,28 @@ constexpr absl::Duration kHearing = absl::Seconds(10);
 constexpr absl::Duration kOwnersInterval = absl::Milliseconds(200);
 
 // Each write of a status costs the API server and whoever watches as much as all of it, however
-// little has changed: from a thousand entries on, that is spread over time.
+// little has changed: from a thousand addresses in use on, their coming and going is spread over
+// time.
 constexpr absl::Duration kRestPerEntry = absl::Milliseconds(1);
+
+// All of it but status.used and status.usage, which may be long: they are not copied.
+network::EipStatus WithoutUse(const network::EipStatus& status) {
+  const auto& [first_ip, last_ip, pool_size, v4, used, usage, occupied, ready, owners, owners_total,
+               conditions] = status;
+  return {.first_ip = first_ip,
+          .last_ip = last_ip,
+          .pool_size = pool_size,
+          .v4 = v4,
+          .used = {},
+          .usage = 0,
+          .occupied = occupied,
+          .ready = ready,
+          .owners = owners,
+          .owners_total = owners_total,
+          .conditions = conditions};
+}
+
+constexpr const char* kRefused = "Refused";
 
 // Whether every speaker that can answer for addresses has said for which it does.
 bool OwnersHeard(const plan::Model& model, const OwnerBoard& owners) {
@@ -41,6 +61,7 @@ ObjectKey ConfKey(const std::string& name) { return {network::BgpConf::kKind, ""
 
 void Statuses::OnObject(const Object& object) {
   const ObjectKey key = KeyOf(object);
+  if (refused_.erase(key) > 0) OnProblems(clock_->Monotonic());
   std::visit(
       [&](const auto& o) {
         if constexpr (requires { o.fields_ignored; }) {
@@ -53,17 +74,25 @@ void Statuses::OnObject(const Object& object) {
       object);
 }
 
+void Statuses::OnRefused(const ObjectKey& key, const Refusal& refusal) {
+  refused_[key] = refusal;
+  // One that never was good has this to show, and nothing else.
+  if (IsOurKind(key.kind)) known_.try_emplace(key, Known{.generation = refusal.generation});
+  OnProblems(clock_->Monotonic());
+}
+
 void Statuses::OnDeleted(const ObjectKey& key) {
+  if (refused_.erase(key) > 0) OnProblems(clock_->Monotonic());
   if (known_.erase(key) == 0) return;
   pacer_.Forget(key);
+  if (key.kind == network::Eip::kKind) resting_.erase(key.name);
   unheard_.erase(key);
   stamps_.Forget(key);
   sink_->Forget(key);
 }
 
 void Statuses::MarkDue(const ObjectKey& key) {
-  const bool own = key.kind != kube::Service::kKind;
-  if (own && known_.contains(key)) pacer_.Mark(key, clock_->Monotonic());
+  if (IsOurKind(key.kind) && known_.contains(key)) pacer_.Mark(key, clock_->Monotonic());
 }
 
 void Statuses::OnSession(const SessionChange& change) {
@@ -110,6 +139,8 @@ std::vector<plan::Problem> Statuses::FindProblems() const {
            .message = absl::StrCat("address ", text, ", node ", node, ": ", sentence)});
     }
   }
+  for (const auto& [key, refusal] : refused_)
+    problems.push_back({.about = key, .reason = kRefused, .message = refusal.why});
   std::sort(problems.begin(), problems.end());
   return problems;
 }
@@ -142,26 +173,30 @@ void Statuses::ReadProblems() {
   }
 }
 
-std::vector<kube::Condition> Statuses::Conditions(const ObjectKey& key) const {
+void Statuses::AddConditions(const ObjectKey& key, std::vector<kube::Condition>* out) const {
   const auto known = known_.find(key);
-  if (known == known_.end()) return {};
+  if (known == known_.end()) return;
   const int64_t generation = known->second.generation;
-  std::vector<kube::Condition> conditions = FieldsIgnored(known->second.fields_ignored, generation);
+  for (kube::Condition& condition : FieldsIgnored(known->second.fields_ignored, generation))
+    out->push_back(std::move(condition));
   std::map<std::string, std::vector<std::string>> messages;  // by reason
   for (const plan::Problem& problem : problems_) {
     const bool of_node = problem.about.kind == kube::Node::kKind;
     if (problem.about == key) messages[problem.reason].push_back(problem.message);
-    if (of_node && key == ConfKey(network::kBgpConfName))
-      messages[problem.reason].push_back(problem.message);
+    if (of_node && key == ConfKey(network::kBgpConfName)) {
+      messages[problem.reason].push_back(
+          absl::StrCat("node ", problem.about.name, ": ", problem.message));
+    }
   }
+  const auto refused = refused_.find(key);
   for (const auto& [reason, sentences] : messages) {
-    conditions.push_back({.type = reason,
-                          .status = true,
-                          .reason = reason,
-                          .message = absl::StrJoin(sentences, "; "),
-                          .observed_generation = generation});
+    const bool of_newest = reason == kRefused && refused != refused_.end();
+    out->push_back({.type = reason,
+                    .status = true,
+                    .reason = reason,
+                    .message = JoinSentences(sentences),
+                    .observed_generation = of_newest ? refused->second.generation : generation});
   }
-  return conditions;
 }
 
 void Statuses::WriteService(const ObjectKey& key) {
@@ -191,8 +226,6 @@ void Statuses::WriteEip(const std::string& name) { MarkDue(EipKey(name)); }
 
 template <typename Status>
 void Statuses::Complete(const ObjectKey& key, Status* status) {
-  for (kube::Condition& condition : Conditions(key))
-    status->conditions.push_back(std::move(condition));
   if (auto sentence = Truncate(status)) {
     status->conditions.push_back({.type = "Truncated",
                                   .status = true,
@@ -203,33 +236,45 @@ void Statuses::Complete(const ObjectKey& key, Status* status) {
   stamps_.Stamp(key, clock_->Wall(), &status->conditions);
 }
 
+void Statuses::WriteEipNow(const std::string& name, absl::Duration now) {
+  const ObjectKey key = EipKey(name);
+  static const network::EipStatus kNothing;  // of one that never was good
+  const network::EipStatus* pool = ipam_->PoolStatus(name);
+  if (pool == nullptr && !refused_.contains(key)) return;
+  if (pool == nullptr) pool = &kNothing;
+  network::EipStatus status = WithoutUse(*pool);
+  owner_table_.Show(name, &status);
+  AddConditions(key, &status.conditions);
+  const int64_t owners_total = std::exchange(status.owners_total, 0);
+  Resting& resting = resting_.try_emplace(name, Resting{.frame = {}, .until = now}).first->second;
+  if (now < resting.until && status == resting.frame) return pacer_.Defer(key, resting.until);
+  resting = {.frame = status,
+             .until = now + kRestPerEntry * static_cast<int64_t>(pool->used.size())};
+  status.used = pool->used;
+  status.usage = pool->usage;
+  status.owners_total = owners_total;
+  Complete(key, &status);
+  sink_->WriteEip(name, status);
+}
+
 void Statuses::WriteOwn(const ObjectKey& key, absl::Duration now) {
-  const auto rest = [&](size_t entries) {
-    pacer_.Rest(key, now + kRestPerEntry * static_cast<int64_t>(entries));
-  };
   const auto speaks = [this](const std::string& node) {
     return planner_->model().speakers.contains(node);
   };
   if (key.kind == network::Eip::kKind) {
-    const network::EipStatus* pool = ipam_->PoolStatus(key.name);
-    if (pool == nullptr) return;
-    network::EipStatus status = *pool;
-    owner_table_.Show(key.name, &status);
-    Complete(key, &status);
-    rest(status.used.size());
-    sink_->WriteEip(key.name, status);
+    WriteEipNow(key.name, now);
   } else if (key.kind == network::BgpPeer::kKind) {
     network::BgpPeerStatus status = board_->PeerStatus(key.name, speaks);
     const auto expected = expected_.find(key.name);
     if (expected != expected_.end()) status.expected = expected->second;
+    AddConditions(key, &status.conditions);
     Complete(key, &status);
-    rest(status.nodes.size());
     sink_->WriteBgpPeer(key.name, status);
   } else {
     network::BgpConfStatus status;
     if (key.name == network::kBgpConfName) status = board_->ConfStatus(speaks);
+    AddConditions(key, &status.conditions);
     Complete(key, &status);
-    rest(status.nodes.size());
     sink_->WriteBgpConf(key.name, status);
   }
 }

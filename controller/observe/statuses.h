@@ -10,6 +10,7 @@
 #include "api/base/clock.h"
 #include "api/base/log.h"
 #include "api/object.h"
+#include "controller/event_source.h"
 #include "controller/ipam/ipam.h"
 #include "controller/observe/conditions.h"
 #include "controller/observe/owner_board.h"
@@ -38,6 +39,9 @@ class Statuses {
   // An object came or changed, or went: its status goes with it.
   void OnObject(const Object& object);
   void OnDeleted(const ObjectKey& key);
+  // The object as it stands cannot be used, until it comes again or goes: a condition and an Event
+  // `Refused` say so.
+  void OnRefused(const ObjectKey& key, const Refusal& refusal);
   // A session came up or went down.
   void OnSession(const SessionChange& change);
   // Planner::Problems may have changed. What lasts of it and of what speakers report becomes
@@ -50,8 +54,8 @@ class Statuses {
     owners_planned_ = true;
   }
 
-  // As ipam has it now. An Eip within a second of its last one; one with thousands of addresses in
-  // use, a second later for each thousand.
+  // As ipam has it now. An Eip within a second of its last one; where nothing but its addresses in
+  // use differs, a second later for each thousand of them.
   void WriteService(const ObjectKey& key);
   void WriteEip(const std::string& name);
   void Record(const ClusterEvent& event);
@@ -72,8 +76,8 @@ class Statuses {
     std::vector<std::string> fields_ignored;
   };
   // FieldsIgnored and the problems about the object; for the BgpConf that counts also those of
-  // nodes.
-  std::vector<kube::Condition> Conditions(const ObjectKey& key) const;
+  // nodes, by name.
+  void AddConditions(const ObjectKey& key, std::vector<kube::Condition>* out) const;
   void MarkDue(const ObjectKey& key);
   std::string PoolOf(const std::string& text) const;
   std::vector<plan::Problem> FindProblems() const;
@@ -84,7 +88,8 @@ class Statuses {
   // would show sessions as gone that are only unheard of.
   bool SpeakersHeard(absl::Duration now);
   void WriteOwn(const ObjectKey& key, absl::Duration now);
-  // Truncates, stamps and encloses the object's conditions.
+  void WriteEipNow(const std::string& name, absl::Duration now);
+  // Truncates it and stamps its conditions.
   template <typename Status>
   void Complete(const ObjectKey& key, Status* status);
 
@@ -97,9 +102,16 @@ class Statuses {
   Logger* log_;
   ConditionStamps stamps_;
   std::map<ObjectKey, Known> known_;  // Services and our own kinds
+  std::map<ObjectKey, Refusal> refused_;
   std::vector<plan::Problem> problems_;
   absl::Duration problems_due_ = absl::InfiniteDuration();
   Pacer pacer_{absl::Seconds(1)};
+  // Of each Eip what was written last, without its use, and until when its use rests.
+  struct Resting {
+    network::EipStatus frame;
+    absl::Duration until;
+  };
+  std::map<std::string, Resting> resting_;
   std::set<ObjectKey> unheard_;  // due, and waiting for speakers
   absl::Duration hear_until_ = absl::InfiniteDuration();
   bool all_heard_ = false;

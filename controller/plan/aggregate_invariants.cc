@@ -74,7 +74,8 @@ std::string CheckAggregates(
     for (const auto& [neighbor, plain_peer] : plain_peers) {
       const Routes plain = RoutesTo(plain_peer);
       const Routes routes = RoutesTo(peers.at(neighbor));
-      const auto wrong = [&](const IpPrefix& prefix, const char* what) {
+      const auto wrong = [&speaker = speaker, &neighbor = neighbor](const IpPrefix& prefix,
+                                                                    const char* what) {
         return absl::StrCat(prefix.ToString(), " of ", speaker, " to ", neighbor.ToString(), ": ",
                             what);
       };
@@ -102,6 +103,8 @@ std::string CheckAggregates(
         for (const auto& [address, eip] : served) {
           if (!prefix.Contains(address)) continue;
           asked |= AggregateOf(eip, address) == prefix;
+          // A policy about the host route says nothing about who serves the address.
+          if (plain_peer.rejected.contains(IpPrefix::Host(address))) continue;
           const auto host = plain.find(IpPrefix::Host(address));
           if (host == plain.end() ||
               !std::includes(host->second.begin(), host->second.end(), hops.begin(), hops.end()))

@@ -270,26 +270,67 @@ bool IsNoRack(const Model& model, const std::set<std::string>& nodes) {
   return !model.nodes.at(*nodes.begin()).InRack();
 }
 
+// The racks that are asked about, but those of nodes that are in none.
+std::vector<std::string> RacksAsked(const Model& model, const Question& question) {
+  std::vector<std::string> racks;
+  for (const auto& [rack, members] : model.racks) {
+    if (IsNoRack(model, members)) continue;
+    if (!question.rack.has_value() || *question.rack == rack) racks.push_back(rack);
+  }
+  return racks;
+}
+
+// The answers about nodes in racks that they are not in. All racks have the same answer, so where
+// neither rack nor node is asked about the first one has it for all: else a large cluster would
+// have racks times nodes of them for each address.
+void AskOtherRacks(const Model& model, const Question& question, const Explainer& explainer,
+                   const std::vector<std::string>& racks, std::vector<Reason>* reasons) {
+  const bool all = question.rack.has_value() || question.node.has_value();
+  for (const auto& [name, node] : model.nodes) {
+    if (question.node.has_value() && *question.node != name) continue;
+    Reason* first = nullptr;
+    size_t more = 0;
+    for (const std::string& rack : racks) {
+      if (rack == node.rack) continue;
+      if (first == nullptr || all) {
+        first = &reasons->emplace_back(explainer.Ask(rack, {}, name));
+      } else {
+        ++more;
+      }
+    }
+    if (more > 0)
+      absl::StrAppend(&first->detail, "; the same in ", more, " more rack", more > 1 ? "s" : "");
+  }
+}
+
+void ExplainAddress(const Model& model, const Question& question, const IpAddress& address,
+                    const AddressView& view, std::vector<Reason>* reasons) {
+  const Explainer explainer(model, address, view);
+  for (const auto& [rack, members] : model.racks) {
+    const bool no_rack = IsNoRack(model, members);
+    if (no_rack && !model.speakers.contains(*members.begin())) continue;
+    if (question.rack.has_value() && *question.rack != (no_rack ? "" : rack)) continue;
+    const Exits exits = ExitsOf(model, rack, address.family());
+    for (const std::string& name : members) {
+      if (question.node.has_value() && *question.node != name) continue;
+      Reason& reason = reasons->emplace_back(explainer.Ask(rack, exits, name));
+      if (no_rack) reason.rack.clear();
+    }
+  }
+  AskOtherRacks(model, question, explainer, RacksAsked(model, question), reasons);
+}
+
 }  // namespace
 
 std::vector<Reason> Explain(const Model& model, const Question& question) {
   std::vector<Reason> reasons;
-  for (const auto& [address, view] : model.addresses) {
-    if (question.address.has_value() && *question.address != address) continue;
-    const Explainer explainer(model, address, view);
-    for (const auto& [rack, members] : model.racks) {
-      const bool no_rack = IsNoRack(model, members);
-      if (no_rack && !model.speakers.contains(*members.begin())) continue;
-      if (question.rack.has_value() && *question.rack != (no_rack ? "" : rack)) continue;
-      const Exits exits = ExitsOf(model, rack, address.family());
-      for (const auto& [name, node] : model.nodes) {
-        if (question.node.has_value() && *question.node != name) continue;
-        if (no_rack && node.rack != rack) continue;
-        Reason reason = explainer.Ask(rack, exits, name);
-        if (no_rack) reason.rack.clear();
-        reasons.push_back(std::move(reason));
-      }
-    }
+  if (question.address.has_value()) {
+    const auto it = model.addresses.find(*question.address);
+    if (it != model.addresses.end())
+      ExplainAddress(model, question, it->first, it->second, &reasons);
+  } else {
+    for (const auto& [address, view] : model.addresses)
+      ExplainAddress(model, question, address, view, &reasons);
   }
   std::stable_sort(reasons.begin(), reasons.end(), [](const Reason& a, const Reason& b) {
     return std::tie(a.address, a.rack, a.node) < std::tie(b.address, b.rack, b.node);

@@ -32,9 +32,10 @@ struct Question {
   std::optional<std::string> node;
 };
 
-// One answer for each address, rack and node, in that order. The rack of a node that is in none is
-// named "", and only that node is explained there, if a speaker runs on it. An address that no
-// Service holds has no answers.
+// One answer for each address, rack and node, in that order; where the question names neither rack
+// nor node, one for all racks that a node is not in, at the first of them. The rack of a node that
+// is in none is named "", and only that node is explained there, if a speaker runs on it. An
+// address that no Service holds has no answers.
 std::vector<Reason> Explain(const Model& model, const Question& question = {});
 
 }  // namespace openelb::plan

@@ -25,6 +25,9 @@ inline constexpr const char* kVrrpSourcesFact = "vrrp-sources";
 inline constexpr const char* kSpeakerFact = "speaker";
 // In the version's place: it has said goodbye and means to come back, if its DaemonSet lets it.
 inline constexpr const char* kSpeakerStopped = "stopped";
+// Over which interfaces the node reaches what no other route leads to, "INTERFACE FAMILY" each;
+// FAMILY is 4 or 6.
+inline constexpr const char* kDefaultRoutesFact = "default-routes";
 // Interfaces over which no frames pass.
 inline constexpr const char* kNoCarrierFact = "no-carrier";
 // Layer 2 addresses that the node has answered for as a standby for a while.

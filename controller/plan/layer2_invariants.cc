@@ -13,7 +13,7 @@
 namespace openelb::plan {
 namespace {
 
-using Interfaces = std::map<std::string, std::string>;
+using Interfaces = std::map<std::string, PoolInterface>;
 using Plans = std::map<std::string, std::map<std::string, v1::ResourceBody>>;  // by node and key
 
 // One address and its view, and what is asked of nodes.
@@ -27,8 +27,8 @@ struct Case {
     const auto pool = interfaces.find(view.pool);
     const auto node = model.nodes.find(name);
     if (node == model.nodes.end()) return nullptr;
-    return LinkFor(&NodeView::layer2, node->second, pool == interfaces.end() ? "" : pool->second,
-                   address);
+    return LinkFor(&NodeView::layer2, node->second,
+                   pool == interfaces.end() ? PoolInterface() : pool->second, address);
   }
   // It might answer, for want of others.
   bool Tolerable(const std::string& name) const {

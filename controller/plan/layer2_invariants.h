@@ -6,6 +6,7 @@
 #include <string>
 
 #include "api/base/ip.h"
+#include "controller/plan/local_addresses.h"
 #include "controller/plan/model.h"
 #include "controller/plan/planner.h"
 
@@ -15,9 +16,9 @@ class Layer2Invariants {
  public:
   explicit Layer2Invariants(const Options& options) : options_(options) {}
 
-  // To be called after every step; `interfaces` are spec.interface by pool. Returns what is wrong;
+  // To be called after every step; `interfaces` are those of the pools. Returns what is wrong;
   // empty: nothing.
-  std::string Check(const Planner& planner, const std::map<std::string, std::string>& interfaces);
+  std::string Check(const Planner& planner, const std::map<std::string, PoolInterface>& interfaces);
 
  private:
   const Options options_;

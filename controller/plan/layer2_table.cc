@@ -7,7 +7,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "api/network/v1alpha2/names.h"
 #include "controller/plan/speaker_table.h"
@@ -28,15 +27,9 @@ std::string Key(const IpAddress& address) { return absl::StrCat(kGroup, address.
 bool SameForLayer2(const NodeView& a, const NodeView& b) {
   return a.health == b.health && a.returning == b.returning && a.layer2 == b.layer2 &&
          a.stopped == b.stopped && a.leaving == b.leaving && a.drain == b.drain &&
-         a.prefixes == b.prefixes && a.layer2_address == b.layer2_address && a.rack == b.rack &&
-         a.no_carrier == b.no_carrier && a.taken_over == b.taken_over &&
-         a.taken_over_at == b.taken_over_at;
-}
-
-// "ADDRESS" or "ADDRESS and N more"; `addresses` is not empty.
-std::string Shown(const std::vector<std::string>& addresses) {
-  if (addresses.size() == 1) return addresses.front();
-  return absl::StrCat(addresses.front(), " and ", addresses.size() - 1, " more");
+         a.prefixes == b.prefixes && a.default_routes == b.default_routes &&
+         a.layer2_address == b.layer2_address && a.rack == b.rack && a.no_carrier == b.no_carrier &&
+         a.taken_over == b.taken_over && a.taken_over_at == b.taken_over_at;
 }
 
 }  // namespace
@@ -252,6 +245,7 @@ void Layer2Table::Write(const IpAddress& address, const Layer2View& before, cons
       sets->Erase(NodeSet(node), Key(address));
   }
   std::set<Watch> watches;
+  bool unwatched = false;
   const auto link_of = [&](const std::string& name) -> NodeLink {
     const NodeView& node = model.nodes.at(name);
     return {name, node,
@@ -266,9 +260,13 @@ void Layer2Table::Write(const IpAddress& address, const Layer2View& before, cons
     for (const std::string& other : ranks) {
       v1::Layer2Rank& rank = *resource.add_ranks();
       rank.set_node(other);
-      if (other == node || !watches_.has_secret()) continue;
-      const std::optional<Watch> watch = FindWatch(link_of(node), link_of(other));
-      if (!watch) continue;
+      if (other == node) continue;
+      std::optional<Watch> watch;
+      if (watches_.has_secret()) watch = FindWatch(link_of(node), link_of(other));
+      if (!watch) {
+        unwatched = true;
+        continue;
+      }
       rank.set_bfd_peer((watch->low.node == other ? watch->low : watch->high).address.ToString());
       watches.insert(*watch);
     }
@@ -276,6 +274,10 @@ void Layer2Table::Write(const IpAddress& address, const Layer2View& before, cons
     sets->Put(NodeSet(node), Key(address), body);
   }
   watches_.Need(address, std::move(watches), sets);
+  if (unwatched)
+    unwatched_.insert(address);
+  else
+    unwatched_.erase(address);
 }
 
 void Layer2Table::TouchFor(const NodeChanges& nodes, const Model& model) {
@@ -314,83 +316,6 @@ bool Layer2Table::Derive(const NodeChanges& nodes, const std::set<std::string>& 
   Fill(model, &changes);
   for (const auto& [address, before] : changes) Write(address, before, *model, sets);
   return true;
-}
-
-void Layer2Table::AddProblems(const Model& model, std::set<Problem>* out) const {
-  struct Pool {
-    std::vector<std::string> ownerless;
-    std::vector<std::string> no_carrier;
-    std::vector<std::string> alone;
-    std::vector<std::string> crowded;
-    std::set<std::string> racks;
-  };
-  std::map<std::string, Pool> pools;
-  for (const auto& [address, view] : model.layer2) {
-    Pool& pool = pools[view.pool];
-    const std::string text = address.ToString();
-    if (view.ranks.empty()) pool.ownerless.push_back(text);
-    if (view.no_carrier) pool.no_carrier.push_back(text);
-    if (view.alone) pool.alone.push_back(text);
-    if (view.crowded) pool.crowded.push_back(text);
-    for (const std::string& node : view.ranks) pool.racks.insert(model.nodes.at(node).rack);
-  }
-  for (const std::string& name : unnamed_) {
-    out->insert(
-        {{network::Eip::kKind, "", name},
-         "InterfaceMissing",
-         "spec.interface is missing: each node answers on the interface on whose network an "
-         "address is; write its name, or can_reach:IP"});
-  }
-  std::vector<std::string> misled;
-  for (const auto& [name, node] : model.nodes) {
-    if (node.layer2 && !node.layer2_address.empty() && AnnotatedInterface(node).empty())
-      misled.push_back(absl::StrCat(name, " (\"", node.layer2_address, "\")"));
-  }
-  for (const auto& [name, pool] : pools) {
-    const ObjectKey about{network::Eip::kKind, "", name};
-    const auto say = [&](const char* reason, std::string message) {
-      out->insert({about, reason, std::move(message)});
-    };
-    if (!pool.ownerless.empty()) {
-      const absl::string_view interface = local_.InterfaceOf(name);
-      say("NoOwner",
-          absl::StrCat(
-              "no node can answer for ", Shown(pool.ownerless),
-              ": it takes a Ready node with a speaker in Layer 2 mode",
-              interface.empty() ? "" : absl::StrCat(", interface ", interface, " that is up"),
-              ", a network there that contains the address, and a ready endpoint of the "
-              "Service as its policy asks"));
-    }
-    if (!misled.empty()) {
-      say("AnnotationIgnored",
-          absl::StrCat("annotation ", network::kLayer2Address.openelb, " of ", Shown(misled),
-                       " is not the address of an interface there: spec.interface alone counts"));
-    }
-    if (!pool.no_carrier.empty()) {
-      say("NoCarrier", absl::StrCat("no node that can answer for ", Shown(pool.no_carrier),
-                                    " has a carrier on its interface"));
-    }
-    std::vector<std::string> few;
-    if (!pool.alone.empty()) {
-      few.push_back(
-          absl::StrCat("for ", Shown(pool.alone), " nobody does: one node alone can answer"));
-    }
-    if (!pool.crowded.empty()) {
-      few.push_back(absl::StrCat("for ", Shown(pool.crowded),
-                                 " more nodes could, but they or those that do watch as many "
-                                 "others as they may (",
-                                 WatchGraph::kMaxSessions, ")"));
-    }
-    if (!few.empty()) {
-      say("FewStandbys",
-          absl::StrCat("two nodes should stand by for each owner; ", absl::StrJoin(few, "; ")));
-    }
-    if (pool.racks.size() > 1) {
-      say("SeveralRacks",
-          absl::StrCat("the nodes that answer for its addresses are in several racks (",
-                       absl::StrJoin(pool.racks, ", "), "), and Layer 2 does not cross routers"));
-    }
-  }
 }
 
 }  // namespace openelb::plan

@@ -101,6 +101,7 @@ class Layer2Table {
   std::map<std::string, std::set<IpAddress>> ranked_;  // addresses by ranked node
   std::set<IpAddress> unsettled_;  // those to which a node that is not ranked may matter
   std::set<IpAddress> unfilled_;   // fewer standbys than nodes that could stand by
+  std::set<IpAddress> unwatched_;  // nodes ranked on it cannot all watch each other
   WatchGraph graph_;
   WatchTable watches_;
 };

@@ -14,6 +14,7 @@
 namespace openelb::plan {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -267,6 +268,27 @@ TEST_F(Layer2TableTest, AnEditOfTheInterfaceMovesTheAddressThere) {
   EXPECT_THAT(Reasons(), IsEmpty());
 }
 
+TEST_F(Layer2TableTest, AnAddressFollowsTheDefaultRouteThatReachesATarget) {
+  SetPool("can_reach:203.0.113.1");
+  EXPECT_THAT(Ranks(), IsEmpty());
+  for (int i = 1; i <= 2; ++i) Tell(i, kDefaultRoutesFact, {"eth0 4", "eth1 6"});
+  EXPECT_THAT(Ranks(), ElementsAre("n1", "n2"));
+  Tell(1, kDefaultRoutesFact, {"eth1 4"});
+  EXPECT_THAT(Ranks(), ElementsAre("n2"));
+}
+
+TEST_F(Layer2TableTest, AnAddressOfAnOffLinkPoolNeedsNoNetwork) {
+  Give("web", "203.0.113.1");
+  EXPECT_THAT(Ranks("203.0.113.1"), IsEmpty());
+  EXPECT_THAT(Reasons(), ElementsAre("NoOwner"));
+  SetPool("eth1", /*off_link=*/true);
+  EXPECT_THAT(Ranks("203.0.113.1"), ElementsAre("n1", "n2", "n3"));
+  EXPECT_THAT(Told(2), ElementsAre("203.0.113.1 eth1 n1@10.1.0.1 n2 n3@10.1.0.3"));
+  EXPECT_THAT(Reasons(), IsEmpty());
+  SetPool("eth1");
+  EXPECT_THAT(Ranks("203.0.113.1"), IsEmpty());
+}
+
 TEST_F(Layer2TableTest, ANodesAnnotationPicksItsInterface) {
   const auto annotate = [&](const std::string& address) {
     kube::Node node = Node(2);
@@ -329,6 +351,7 @@ TEST_F(Layer2TableTest, NobodyWatchesWithoutAKnownInterfaceOrASecret) {
   Give("web", kVip);
   EXPECT_THAT(Ranks(), ElementsAre("n1", "n2"));
   EXPECT_THAT(Told(2), ElementsAre("192.168.0.91 eth0 n1 n2")) << "no secret";
+  EXPECT_THAT(Reasons(), Contains("FewStandbys"));
   planner_->SetWatchSecret("a cluster's secret");
   EXPECT_THAT(Ranks(), ElementsAre("n1", "n2"));
   EXPECT_THAT(Told(2), ElementsAre("192.168.0.91 eth0 n1 n2")) << "n1's interface has no name";
@@ -402,6 +425,34 @@ TEST_F(Layer2TableTest, WhenEveryNodeIsSilentAllStays) {
   unready.endpoints[0].ready = false;
   planner_->Upsert(unready);
   EXPECT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
+}
+
+TEST_F(Layer2TableTest, StandbysThatCannotWatchAreSaid) {
+  EXPECT_THAT(Reasons(), IsEmpty());
+  // Its network holds the address, but not the others' addresses.
+  planner_->SetFact(MakePrefixes("n2", {"eth0 192.168.0.66/26"}, ++now_));
+  ASSERT_THAT(Ranks(), ElementsAre("n1", "n2", "n3"));
+  EXPECT_THAT(Told(3), ElementsAre("192.168.0.91 eth0 n1@192.168.0.1 n2 n3"));
+  ASSERT_THAT(Reasons(), ElementsAre("FewStandbys"));
+  for (const Problem& problem : planner_->Problems()) {
+    if (problem.reason != "FewStandbys") continue;
+    EXPECT_THAT(problem.message, HasSubstr("for 192.168.0.91 nodes that do cannot all watch"));
+  }
+  planner_->SetFact(MakePrefixes("n2", {"eth0 192.168.0.2/24"}, ++now_));
+  EXPECT_THAT(Reasons(), IsEmpty());
+}
+
+TEST_F(Layer2TableTest, TheModeTurnedOffIsSaid) {
+  for (int i = 1; i <= 3; ++i) Tell(i, kModesFact, {kVipMode});
+  EXPECT_THAT(Ranks(), IsEmpty());
+  ASSERT_THAT(Reasons(), ElementsAre("ModeDisabled"));
+  for (const Problem& problem : planner_->Problems()) {
+    if (problem.reason != "ModeDisabled") continue;
+    EXPECT_EQ(problem.message,
+              "no node can answer for 192.168.0.91: --enable-layer2 is false on every speaker");
+  }
+  for (int i = 1; i <= 3; ++i) Tell(i, kModesFact, {kLayer2Mode});
+  EXPECT_THAT(Reasons(), IsEmpty());
 }
 
 TEST_F(Layer2TableTest, NodesOfSeveralRacksAreToldOf) {

@@ -50,11 +50,12 @@ class Layer2TableTest : public testing::Test {
     node.ready = ready;
     planner_->Upsert(node);
   }
-  void SetPool(const std::string& interface) {
+  void SetPool(const std::string& interface, bool off_link = false) {
     network::Eip eip;
     eip.meta.name = "pool";
     eip.protocol = network::Protocol::kLayer2;
     eip.interface = interface;
+    eip.off_link = off_link;
     planner_->Upsert(eip);
   }
   void Give(const std::string& service, const std::string& address) {

@@ -5,9 +5,10 @@
 namespace openelb::plan {
 
 void LocalAddresses::Upsert(const network::Eip& eip) {
-  const auto [it, added] = interfaces_.try_emplace(eip.meta.name, eip.interface);
-  if (!added && it->second == eip.interface) return;
-  it->second = eip.interface;
+  PoolInterface interface{.name = eip.interface, .off_link = eip.off_link};
+  const auto [it, added] = interfaces_.try_emplace(eip.meta.name, interface);
+  if (!added && it->second == interface) return;
+  it->second = std::move(interface);
   all_touched_ = true;
 }
 
@@ -15,9 +16,10 @@ void LocalAddresses::RemoveEip(const std::string& name) {
   if (interfaces_.erase(name) > 0) all_touched_ = true;
 }
 
-absl::string_view LocalAddresses::InterfaceOf(const std::string& pool) const {
+const PoolInterface& LocalAddresses::InterfaceOf(const std::string& pool) const {
+  static const auto* const none = new PoolInterface;
   const auto it = interfaces_.find(pool);
-  return it == interfaces_.end() ? absl::string_view() : it->second;
+  return it == interfaces_.end() ? *none : it->second;
 }
 
 void LocalAddresses::SetAddresses(const std::string& service, const std::string& pool,

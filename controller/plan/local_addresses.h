@@ -7,11 +7,17 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/string_view.h"
 #include "api/base/ip.h"
 #include "api/network/v1alpha2/eip.h"
 
 namespace openelb::plan {
+
+// On which interface of a node a pool's addresses are answered for.
+struct PoolInterface {
+  std::string name{};     // spec.interface; empty: none is given
+  bool off_link = false;  // whether or not a network there contains them
+  bool operator==(const PoolInterface&) const = default;
+};
 
 class LocalAddresses {
  public:
@@ -33,8 +39,8 @@ class LocalAddresses {
   std::vector<std::string> ServicesOf(const IpAddress& address) const;
   // Of an address that is held; where pools differ that of its first Service.
   const std::string& PoolOf(const IpAddress& address) const;
-  // spec.interface; empty: no such pool, or none is given.
-  absl::string_view InterfaceOf(const std::string& pool) const;
+  // Empty: no such pool.
+  const PoolInterface& InterfaceOf(const std::string& pool) const;
 
  private:
   struct Holding {
@@ -42,8 +48,8 @@ class LocalAddresses {
     std::vector<IpAddress> addresses;
   };
 
-  std::map<std::string, std::string> interfaces_;  // spec.interface by pool
-  std::map<std::string, Holding> held_;            // by Service
+  std::map<std::string, PoolInterface> interfaces_;  // by pool
+  std::map<std::string, Holding> held_;              // by Service
   std::map<IpAddress, std::set<std::string>> services_of_;
   std::set<IpAddress> touched_;
   bool all_touched_ = false;

@@ -59,13 +59,13 @@ Backed FindBacked(Family family, const std::vector<std::string>& services, const
   return backed;
 }
 
-bool Answers(bool NodeView::* mode, const NodeView& node, absl::string_view pool_interface,
+bool Answers(bool NodeView::* mode, const NodeView& node, const PoolInterface& pool,
              const IpAddress& address, const Leniency& leniency) {
   const bool healthy =
       node.health == Health::kReady || (leniency.silence && node.health == Health::kUnknown);
   if (!healthy || !(node.*mode) || node.stopped || node.leaving) return false;
   if (node.drain != Drain::kNone && !leniency.draining) return false;
-  const InterfaceAddress* link = LinkFor(mode, node, pool_interface, address);
+  const InterfaceAddress* link = LinkFor(mode, node, pool, address);
   return link != nullptr && (leniency.no_carrier || !node.no_carrier.contains(link->interface));
 }
 
@@ -82,6 +82,17 @@ const InterfaceAddress* NetworkOf(const NodeView& node, absl::string_view name,
   return smallest;
 }
 
+// An address on the interface `name`, of `family` if there is one.
+const InterfaceAddress* AnyOn(const NodeView& node, absl::string_view name, Family family) {
+  const InterfaceAddress* any = nullptr;
+  for (const InterfaceAddress& link : node.prefixes) {
+    if (name.empty() || link.interface != name) continue;
+    if (link.address.family() == family) return &link;
+    if (any == nullptr) any = &link;
+  }
+  return any;
+}
+
 }  // namespace
 
 absl::string_view AnnotatedInterface(const NodeView& node) {
@@ -95,31 +106,38 @@ absl::string_view AnnotatedInterface(const NodeView& node) {
 }
 
 const InterfaceAddress* LinkFor(bool NodeView::* mode, const NodeView& node,
-                                absl::string_view pool_interface, const IpAddress& address) {
+                                const PoolInterface& pool, const IpAddress& address) {
+  const auto on = [&](absl::string_view name) {
+    const InterfaceAddress* link = NetworkOf(node, name, address);
+    return link == nullptr && pool.off_link ? AnyOn(node, name, address.family()) : link;
+  };
   if (mode == &NodeView::layer2) {
     const absl::string_view annotated = AnnotatedInterface(node);
-    const InterfaceAddress* link =
-        annotated.empty() ? nullptr : NetworkOf(node, annotated, address);
+    const InterfaceAddress* link = annotated.empty() ? nullptr : on(annotated);
     if (link != nullptr) return link;
   }
-  absl::string_view name = pool_interface;
+  absl::string_view name = pool.name;
   if (absl::ConsumePrefix(&name, "can_reach:")) {
     const absl::StatusOr<IpAddress> target = IpAddress::Parse(name);
-    const InterfaceAddress* towards = target.ok() ? NetworkOf(node, "", *target) : nullptr;
-    if (towards == nullptr) return nullptr;
-    name = towards->interface;
+    if (!target.ok()) return nullptr;
+    if (const InterfaceAddress* towards = NetworkOf(node, "", *target)) {
+      name = towards->interface;
+    } else {
+      name = node.default_routes[target->family()];
+      if (name.empty()) return nullptr;
+    }
   }
-  return NetworkOf(node, name, address);
+  return on(name);
 }
 
 LocalEligible FindEligible(bool NodeView::* mode, const IpAddress& address,
-                           const std::vector<std::string>& services,
-                           absl::string_view pool_interface, const Model& model) {
+                           const std::vector<std::string>& services, const PoolInterface& pool,
+                           const Model& model) {
   LocalEligible eligible;
   for (const Leniency& leniency : kLeniencies) {
     const Backed backed = FindBacked(address.family(), services, leniency, model);
     const auto add = [&](const std::string& name, const NodeView& node) {
-      if (Answers(mode, node, pool_interface, address, leniency)) eligible.nodes.push_back(name);
+      if (Answers(mode, node, pool, address, leniency)) eligible.nodes.push_back(name);
     };
     if (backed.everywhere) {
       for (const auto& [name, node] : model.nodes) add(name, node);

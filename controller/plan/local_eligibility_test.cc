@@ -27,9 +27,10 @@ NodeView Node(const std::string& layer2_address = "") {
   return node;
 }
 
-std::string Link(bool NodeView::* mode, const NodeView& node, absl::string_view interface,
-                 absl::string_view address) {
-  const InterfaceAddress* link = LinkFor(mode, node, interface, IpAddress::Parse(address).value());
+std::string Link(bool NodeView::* mode, const NodeView& node, const std::string& interface,
+                 absl::string_view address, bool off_link = false) {
+  const InterfaceAddress* link = LinkFor(mode, node, {.name = interface, .off_link = off_link},
+                                         IpAddress::Parse(address).value());
   return link == nullptr ? "none" : link->interface;
 }
 
@@ -60,6 +61,50 @@ TEST(LinkFor, ByNameByWhatItReachesOrAny) {
     SCOPED_TRACE(absl::StrCat(test.interface, " ", test.address));
     EXPECT_EQ(Link(kLayer2, Node(), test.interface, test.address), test.link);
     EXPECT_EQ(Link(kVip, Node(), test.interface, test.address), test.link);
+  }
+}
+
+TEST(LinkFor, APoolThatIsOffLinkNeedsNoNetworkOnTheInterfaceThatItNames) {
+  const struct {
+    const char* interface;
+    const char* address;
+    const char* link;
+  } kCases[] = {
+      {"eth2", "203.0.113.1", "eth2"},
+      {"eth1", "2001:db8:1::1", "eth1"},  // where the node has IPv4 alone
+      {"eth3", "192.168.0.91", "eth3"},
+      {"eth9", "203.0.113.1", "none"},
+      {"", "203.0.113.1", "none"},
+      {"", "192.168.0.91", "eth2"},
+      {"can_reach:10.1.0.2", "203.0.113.1", "eth1"},
+      {"can_reach:172.16.0.1", "203.0.113.1", "none"},
+  };
+  for (const auto& test : kCases) {
+    SCOPED_TRACE(absl::StrCat(test.interface, " ", test.address));
+    for (bool NodeView::* mode : {kLayer2, kVip})
+      EXPECT_EQ(Link(mode, Node(), test.interface, test.address, /*off_link=*/true), test.link);
+  }
+  EXPECT_EQ(Link(kLayer2, Node("192.168.0.2"), "eth1", "203.0.113.1", /*off_link=*/true), "eth3");
+}
+
+TEST(LinkFor, WhatIsOnNoNetworkIsReachedOverTheDefaultRoute) {
+  NodeView node = Node();
+  node.default_routes = {.v4 = "eth2", .v6 = "eth1"};
+  const struct {
+    const char* interface;
+    const char* address;
+    const char* link;
+  } kCases[] = {
+      {"can_reach:172.16.0.1", "192.168.0.91", "eth2"},
+      {"can_reach:172.16.0.1", "10.1.0.9", "none"},  // not there
+      {"can_reach:2001:db8:1::1", "10.1.0.9", "eth1"},
+      {"can_reach:10.1.0.2", "10.1.0.9", "eth1"},  // on a network
+      {"can_reach:nonsense", "192.168.0.91", "none"},
+  };
+  for (const auto& test : kCases) {
+    SCOPED_TRACE(absl::StrCat(test.interface, " ", test.address));
+    for (bool NodeView::* mode : {kLayer2, kVip})
+      EXPECT_EQ(Link(mode, node, test.interface, test.address), test.link);
   }
 }
 

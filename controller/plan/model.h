@@ -66,6 +66,7 @@ struct NodeView {
   bool returning = false;  // was silent until a moment ago: its Pods' readiness lags behind its own
   PerFamily<std::optional<IpAddress>> next_hops;  // the first usable InternalIP of each family
   std::vector<InterfaceAddress> prefixes;         // sorted; reported, else annotated
+  std::string bad_prefixes;                       // annotated instead of such, quoted; empty: none
   std::string
       layer2_address;      // which of its addresses Layer 2 is to use, as annotated; empty: none
   std::string rack_label;  // empty: none
@@ -76,9 +77,10 @@ struct NodeView {
   bool layer2 = false;   // and answers for Layer 2 addresses
   bool vip = false;      // and holds addresses in VIP mode
   bool leaving = false;  // and the DaemonSet no longer wants it
-  std::set<std::string> no_carrier;  // interfaces over which no frames pass
-  std::set<IpAddress> taken_over;    // Layer 2 addresses that it answers for as a standby
-  absl::Time taken_over_at;          // when it said so
+  PerFamily<std::string> default_routes;  // the interface each leads over; empty: none is known
+  std::set<std::string> no_carrier;       // interfaces over which no frames pass
+  std::set<IpAddress> taken_over;         // Layer 2 addresses that it answers for as a standby
+  absl::Time taken_over_at;               // when it said so
   std::set<std::pair<std::string, RouterId>> heard;  // others' virtual routers, by interface
   // From where its speaker sends VRRP, by interface: one address of a family.
   std::set<std::pair<std::string, IpAddress>> vrrp_sources;
@@ -178,10 +180,12 @@ struct VipView {
   std::string pool;
   // Never null; those that are the same are one object. Empty: nobody can hold it.
   std::shared_ptr<const Links> links;
-  int vrid = 0;                       // of its virtual router; 0: none
-  bool makeshift = false;             // something speaks against all nodes, but there are no others
-  bool no_carrier = false;            // namely that none has a carrier
-  size_t nodes_left_out = 0;          // a router has room for no more
+  int vrid = 0;               // of its virtual router; 0: none
+  bool makeshift = false;     // something speaks against all nodes, but there are no others
+  bool no_carrier = false;    // namely that none has a carrier
+  size_t nodes_left_out = 0;  // a router has room for no more
+  // Nodes that could hold it, but with unicast the others have to know from where they send.
+  std::vector<std::string> without_source;
   std::vector<std::string> services;  // "namespace/name", sorted
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "api/network/v1alpha2/names.h"
 
@@ -10,6 +12,7 @@ namespace openelb::plan {
 namespace {
 
 constexpr size_t kShownText = 40;
+constexpr size_t kShownPrefixes = 3;
 
 Health HealthOf(const kube::Node& node) {
   if (node.meta.labels.contains(network::kExcludeNodeLabel)) return Health::kExcludedByLabel;
@@ -31,11 +34,30 @@ bool IsNextHop(const IpAddress& address) {
          !address.IsLinkLocal();
 }
 
-void Add(absl::string_view interface, absl::string_view text, std::vector<InterfaceAddress>* out) {
-  absl::StatusOr<InterfaceAddress> address = InterfaceAddress::Parse(text);
-  if (!address.ok() || !IsLink(*address)) return;
-  address->interface = std::string(interface);
-  out->push_back(*std::move(address));
+void Add(InterfaceAddress address, std::vector<InterfaceAddress>* out) {
+  if (IsLink(address)) out->push_back(std::move(address));
+}
+
+// What the annotation says is used where no speaker reports; what is wrong with it is named anyhow.
+void ReadPrefixes(absl::string_view text, bool used, NodeView* view) {
+  std::vector<std::string> bad;
+  for (absl::string_view part : absl::StrSplit(text, absl::ByAnyChar(", "), absl::SkipEmpty())) {
+    absl::StatusOr<InterfaceAddress> address = InterfaceAddress::Parse(part);
+    // One with the length of a single address is of no subnet, and with length 0 of none that
+    // could be told from others.
+    const bool in_subnet = address.ok() && address->length > 0 &&
+                           address->length < FamilyBits(address->address.family());
+    if (!in_subnet)
+      bad.push_back(absl::StrCat("\"", part.substr(0, kShownText), "\""));
+    else if (used)
+      Add(*std::move(address), &view->prefixes);
+  }
+  if (bad.size() > kShownPrefixes) {
+    const size_t more = bad.size() - kShownPrefixes;
+    bad.resize(kShownPrefixes);
+    bad.push_back(absl::StrCat(more, " more"));
+  }
+  view->bad_prefixes = absl::StrJoin(bad, ", ");
 }
 
 // Of "INTERFACE FAMILY VRID"; nullopt: it is something else.
@@ -207,15 +229,18 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
     std::optional<IpAddress>& first = view.next_hops[address.family()];
     if (!first.has_value()) first = address;
   }
-  if (const Fact* fact = FactOf(node.meta.name, kPrefixesFact)) {
-    for (const std::string& value : fact->values) {
-      const std::vector<absl::string_view> parts = absl::StrSplit(value, ' ', absl::SkipEmpty());
-      if (parts.size() == 2) Add(parts[0], parts[1], &view.prefixes);
-    }
-  } else if (const auto text = network::Find(node.meta.annotations, network::kPrefixes)) {
-    for (absl::string_view part : absl::StrSplit(*text, absl::ByAnyChar(", "), absl::SkipEmpty()))
-      Add("", part, &view.prefixes);
+  const Fact* reported = FactOf(node.meta.name, kPrefixesFact);
+  for (const std::string& value :
+       reported != nullptr ? reported->values : std::vector<std::string>()) {
+    const std::vector<absl::string_view> parts = absl::StrSplit(value, ' ', absl::SkipEmpty());
+    if (parts.size() != 2) continue;
+    absl::StatusOr<InterfaceAddress> address = InterfaceAddress::Parse(parts[1]);
+    if (!address.ok()) continue;
+    address->interface = std::string(parts[0]);
+    Add(*std::move(address), &view.prefixes);
   }
+  if (const auto text = network::Find(node.meta.annotations, network::kPrefixes))
+    ReadPrefixes(*text, /*used=*/reported == nullptr, &view);
   std::sort(view.prefixes.begin(), view.prefixes.end());
   view.layer2_address = network::Find(node.meta.annotations, network::kLayer2Address).value_or("");
   if (const auto text = node.meta.annotations.find(network::kWeight);
@@ -250,6 +275,13 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
     view.vip = in_mode(kVipMode);
     view.stopped = view.speaker && SpeakerStopped(node.meta.name);
     view.leaving = view.speaker && !wanted;
+  }
+  if (const Fact* fact = FactOf(node.meta.name, kDefaultRoutesFact)) {
+    for (const std::string& value : fact->values) {
+      const std::pair<std::string, std::string> parts = absl::StrSplit(value, ' ');
+      if (parts.second == "4") view.default_routes.v4 = parts.first;
+      if (parts.second == "6") view.default_routes.v6 = parts.first;
+    }
   }
   if (const Fact* fact = FactOf(node.meta.name, kNoCarrierFact))
     view.no_carrier = {fact->values.begin(), fact->values.end()};

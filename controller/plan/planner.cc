@@ -83,6 +83,8 @@ class Planner::Impl {
   VipTable vips;
   SetStore sets;
   std::map<std::string, std::vector<std::string>, std::less<>> reads;  // by speaker
+  std::vector<Problem> pool_problems;
+  bool pool_problems_changed = false;
   size_t last_resorts = 0;  // addresses that are announced only as a last resort
   Visits visits;
 };
@@ -102,8 +104,8 @@ void Planner::Upsert(const Object& object) {
 void Planner::Upsert(const kube::Node& node) { impl_->nodes.Upsert(node); }
 void Planner::Upsert(const kube::EndpointSlice& slice) { impl_->services.Upsert(slice); }
 
-const kube::EndpointSlice* Planner::FindSlice(const std::string& key) const {
-  return impl_->services.FindSlice(key);
+const std::vector<kube::Endpoint>* Planner::FindEndpoints(const std::string& slice) const {
+  return impl_->services.FindEndpoints(slice);
 }
 
 void Planner::Upsert(const kube::Service& service) {
@@ -112,6 +114,7 @@ void Planner::Upsert(const kube::Service& service) {
 }
 void Planner::Upsert(const kube::DaemonSet& daemon_set) { impl_->nodes.Upsert(daemon_set); }
 void Planner::Upsert(const kube::ConfigMap& map) { impl_->speakers.policies()->Upsert(map); }
+void Planner::Upsert(const kube::Secret& secret) { impl_->speakers.Upsert(secret); }
 void Planner::Upsert(const network::Eip& eip) {
   impl_->layer2.Upsert(eip);
   impl_->vips.local()->Upsert(eip);
@@ -133,6 +136,7 @@ void Planner::Remove(const ObjectKey& key) {
   if (key.kind == kube::DaemonSet::kKind) impl_->nodes.RemoveDaemonSet(key.namespace_, key.name);
   if (key.kind == kube::ConfigMap::kKind)
     impl_->speakers.policies()->Remove(key.namespace_, key.name);
+  if (key.kind == kube::Secret::kKind) impl_->speakers.RemoveSecret(key.namespace_, key.name);
   if (key.kind == kube::Service::kKind) {
     impl_->services.RemoveService(name);
     impl_->advertise.RemoveService(name);
@@ -165,6 +169,11 @@ void Planner::SetLayer2(const std::string& service, const std::string& pool,
 void Planner::SetVip(const std::string& service, const std::string& pool,
                      std::vector<IpAddress> addresses) {
   impl_->vips.local()->SetAddresses(service, pool, std::move(addresses));
+}
+
+void Planner::SetPoolProblems(std::vector<Problem> problems) {
+  impl_->pool_problems_changed |= problems != impl_->pool_problems;
+  impl_->pool_problems = std::move(problems);
 }
 
 void Planner::GatherVipNodes(bool gather) { impl_->vips.routers()->SetPatient(gather); }
@@ -274,17 +283,19 @@ PlanChange Planner::Step() {
     if (before.last_resort) --p.last_resorts;
     if (now != p.model.addresses.end() && now->second.last_resort) ++p.last_resorts;
   }
+  const bool pool_problems = std::exchange(p.pool_problems_changed, false);
   PlanChange change;
   change.keys = p.sets.TakeChanges();
   change.exchange = aggregates.exchange;
   change.problems = audiences.problems || advertised.problems || aggregates.problems ||
                     drains.problems || (shared && !p.model.advertised.empty()) || layer2 || vips ||
-                    last_resorts != p.last_resorts ||
+                    pool_problems || last_resorts != p.last_resorts ||
                     (last_resorts > 0 && !(nodes.empty() && addresses.empty()));
   for (const auto& [name, before] : nodes) {
     const auto now = p.model.nodes.find(name);
     change.problems |= !before.has_value() || now == p.model.nodes.end() ||
                        before->placement != now->second.placement ||
+                       before->bad_prefixes != now->second.bad_prefixes ||
                        before->bad_weight != now->second.bad_weight ||
                        before->bad_drain != now->second.bad_drain;
   }
@@ -315,7 +326,7 @@ std::vector<std::string> Planner::SetsOf(absl::string_view node) const {
 const ResourceSet* Planner::Find(absl::string_view set) const { return impl_->sets.Find(set); }
 
 std::vector<Problem> Planner::Problems() const {
-  std::set<Problem> problems;
+  std::set<Problem> problems(impl_->pool_problems.begin(), impl_->pool_problems.end());
   for (const auto& [name, view] : impl_->model.nodes) {
     if (view.InRack()) continue;
     problems.insert(
@@ -328,6 +339,13 @@ std::vector<Problem> Planner::Problems() const {
   }
   for (const auto& [name, view] : impl_->model.nodes) {
     const ObjectKey about{kube::Node::kKind, "", name};
+    if (!view.bad_prefixes.empty()) {
+      problems.insert(
+          {about, "BadPrefixes",
+           absl::StrCat("annotation ", network::kPrefixes.openelb, ": ", view.bad_prefixes,
+                        ": not an address of the node with the length of its subnet, "
+                        "such as 192.168.0.3/24; it does not count")});
+    }
     if (view.bad_weight) {
       problems.insert({about, "BadWeight",
                        absl::StrCat("annotation ", network::kWeight, ": \"", *view.bad_weight,

@@ -25,6 +25,7 @@
 #include "controller/plan/fact.h"
 #include "controller/plan/resource_set.h"
 #include "controller/plan/vrrp_options.h"
+#include "controller/problem.h"
 
 namespace openelb::plan::v1 {
 class AnnouncedAddress;
@@ -34,15 +35,7 @@ namespace openelb::plan {
 
 struct Model;
 
-// Something a user should know about an object of theirs. The Controller turns it into a condition
-// and an Event.
-struct Problem {
-  ObjectKey about;
-  std::string reason;   // CamelCase
-  std::string message;  // one sentence
-
-  auto operator<=>(const Problem&) const = default;
-};
+using openelb::Problem;
 
 // How many objects Step has derived anew since the Planner was made: what an incremental change
 // costs.
@@ -86,14 +79,16 @@ class Planner final : public PlanView {
   void Upsert(const kube::Service& service);
   void Upsert(const kube::DaemonSet& daemon_set);
   void Upsert(const kube::ConfigMap& map);
+  void Upsert(const kube::Secret& secret);
   void Upsert(const network::Eip& eip);
   void Upsert(const network::BgpConf& conf);
   void Upsert(const network::BgpPeer& peer);
   // A deleted Node takes the facts about it along, but for the speaker that still runs there: it
   // is given an empty plan.
   void Remove(const ObjectKey& key);
-  // A slice "namespace/name" as planning sees it; null: none. Valid until it changes.
-  const kube::EndpointSlice* FindSlice(const std::string& key) const;
+  // Of the slice "namespace/name", as planning sees them; null: there is none. Valid until it
+  // changes.
+  const std::vector<kube::Endpoint>* FindEndpoints(const std::string& slice) const;
 
   // The addresses that BGP announces for the Service "namespace/name"; empty: none. Independent of
   // the order in which the Service itself comes and goes. `pool`: the Eip that they are from.
@@ -107,6 +102,9 @@ class Planner final : public PlanView {
   // The same for addresses of the VIP pool `pool`.
   void SetVip(const std::string& service, const std::string& pool,
               std::vector<IpAddress> addresses);
+
+  // What allocation says of Eips, all of it: shown among Problems.
+  void SetPoolProblems(std::vector<Problem> problems);
 
   // While true, VIP addresses that no virtual router has yet wait, so that nodes whose speakers
   // come at about the same time share them out. What is planned stays.

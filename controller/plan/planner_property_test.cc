@@ -15,11 +15,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "api/codec/advertise.h"
-#include "api/network/v1alpha2/community.h"
 #include "api/network/v1alpha2/names.h"
 #include "controller/plan/aggregate_invariants.h"
 #include "controller/plan/announce.h"
+#include "controller/plan/attribute_invariants.h"
 #include "controller/plan/explain.h"
 #include "controller/plan/layer2_invariants.h"
 #include "controller/plan/model.h"
@@ -93,6 +92,7 @@ class History : private RandomObjects {
       case 10:
         if (Chance(0.3)) Put(RandomDaemonSet());
         if (Chance(0.3)) Put(RandomEip());
+        if (Chance(0.3)) Put(RandomPolicy());
         break;
       case 11:
         Remove();
@@ -149,35 +149,17 @@ class History : private RandomObjects {
 
   // What is wrong with Layer 2 addresses; empty: nothing.
   std::string CheckLayer2() {
-    std::map<std::string, std::string> interfaces;
+    std::map<std::string, PoolInterface> interfaces;
     for (const auto& [key, object] : world_.objects) {
       if (const auto* eip = std::get_if<network::Eip>(&object))
-        interfaces[key.name] = eip->interface;
+        interfaces[key.name] = {.name = eip->interface, .off_link = eip->off_link};
     }
     return layer2_.Check(planner_, interfaces);
   }
 
   // Which route of whom does not carry what is asked for; empty: none.
-  std::string CheckAttributes() const {
-    for (const auto& [node, speaker] : planner_.model().speakers) {
-      for (const auto& [address, peer] : Announcements(planner_, node, /*add_path=*/true)) {
-        for (const AnnouncedRoute& route : peer.routes) {
-          const auto [communities, med] = route.services.empty()
-                                              ? WantedOfAggregate(peer.peer, route.prefix)
-                                              : Wanted(peer.peer, route.services);
-          std::set<std::string> carried;
-          for (const uint32_t value : route.attributes.communities)
-            carried.insert(FormatCommunity(network::StandardCommunity{value}));
-          for (const uint64_t value : route.attributes.extended_communities)
-            carried.insert(FormatCommunity(network::ExtendedCommunity{value}));
-          for (const LargeCommunity& parts : route.attributes.large_communities)
-            carried.insert(FormatCommunity(network::LargeCommunity{parts}));
-          if (carried != communities || route.attributes.med != med)
-            return absl::StrCat(route.prefix.ToString(), " of ", node, " to ", peer.peer);
-        }
-      }
-    }
-    return "";
+  std::string CheckAttributes() {
+    return attributes_.Check(planner_, world_.objects, world_.addresses);
   }
 
   // Which address is lost because nodes are to be drained, or left to such next hops alone; empty:
@@ -189,7 +171,10 @@ class History : private RandomObjects {
     undrained.Step();
     const std::map<IpAddress, bool> wanted = Announced(undrained);
     const std::map<IpAddress, bool> announced = Announced(planner_);
+    const std::set<IpAddress> rejected = Rejected();
     for (const auto& [address, stays] : wanted) {
+      // Without its aggregate, which may be no more, it is what the policy keeps from routers.
+      if (rejected.contains(address)) continue;
       const auto it = announced.find(address);
       if (it == announced.end()) return absl::StrCat(address.ToString(), " is lost");
       if (!it->second) return absl::StrCat(address.ToString(), " has only what is about to go");
@@ -221,6 +206,8 @@ class History : private RandomObjects {
   }
 
   int refusals() const { return refusals_; }
+  const AttributeInvariants& attributes() const { return attributes_; }
+  int rejected() const { return rejected_; }  // how often they kept it from a router
   // How often each of kKinds was planned.
   int seen(const std::string& kind) { return seen_[kind]; }
 
@@ -282,68 +269,25 @@ class History : private RandomObjects {
     }
   }
 
-  template <typename T>
-  const T* Find(const std::string& name_space, const std::string& name) const {
-    const auto it = world_.objects.find({T::kKind, name_space, name});
-    return it == world_.objects.end() ? nullptr : &std::get<T>(it->second);
-  }
-
-  using Wish = std::pair<std::set<std::string>, std::optional<uint32_t>>;  // communities, MED
-
-  void AddCommunities(const network::Advertise& advertise, std::set<std::string>* out) const {
-    const auto* conf = Find<network::BgpConf>("", network::kBgpConfName);
-    for (const std::string& text : advertise.communities) {
-      const auto alias = conf->community_aliases.find(text);
-      const auto community =
-          network::ParseCommunity(alias == conf->community_aliases.end() ? text : alias->second);
-      if (community.has_value()) out->insert(FormatCommunity(*community));
+  // Addresses whose host routes the policy keeps from routers.
+  std::set<IpAddress> Rejected() const {
+    std::set<IpAddress> rejected;
+    for (const auto& [speaker, view] : planner_.model().speakers) {
+      for (const auto& [neighbor, peer] : Announcements(planner_, speaker, /*add_path=*/true)) {
+        for (const auto& [prefix, statement] : peer.rejected) rejected.insert(prefix.address());
+      }
     }
+    return rejected;
   }
 
-  // Of an aggregate to a peer, from the Eips that ask for it alone.
-  Wish WantedOfAggregate(const std::string& peer, const IpPrefix& prefix) const {
-    Wish wish;
-    for (const std::string& pool : planner_.model().aggregates.at(prefix).pools) {
-      const network::Advertise& advertise = Find<network::Eip>("", pool)->advertise;
-      AddCommunities(advertise, &wish.first);
-      if (!wish.second) wish.second = advertise.med;
-    }
-    const network::Advertise& of_peer = Find<network::BgpPeer>("", peer)->advertise;
-    AddCommunities(of_peer, &wish.first);
-    if (!wish.second) wish.second = of_peer.med;
-    return wish;
-  }
-
-  // Of a route of these Services to a peer, from the objects alone.
-  Wish Wanted(const std::string& peer, const std::vector<std::string>& services) const {
-    std::set<std::string> communities;
-    const auto add = [&](const network::Advertise& advertise) {
-      AddCommunities(advertise, &communities);
-    };
-    std::optional<uint32_t> med;
-    for (const std::string& key : services) {
-      const auto* service = Find<kube::Service>("default", ServiceKeyOf(key).name);
-      const auto text = service->meta.annotations.find(network::kAdvertise);
-      network::Advertise own;
-      if (text != service->meta.annotations.end())
-        own = codec::ParseAdvertise(text->second).advertise;
-      network::Advertise pool;
-      if (const auto* eip = Find<network::Eip>("", world_.addresses.at(key).second))
-        pool = eip->advertise;
-      add(own);
-      add(pool);
-      if (!med) med = own.med ? own.med : pool.med;
-    }
-    const network::Advertise& of_peer = Find<network::BgpPeer>("", peer)->advertise;
-    add(of_peer);
-    return {communities, med ? med : of_peer.med};
-  }
-
-  // Whether the next hops that explanations include are those that speakers announce.
-  std::string CompareReasons() const {
+  // Whether the next hops that explanations include are those that speakers announce, or would but
+  // for the policy.
+  std::string CompareReasons() {
     const Model& model = planner_.model();
     using Hop = std::tuple<IpAddress, std::string, IpAddress>;  // address, rack, next hop
     std::set<Hop> announced;
+    const std::set<IpAddress> rejected = Rejected();
+    rejected_ += static_cast<int>(rejected.size());
     for (const auto& [speaker, view] : model.speakers) {
       for (const auto& [peer, routes] : Announcements(planner_, speaker, /*add_path=*/true)) {
         for (const AnnouncedRoute& route : routes.routes) {
@@ -360,6 +304,9 @@ class History : private RandomObjects {
       if (reason.included())
         included.insert({reason.address, node.rack, *node.next_hops[reason.address.family()]});
     }
+    const auto is_rejected = [&](const Hop& hop) { return rejected.contains(std::get<0>(hop)); };
+    std::erase_if(announced, is_rejected);
+    std::erase_if(included, is_rejected);
     return announced == included ? "" : "reasons";
   }
 
@@ -487,6 +434,7 @@ class History : private RandomObjects {
 
   Planner planner_{kOptions};
   Layer2Invariants layer2_{kOptions};
+  AttributeInvariants attributes_;
   World world_;
   bool hold_ = false;
   World held_from_;  // the world when Hold began
@@ -497,6 +445,7 @@ class History : private RandomObjects {
   std::vector<Problem> problems_;
   std::map<std::string, int> seen_;
   int refusals_ = 0;
+  int rejected_ = 0;
   uint64_t exchange_ = 0;
 };
 
@@ -528,6 +477,9 @@ TEST(PlannerPropertyTest, IncrementalEqualsFull) {
     ASSERT_EQ(differs, "") << "at step " << step << ", seed " << seed;
   }
   EXPECT_GT(history.refusals(), kLeast);
+  EXPECT_GT(history.attributes().marked(), kLeast);
+  EXPECT_GT(history.attributes().unmarked(), kLeast);
+  EXPECT_GT(history.rejected(), kLeast);
   EXPECT_GT(history.exchanges(), kLeast);
   for (const char* kind : kKinds) EXPECT_GT(history.seen(kind), kLeast) << kind;
 }

@@ -26,5 +26,19 @@ TEST(PlannerTest, DocumentedTopology) {
   }
 }
 
+TEST(PlannerTest, WhatAllocationSaysOfEipsIsAmongTheProblems) {
+  Planner planner;
+  planner.Step();
+  const Problem overlap{{network::Eip::kKind, "", "p"}, "Overlap", "overlaps"};
+  planner.SetPoolProblems({overlap});
+  EXPECT_TRUE(planner.Step().problems);
+  EXPECT_THAT(planner.Problems(), ElementsAre(overlap));
+  planner.SetPoolProblems({overlap});
+  EXPECT_FALSE(planner.Step().problems);
+  planner.SetPoolProblems({});
+  EXPECT_TRUE(planner.Step().problems);
+  EXPECT_THAT(planner.Problems(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace openelb::plan

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "controller/plan/model.h"
 #include "controller/plan/planner.h"
 #include "controller/plan/test_world.h"
@@ -234,6 +235,54 @@ TEST(RackRuleTest, RoutesOfClusterServicesAreSharedByRacks) {
               ElementsAre("routes/connected", testing::_, "node/master1"));
   EXPECT_THAT(planner.SetsOf("worker-p002"), Contains("routes/connected"));
   EXPECT_NE(planner.SetsOf("master1")[1], planner.SetsOf("worker-p002")[1]);
+}
+
+// One bad entry would else take the node, or its whole subnet, out of the rack without a word.
+TEST(AnnotatedPrefixes, WhatIsWrongIsNamedAndTheRestCounts) {
+  struct Case {
+    const char* text;
+    const char* named;  // empty: nothing is wrong
+    bool in_rack;       // worker1, by what master1 says
+  };
+  for (const Case& c : std::vector<Case>{
+           {"192.168.0.3/24", "", true},
+           {"192.168.0.3/24, fd00::3/64,127.0.0.1/8", "", true},
+           {"192.168.0.3", "\"192.168.0.3\"", false},
+           {"192.168.0.3/32", "\"192.168.0.3/32\"", false},
+           {"garbage", "\"garbage\"", false},
+           {"10.0.0.1/33, foo, 192.168.0.3/24", "\"10.0.0.1/33\", \"foo\"", true},
+           {"a b c d e 192.168.0.3/24", "\"a\", \"b\", \"c\", 2 more", true},
+       }) {
+    SCOPED_TRACE(c.text);
+    Planner planner({.speakers_from = Options::Speakers::kDaemonSet});
+    planner.Step();
+    kube::Node master = MakeNode("master1", "192.168.0.3", {{kRack, "leaf1"}});
+    master.meta.annotations[kPrefixes] = c.text;
+    planner.Upsert(master);
+    planner.Upsert(Worker1());
+    EXPECT_TRUE(planner.Step().problems);
+    EXPECT_EQ(planner.model().nodes.at("worker1").rack, c.in_rack ? "leaf1" : "node/worker1");
+    std::vector<Problem> bad = planner.Problems();
+    std::erase_if(bad, [](const Problem& problem) { return problem.reason != "BadPrefixes"; });
+    if (*c.named == '\0') {
+      EXPECT_THAT(bad, IsEmpty());
+      continue;
+    }
+    EXPECT_THAT(bad, ElementsAre(Problem{
+                         KeyOfNode("master1"), "BadPrefixes",
+                         absl::StrCat("annotation openelb.kubesphere.io/prefixes: ", c.named,
+                                      ": not an address of the node with the length of its subnet, "
+                                      "such as 192.168.0.3/24; it does not count")}));
+    // What a speaker reports is used instead; the annotation stays wrong until it is mended.
+    planner.SetFact(MakePrefixes("master1", {"eth0 192.168.0.3/24"}));
+    planner.Step();
+    EXPECT_EQ(planner.model().nodes.at("worker1").rack, "leaf1");
+    EXPECT_THAT(planner.Problems(), Contains(Field(&Problem::reason, "BadPrefixes")));
+    master.meta.annotations[kPrefixes] = "192.168.0.3/24";
+    planner.Upsert(master);
+    EXPECT_TRUE(planner.Step().problems);
+    EXPECT_THAT(planner.Problems(), IsEmpty());
+  }
 }
 
 }  // namespace

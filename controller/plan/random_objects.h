@@ -15,6 +15,8 @@ namespace openelb::plan {
 
 constexpr int kNodes = 7;
 constexpr int kServices = 6;
+constexpr const char* kPolicies[] = {"export", "other"};  // names of ConfigMaps
+constexpr const char* kMark = "65000:77";                 // what a policy marks routes with
 
 class RandomObjects {
  public:
@@ -111,10 +113,32 @@ class RandomObjects {
     network::BgpConf conf = MakeConf(Chance(0.1) ? 0 : 65000);
     if (Chance(0.3)) conf.as_per_rack = {{"r0", 65000}, {"r1", 65100}};
     if (Chance(0.4)) conf.router_id = Chance(0.5) ? "10.0.0.10" : "9.9.9.9";
-    if (Chance(0.1)) conf.policy = "export";
+    if (Chance(0.3)) conf.policy = Chance(0.7) ? kPolicies[0] : kPolicies[1];
     if (Chance(0.4)) conf.community_aliases["ours"] = Chance(0.5) ? "65000:9" : "large:1:2:3";
     if (Chance(0.1)) conf.meta.name = "other";
     return conf;
+  }
+
+  kube::ConfigMap RandomPolicy() {
+    kube::ConfigMap map;
+    map.meta.namespace_ = Chance(0.9) ? "openelb-system" : "elsewhere";
+    map.meta.name = kPolicies[Pick(2)];
+    const std::string action = Chance(0.5)
+                                   ? absl::StrCat(
+                                         "{bgp-actions = {set-community = {options = \"ADD\", "
+                                         "set-community-method = {communities-list = [\"",
+                                         kMark, "\"]}}}}")
+                                   : "{route-disposition = \"reject-route\"}";
+    if (Chance(0.9)) {
+      map.gobgp_conf = absl::StrCat(
+          "[[defined-sets.prefix-sets]]\nprefix-set-name = \"one\"\n"
+          "prefix-list = [{ip-prefix = \"172.22.0.1/32\"}, {ip-prefix = \"fd22::1/128\"}]\n"
+          "[[policy-definitions]]\nname = \"p\"\n[[policy-definitions.statements]]\n"
+          "name = \"s\"\nconditions = {match-prefix-set = {prefix-set = \"one\"}}\nactions = ",
+          action, "\n[global.apply-policy.config]\nexport-policy-list = [\"p\"]\n",
+          Chance(0.1) ? "[[" : "");
+    }
+    return map;
   }
 
   kube::DaemonSet RandomDaemonSet() {
@@ -130,6 +154,7 @@ class RandomObjects {
     network::Eip eip;
     eip.meta.name = AnyPool();
     eip.interface = kInterfaces[Pick(5)];
+    eip.off_link = Chance(0.2);
     if (Chance(0.6)) eip.advertise = RandomAdvertise();
     const char* const kAddresses[] = {"172.22.0.0/30", "172.22.0.0-172.22.0.2", "172.22.0.2/31",
                                       "fd22::/126", "fd22::1-fd22::9"};

@@ -1,12 +1,13 @@
 #include "controller/plan/render.h"
 
 #include <algorithm>
+#include <functional>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "api/codec/write.h"
 #include "api/network/v1alpha2/community.h"
 #include "controller/plan/aggregate_table.h"
 #include "controller/plan/announce.h"
@@ -42,19 +43,31 @@ std::vector<std::string> Speakers(const RenderInput& input) {
   return names;
 }
 
+// Sorted as text.
+std::vector<IpAddress> Addresses(const Model& model) {
+  std::vector<std::pair<std::string, IpAddress>> texts;
+  for (const auto& [address, view] : model.addresses)
+    texts.emplace_back(address.ToString(), address);
+  std::sort(texts.begin(), texts.end());
+  std::vector<IpAddress> addresses;
+  for (const auto& [text, address] : texts) addresses.push_back(address);
+  return addresses;
+}
+
 // For one node: what is said about it, and about the rack it speaks for.
-std::vector<Reason> Reasons(const RenderInput& input) {
+std::vector<Reason> Reasons(const RenderInput& input, const IpAddress& address) {
   const Model& model = input.planner.model();
-  std::vector<Reason> reasons = Explain(model);
-  if (input.node.has_value()) {
-    const auto node = model.nodes.find(*input.node);
-    const bool speaks = model.speakers.contains(*input.node) && node->second.InRack();
-    std::erase_if(reasons, [&](const Reason& reason) {
-      return reason.node != *input.node && !(speaks && reason.rack == node->second.rack);
-    });
+  std::vector<Reason> reasons =
+      Explain(model, {.address = address, .rack = {}, .node = input.node});
+  if (!input.node.has_value()) return reasons;
+  const auto node = model.nodes.find(*input.node);
+  if (!model.speakers.contains(*input.node) || !node->second.InRack()) return reasons;
+  for (Reason& reason :
+       Explain(model, {.address = address, .rack = node->second.rack, .node = {}})) {
+    if (reason.node != *input.node) reasons.push_back(std::move(reason));
   }
-  std::stable_sort(reasons.begin(), reasons.end(), [](const Reason& a, const Reason& b) {
-    return a.address.ToString() < b.address.ToString();
+  std::sort(reasons.begin(), reasons.end(), [](const Reason& a, const Reason& b) {
+    return std::tie(a.rack, a.node) < std::tie(b.rack, b.node);
   });
   return reasons;
 }
@@ -135,25 +148,6 @@ Value PeersValue(const RenderInput& input, const std::string& speaker) {
   return peers;
 }
 
-// Columns as wide as their widest cell; the last one is not padded.
-std::string Table(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string out;
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      absl::StrAppend(&line, row[i], std::string(widths[i] - row[i].size() + 2, ' '));
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    absl::StrAppend(&out, line, "\n");
-  }
-  return out;
-}
-
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
 // Which host routes of an aggregate's addresses there are.
@@ -175,16 +169,21 @@ Value AggregatesValue(const Model& model) {
   return aggregates;
 }
 
-// Empty: there are none.
-std::string AggregatesText(const Model& model) {
-  std::vector<std::vector<std::string>> rows = {
-      {"AGGREGATE", "EIP", "ADDRESSES", "ANNOUNCED", "HOST ROUTES"}};
+// A table with a blank line after it, or nothing where there are no rows below the first.
+void PrintSection(const std::vector<Row>& rows, const Out& out) {
+  if (rows.size() == 1) return;
+  PrintTable([&](const auto& row) { std::for_each(rows.begin(), rows.end(), row); }, out);
+  out("\n");
+}
+
+void PrintAggregates(const Model& model, const Out& out) {
+  std::vector<Row> rows = {{"AGGREGATE", "EIP", "ADDRESSES", "ANNOUNCED", "HOST ROUTES"}};
   for (const auto& [prefix, view] : model.aggregates) {
     const bool announced = view.route.kind != AddressView::Kind::kNone;
     rows.push_back({prefix.ToString(), absl::StrJoin(view.pools, ","), absl::StrCat(view.addresses),
                     announced ? "yes" : "refused", HostRoutes(view)});
   }
-  return rows.size() == 1 ? "" : absl::StrCat(Table(rows), "\n");
+  PrintSection(rows, out);
 }
 
 // The Layer 2 addresses that a node answers for, or stands by for.
@@ -199,9 +198,9 @@ Value Layer2Value(const Model& model, const std::string& node) {
   return addresses;
 }
 
-// Owners first, then who stands by; empty: there are no such addresses.
-std::string Layer2Text(const RenderInput& input) {
-  std::vector<std::vector<std::string>> rows = {{"LAYER 2 ADDRESS", "POOL", "OWNER", "STANDBYS"}};
+// Owners first, then who stands by.
+void PrintLayer2(const RenderInput& input, const Out& out) {
+  std::vector<Row> rows = {{"LAYER 2 ADDRESS", "POOL", "OWNER", "STANDBYS"}};
   for (const auto& [address, view] : input.planner.model().layer2) {
     const std::vector<std::string>& ranks = view.ranks;
     if (input.node && std::find(ranks.begin(), ranks.end(), *input.node) == ranks.end()) continue;
@@ -210,7 +209,7 @@ std::string Layer2Text(const RenderInput& input) {
         {address.ToString(), view.pool, ranks.empty() ? "-" : ranks.front(),
          OrDash(absl::StrJoin(ranks.begin() + static_cast<int>(standbys), ranks.end(), " "))});
   }
-  return rows.size() == 1 ? "" : absl::StrCat(Table(rows), "\n");
+  PrintSection(rows, out);
 }
 
 // The virtual routers that a node takes part in, by interface, family and id.
@@ -229,10 +228,10 @@ Value VrrpValue(const Model& model, const std::string& node) {
   return routers;
 }
 
-// By address, the nodes in the order in which they take over; empty: there are no such addresses.
-std::string VipText(const RenderInput& input) {
+// By address, the nodes in the order in which they take over.
+void PrintVip(const RenderInput& input, const Out& out) {
   const Model& model = input.planner.model();
-  std::vector<std::vector<std::string>> rows = {{"VIP ADDRESS", "POOL", "VRID", "NODES"}};
+  std::vector<Row> rows = {{"VIP ADDRESS", "POOL", "VRID", "NODES"}};
   for (const auto& [address, view] : model.vips) {
     if (input.node && !view.links->contains(*input.node)) continue;
     const auto router = model.routers.find({address.family(), view.vrid});
@@ -241,98 +240,135 @@ std::string VipText(const RenderInput& input) {
         {address.ToString(), view.pool, held ? absl::StrCat(view.vrid) : "-",
          held ? absl::StrJoin(InOrder(router->second.priorities, *view.links), " ") : "-"});
   }
-  return rows.size() == 1 ? "" : absl::StrCat(Table(rows), "\n");
+  PrintSection(rows, out);
+}
+
+Value ReasonValue(const Reason& reason) {
+  Value::Map map = {{"address", reason.address.ToString()},
+                    {"rack", reason.rack},
+                    {"node", reason.node},
+                    {"included", reason.included()},
+                    {"rule", TextOf(reason.rule).name},
+                    {"detail", reason.detail}};
+  if (reason.aggregate.has_value()) map["aggregate"] = reason.aggregate->ToString();
+  return map;
+}
+
+Value ProblemsValue(const std::vector<Problem>& problems) {
+  Value::List list;
+  for (const Problem& problem : problems) {
+    list.push_back(Value::Map{{"object", problem.about.ToString()},
+                              {"reason", problem.reason},
+                              {"message", problem.message}});
+  }
+  return list;
+}
+
+void ServiceRows(const RenderInput& input, const std::function<void(const Row&)>& row) {
+  row({"SERVICE", "ADDRESSES", "POOL", "PENDING"});
+  for (const auto& [key, service] : input.services)
+    row({key, OrDash(absl::StrJoin(service.addresses, ",")), OrDash(service.pool),
+         service.pending});
+}
+
+// Whether some route says more than its next hops.
+bool AnyAttributes(const RenderInput& input) {
+  for (const std::string& name : Speakers(input)) {
+    for (const auto& [neighbor, peer] : Announcements(input.planner, name, input.add_path)) {
+      if (std::any_of(peer.routes.begin(), peer.routes.end(),
+                      [](const auto& route) { return !AttributesText(route).empty(); }))
+        return true;
+    }
+  }
+  return false;
+}
+
+void SpeakerRows(const RenderInput& input, bool attributes,
+                 const std::function<void(const Row&)>& row) {
+  Row header = {"SPEAKER", "RACK", "PEER", "ROUTER", "PREFIX", "NEXT HOPS"};
+  if (attributes) header.push_back("ATTRIBUTES");
+  row(header);
+  for (const std::string& name : Speakers(input)) {
+    const std::string rack = OrDash(ShownRack(input.planner.model().nodes.at(name)));
+    const auto peers = Announcements(input.planner, name, input.add_path);
+    if (peers.empty()) row({name, rack, "-", "-", "-", "no BGP peer"});
+    for (const auto& [neighbor, peer] : peers) {
+      for (const auto& [prefix, statement] : peer.rejected) {
+        row({name, rack, peer.peer, neighbor.ToString(), prefix.ToString(),
+             absl::StrCat("rejected by ", statement)});
+      }
+      if (peer.routes.empty() && peer.rejected.empty()) {
+        row({name, rack, peer.peer, neighbor.ToString(), "-",
+             peer.down.empty() ? "nothing" : "stays down: " + peer.down});
+      }
+      for (const AnnouncedRoute& route : peer.routes) {
+        row({name, rack, peer.peer, neighbor.ToString(), route.prefix.ToString(),
+             absl::StrJoin(Texts(route.next_hops), " "), AttributesText(route)});
+      }
+    }
+  }
+}
+
+void ReasonRows(const RenderInput& input, const std::function<void(const Row&)>& row) {
+  row({"ADDRESS", "RACK", "NODE", "NEXT HOP", "RULE", "WHY"});
+  for (const IpAddress& address : Addresses(input.planner.model())) {
+    for (const Reason& reason : Reasons(input, address)) {
+      row({reason.address.ToString(), OrDash(reason.rack), reason.node,
+           reason.included() ? "yes" : "no", TextOf(reason.rule).name, reason.detail});
+    }
+  }
 }
 
 }  // namespace
 
-std::string RenderJson(const RenderInput& input) {
-  Value::Map services;
-  for (const auto& [key, row] : input.services) {
-    services[key] = Value::Map{{"addresses", Texts(row.addresses, /*sort=*/true)},
-                               {"pool", row.pool},
-                               {"pending", row.pending}};
-  }
-  Value::Map speakers;
-  for (const std::string& name : Speakers(input)) {
-    speakers[name] = Value::Map{{"rack", ShownRack(input.planner.model().nodes.at(name))},
-                                {"bgpPeers", PeersValue(input, name)},
-                                {"layer2", Layer2Value(input.planner.model(), name)},
-                                {"vrrp", VrrpValue(input.planner.model(), name)}};
-  }
-  Value::List reasons;
-  for (const Reason& reason : Reasons(input)) {
-    Value::Map map = {{"address", reason.address.ToString()},
-                      {"rack", reason.rack},
-                      {"node", reason.node},
-                      {"included", reason.included()},
-                      {"rule", TextOf(reason.rule).name},
-                      {"detail", reason.detail}};
-    if (reason.aggregate.has_value()) map["aggregate"] = reason.aggregate->ToString();
-    reasons.push_back(std::move(map));
-  }
-  Value::List problems;
-  for (const Problem& problem : input.planner.Problems()) {
-    problems.push_back(Value::Map{{"object", problem.about.ToString()},
-                                  {"reason", problem.reason},
-                                  {"message", problem.message}});
-  }
-  Value::Map plan = {{"services", std::move(services)},
-                     {"speakers", std::move(speakers)},
-                     {"reasons", std::move(reasons)},
-                     {"problems", std::move(problems)}};
+void RenderJson(const RenderInput& input, const Out& out) {
   const Model& model = input.planner.model();
-  if (!model.aggregates.empty()) plan["aggregates"] = AggregatesValue(model);
-  return codec::ToJson(std::move(plan), /*indent=*/2) + "\n";
+  JsonStream json(out);
+  if (!model.aggregates.empty()) json.Member("aggregates", AggregatesValue(model));
+  json.Member("problems", ProblemsValue(input.planner.Problems()));
+  json.BeginList("reasons");
+  for (const IpAddress& address : Addresses(model)) {
+    for (const Reason& reason : Reasons(input, address)) json.Item(ReasonValue(reason));
+  }
+  json.End();
+  json.BeginMap("services");
+  for (const auto& [key, row] : input.services) {
+    json.Member(key, Value::Map{{"addresses", Texts(row.addresses, /*sort=*/true)},
+                                {"pool", row.pool},
+                                {"pending", row.pending}});
+  }
+  json.End();
+  json.BeginMap("speakers");
+  for (const std::string& name : Speakers(input)) {
+    json.Member(name, Value::Map{{"rack", ShownRack(model.nodes.at(name))},
+                                 {"bgpPeers", PeersValue(input, name)},
+                                 {"layer2", Layer2Value(model, name)},
+                                 {"vrrp", VrrpValue(model, name)}});
+  }
+  json.End();
+  json.End();
 }
 
-std::string RenderTable(const RenderInput& input) {
-  std::vector<std::vector<std::string>> services = {{"SERVICE", "ADDRESSES", "POOL", "PENDING"}};
-  for (const auto& [key, row] : input.services) {
-    services.push_back(
-        {key, OrDash(absl::StrJoin(row.addresses, ",")), OrDash(row.pool), row.pending});
-  }
-  std::vector<std::vector<std::string>> speakers = {
-      {"SPEAKER", "RACK", "PEER", "ROUTER", "PREFIX", "NEXT HOPS"}};
-  const size_t columns = speakers.front().size();
-  for (const std::string& name : Speakers(input)) {
-    const std::string rack = OrDash(ShownRack(input.planner.model().nodes.at(name)));
-    const auto peers = Announcements(input.planner, name, input.add_path);
-    if (peers.empty()) speakers.push_back({name, rack, "-", "-", "-", "no BGP peer"});
-    for (const auto& [neighbor, peer] : peers) {
-      for (const auto& [prefix, statement] : peer.rejected) {
-        speakers.push_back({name, rack, peer.peer, neighbor.ToString(), prefix.ToString(),
-                            absl::StrCat("rejected by ", statement)});
-      }
-      if (peer.routes.empty() && peer.rejected.empty()) {
-        speakers.push_back({name, rack, peer.peer, neighbor.ToString(), "-",
-                            peer.down.empty() ? "nothing" : "stays down: " + peer.down});
-      }
-      for (const AnnouncedRoute& route : peer.routes) {
-        speakers.push_back({name, rack, peer.peer, neighbor.ToString(), route.prefix.ToString(),
-                            absl::StrJoin(Texts(route.next_hops), " "), AttributesText(route)});
-      }
-    }
-  }
-  const bool any_attributes = std::any_of(speakers.begin(), speakers.end(), [&](const auto& row) {
-    return row.size() > columns && !row.back().empty();
-  });
-  if (any_attributes) speakers.front().push_back("ATTRIBUTES");
-  std::vector<std::vector<std::string>> reasons = {
-      {"ADDRESS", "RACK", "NODE", "NEXT HOP", "RULE", "WHY"}};
-  for (const Reason& reason : Reasons(input)) {
-    reasons.push_back({reason.address.ToString(), OrDash(reason.rack), reason.node,
-                       reason.included() ? "yes" : "no", TextOf(reason.rule).name, reason.detail});
-  }
-  std::string out = absl::StrCat(Table(services), "\n", Table(speakers), "\n",
-                                 AggregatesText(input.planner.model()), Layer2Text(input),
-                                 VipText(input), Table(reasons));
+void RenderTable(const RenderInput& input, const Out& out) {
+  PrintTable([&](const auto& row) { ServiceRows(input, row); }, out);
+  out("\n");
+  const bool attributes = AnyAttributes(input);
+  PrintTable([&](const auto& row) { SpeakerRows(input, attributes, row); }, out);
+  out("\n");
+  PrintAggregates(input.planner.model(), out);
+  PrintLayer2(input, out);
+  PrintVip(input, out);
+  PrintTable([&](const auto& row) { ReasonRows(input, row); }, out);
   const std::vector<Problem> problems = input.planner.Problems();
-  if (problems.empty()) return out;
-  std::vector<std::vector<std::string>> table = {{"OBJECT", "PROBLEM", "MESSAGE"}};
-  for (const Problem& problem : problems)
-    table.push_back({problem.about.ToString(), problem.reason, problem.message});
-  return absl::StrCat(out, "\n", Table(table));
+  if (problems.empty()) return;
+  out("\n");
+  PrintTable(
+      [&](const auto& row) {
+        row({"OBJECT", "PROBLEM", "MESSAGE"});
+        for (const Problem& problem : problems)
+          row({problem.about.ToString(), problem.reason, problem.message});
+      },
+      out);
 }
 
 }  // namespace openelb::plan

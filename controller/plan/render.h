@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "controller/plan/planner.h"
+#include "controller/plan/print.h"
 
 namespace openelb::plan {
 
@@ -25,11 +26,11 @@ struct RenderInput {
 };
 
 // {"services": {...}, "speakers": {...}, "reasons": [...], "problems": [...]} and, where there are
-// such, "aggregates": {...}, indented. All keys
-// and lists are sorted as text, but nextHops, which keep the order of announcement.
-std::string RenderJson(const RenderInput& input);
+// such, "aggregates": {...}, indented. All keys and lists are sorted as text, but nextHops, which
+// keep the order of announcement.
+void RenderJson(const RenderInput& input, const Out& out);
 
 // The same in tables for people.
-std::string RenderTable(const RenderInput& input);
+void RenderTable(const RenderInput& input, const Out& out);
 
 }  // namespace openelb::plan

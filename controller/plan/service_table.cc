@@ -45,15 +45,15 @@ void ServiceTable::RemoveService(const std::string& key) {
 
 void ServiceTable::Upsert(const kube::EndpointSlice& slice) {
   const std::string key = slice.meta.namespace_ + "/" + slice.meta.name;
+  Slice seen{slice.ServiceKey(), FamilyOf(slice), slice.endpoints};
   withheld_.erase(key);
-  if (!hold_) {
-    Store(key, slice);
-    return;
+  std::optional<Slice> real;
+  if (hold_) {
+    real = seen;
+    if (!KeepReady(&seen)) real.reset();
   }
-  bool withheld = false;
-  kube::EndpointSlice kept = KeepReady(slice.ServiceKey(), slice, &withheld);
-  Store(key, kept);
-  if (withheld) withheld_[key] = slice;
+  Store(key, std::move(seen));
+  if (real) withheld_[key] = *std::move(real);
 }
 
 void ServiceTable::RemoveSlice(const std::string& key) {
@@ -67,46 +67,46 @@ void ServiceTable::RemoveSlice(const std::string& key) {
   slices_.erase(it);
 }
 
-const kube::EndpointSlice* ServiceTable::FindSlice(const std::string& key) const {
+const std::vector<kube::Endpoint>* ServiceTable::FindEndpoints(const std::string& key) const {
   const auto it = slices_.find(key);
-  return it == slices_.end() ? nullptr : &it->second.object;
+  return it == slices_.end() ? nullptr : &it->second.endpoints;
 }
 
 void ServiceTable::Hold(bool hold) {
   hold_ = hold;
   if (hold) return;
-  for (const auto& [key, slice] : std::exchange(withheld_, {})) Store(key, slice);
+  for (auto& [key, slice] : std::exchange(withheld_, {})) Store(key, std::move(slice));
 }
 
 // An endpoint that was ready and is no longer stays ready, unless its Pod is being deleted: that is
 // somebody's decision, not a view that lags.
-kube::EndpointSlice ServiceTable::KeepReady(const std::string& service, kube::EndpointSlice slice,
-                                            bool* withheld) const {
-  const auto of = slices_of_.find(service);
-  if (of == slices_of_.end()) return slice;
+bool ServiceTable::KeepReady(Slice* slice) const {
+  const auto of = slices_of_.find(slice->service);
+  if (of == slices_of_.end()) return false;
   const auto was_ready = [&](const kube::Endpoint& endpoint) {
     return std::any_of(of->second.begin(), of->second.end(), [&](const std::string& key) {
-      const std::vector<kube::Endpoint>& held = slices_.at(key).object.endpoints;
+      const std::vector<kube::Endpoint>& held = slices_.at(key).endpoints;
       return std::any_of(held.begin(), held.end(), [&](const kube::Endpoint& before) {
         return before.IsReady() && SameEndpoint(before, endpoint);
       });
     });
   };
-  for (kube::Endpoint& endpoint : slice.endpoints) {
+  bool withheld = false;
+  for (kube::Endpoint& endpoint : slice->endpoints) {
     if (endpoint.IsReady() || endpoint.IsTerminating() || !was_ready(endpoint)) continue;
     endpoint.ready = true;
-    *withheld = true;
+    withheld = true;
   }
-  return slice;
+  return withheld;
 }
 
-void ServiceTable::Store(const std::string& key, const kube::EndpointSlice& slice) {
-  const std::string service = slice.ServiceKey();
+void ServiceTable::Store(const std::string& key, Slice slice) {
+  const std::string service = slice.service;
   if (const auto it = slices_.find(key); it != slices_.end() && it->second.service != service) {
     RemoveSlice(key);
   }
   if (service.empty()) return;
-  slices_[key] = {service, slice};
+  slices_[key] = std::move(slice);
   slices_of_[service].insert(key);
   touched_.insert(service);
 }
@@ -117,10 +117,10 @@ ServiceView ServiceTable::View(const std::string& key) const {
   const auto of = slices_of_.find(key);
   if (of == slices_of_.end()) return view;
   for (const std::string& slice_key : of->second) {
-    const kube::EndpointSlice& slice = slices_.at(slice_key).object;
-    const std::optional<Family> family = FamilyOf(slice);
-    if (!family.has_value()) continue;
-    for (const kube::Endpoint& endpoint : slice.endpoints) Add(endpoint, &view.endpoints[*family]);
+    const Slice& slice = slices_.at(slice_key);
+    if (!slice.family.has_value()) continue;
+    for (const kube::Endpoint& endpoint : slice.endpoints)
+      Add(endpoint, &view.endpoints[*slice.family]);
   }
   return view;
 }

@@ -215,19 +215,34 @@ std::string PlanPolicy(const CurrentPolicy& current, const IpAddress& address, u
   return rules.error;
 }
 
+// The password of the session; empty: none is asked for. Error: what is asked for cannot be had.
+absl::StatusOr<std::string> PasswordOf(const network::BgpPeer& peer, const SecretTable& secrets) {
+  const bool from_secret = peer.auth_password_secret.has_value();
+  absl::StatusOr<std::string> password =
+      from_secret ? secrets.Find(*peer.auth_password_secret) : peer.auth_password;
+  const char* const field =
+      from_secret ? "spec.conf.authPasswordSecretRef" : "spec.conf.authPassword";
+  if (!password.ok()) {
+    return absl::NotFoundError(absl::StrCat(field, ": ", password.status().message(),
+                                            ", and no session comes up without the password"));
+  }
+  if (password->size() > kMaxPassword) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        field, " has ", password->size(), " octets; TCP MD5 takes at most ", kMaxPassword));
+  }
+  return password;
+}
+
 // Why the session must stay down; empty: it may come up.
-std::string HeldDown(const std::string& policy_error, const network::BgpPeer& peer,
-                     const v1::BgpPeer& planned) {
+std::string HeldDown(const std::string& policy_error, const absl::Status& password,
+                     const network::BgpPeer& peer, const v1::BgpPeer& planned) {
   if (!policy_error.empty()) {
     return absl::StrCat(
         "the export policy cannot be applied, and without it the peer would get "
         "routes that it may forbid: ",
         policy_error);
   }
-  if (peer.auth_password.size() > kMaxPassword) {
-    return absl::StrCat("spec.conf.authPassword has ", peer.auth_password.size(),
-                        " octets; TCP MD5 takes at most ", kMaxPassword);
-  }
+  if (!password.ok()) return std::string(password.message());
   if (peer.remote_port > 65535) {
     return absl::StrCat("spec.transport.remotePort ", peer.remote_port, " is not within 0..65535");
   }
@@ -324,8 +339,11 @@ SessionPlan PlanSessions(const SessionInput& input) {
     Report report(network::BgpPeer::kKind, name, &plan.problems);
     if (!plan.instance.has_value()) {
       if (input.conf == nullptr) {
-        report.Say("NoBgpConf", absl::StrCat("there is no BgpConf \"", network::kBgpConfName,
-                                             "\", so BGP does not run"));
+        report.Say("NoBgpConf", input.conf_is_for_cni
+                                    ? absl::StrCat("the BgpConf \"", network::kBgpConfName,
+                                                   "\" is left to the CNI, so BGP does not run")
+                                    : absl::StrCat("there is no BgpConf \"", network::kBgpConfName,
+                                                   "\", so BGP does not run"));
       }
       continue;
     }
@@ -372,13 +390,14 @@ SessionPlan PlanSessions(const SessionInput& input) {
       out.set_ttl(kLargestTtl);
       out.set_min_ttl(peer.ttl_min == 0 ? kLargestTtl : std::min(peer.ttl_min, kLargestTtl));
     }
-    if (peer.auth_password.size() <= kMaxPassword) out.set_md5_password(peer.auth_password);
+    const absl::StatusOr<std::string> password = PasswordOf(peer, input.secrets);
+    if (password.ok()) out.set_md5_password(*password);
     out.set_admin_down(peer.admin_down);
     PlanFamilies(peer, address.family(), &report, &out);
     PlanAttributes(*input.conf, peer, ibgp, &report, &out);
     PlanGracefulRestart(*input.conf, peer, &report, &out);
     const std::string policy_error = PlanPolicy(input.policy, address, local_as, &out);
-    out.set_held_down(HeldDown(policy_error, peer, out));
+    out.set_held_down(HeldDown(policy_error, password.status(), peer, out));
     if (!out.held_down().empty()) report.Say("HeldDown", out.held_down());
 
     PeerView& view = plan.view.peers[*neighbor];

@@ -13,6 +13,7 @@
 #include "controller/plan/model.h"
 #include "controller/plan/planner.h"
 #include "controller/plan/policy_table.h"
+#include "controller/plan/secret_table.h"
 
 namespace openelb::plan {
 
@@ -22,8 +23,10 @@ std::optional<IpAddress> WrittenRouterId(const network::BgpConf& conf);
 struct SessionInput {
   const std::string& node_name;
   const NodeView& node;
-  const network::BgpConf* conf;  // nullptr: there is none
+  const network::BgpConf* conf;  // nullptr: there is none, ...
+  bool conf_is_for_cni;          // ... or the CNI handles it
   const CurrentPolicy& policy;
+  const SecretTable& secrets;
   const std::map<std::string, network::BgpPeer>& peers;
   bool uses_written_router_id;
 };

@@ -26,11 +26,13 @@ struct World {
 
 SessionPlan Plan(const World& world) {
   const std::string name = "n1";
+  const SecretTable no_secrets("");
   const std::map<std::string, network::BgpPeer> peers = {{world.peer.meta.name, world.peer}};
   return PlanSessions({.node_name = name,
                        .node = world.node,
                        .conf = world.has_conf ? &world.conf : nullptr,
                        .policy = world.policy,
+                       .secrets = no_secrets,
                        .peers = peers,
                        .uses_written_router_id = world.uses_written_router_id});
 }

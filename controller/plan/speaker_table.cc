@@ -1,6 +1,7 @@
 #include "controller/plan/speaker_table.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,9 +11,16 @@
 namespace openelb::plan {
 namespace {
 
-// "handled by the CNI": not ours to act on.
-bool IsForCni(const kube::ObjectMeta& meta) {
-  return network::Find(meta.labels, network::kCni).has_value();
+// The CNI that handles the object, such as "calico": it is not ours to act on. nullopt: none does.
+std::optional<std::string> CniOf(const kube::ObjectMeta& meta) {
+  return network::Find(meta.labels, network::kCni);
+}
+
+Problem HandledByCni(ObjectKey about, absl::string_view cni, absl::string_view so) {
+  return {std::move(about), "HandledByCni",
+          absl::StrCat("label ", network::kCni.openelb, ": \"", cni,
+                       "\" leaves this object to the CNI, so ", so,
+                       "; remove the label if OpenELB is to act on it")};
 }
 
 std::string AudienceName(const std::string& rack, const std::vector<Scope>& scopes) {
@@ -89,12 +97,14 @@ void SpeakerTable::Upsert(const network::BgpConf& conf) {
 }
 
 void SpeakerTable::Upsert(const network::BgpPeer& peer) {
-  if (IsForCni(peer.meta)) {
-    RemovePeer(peer.meta.name);
-    return;
-  }
-  peers_.Upsert(peer);
   all_touched_ = true;
+  if (const auto cni = CniOf(peer.meta)) {
+    peers_.Remove(peer.meta.name);
+    cni_peers_[peer.meta.name] = *cni;
+  } else {
+    cni_peers_.erase(peer.meta.name);
+    peers_.Upsert(peer);
+  }
 }
 
 void SpeakerTable::RemoveConf(const std::string& name) {
@@ -108,12 +118,28 @@ void SpeakerTable::OnConfChanged() {
 }
 
 void SpeakerTable::RemovePeer(const std::string& name) {
-  if (peers_.Remove(name)) all_touched_ = true;
+  if (peers_.Remove(name) || cni_peers_.erase(name) > 0) all_touched_ = true;
+}
+
+// Most Secrets are other programs', and no session depends on them.
+void SpeakerTable::OnSecretChanged(const std::string& name) {
+  all_touched_ |= std::any_of(peers_.peers().begin(), peers_.peers().end(), [&](const auto& entry) {
+    const auto& secret = entry.second.auth_password_secret;
+    return secret.has_value() && secret->name == name;
+  });
+}
+
+void SpeakerTable::Upsert(const kube::Secret& secret) {
+  if (secrets_.Upsert(secret)) OnSecretChanged(secret.meta.name);
+}
+
+void SpeakerTable::RemoveSecret(const std::string& namespace_, const std::string& name) {
+  if (secrets_.Remove(namespace_, name)) OnSecretChanged(name);
 }
 
 const network::BgpConf* SpeakerTable::Conf() const {
   const auto it = confs_.find(network::kBgpConfName);
-  return it == confs_.end() || IsForCni(it->second.meta) ? nullptr : &it->second;
+  return it == confs_.end() || CniOf(it->second.meta) ? nullptr : &it->second;
 }
 
 std::string SpeakerTable::ChooseRouterIdHolder(const Model& model) const {
@@ -134,12 +160,15 @@ std::string SpeakerTable::ChooseRouterIdHolder(const Model& model) const {
 void SpeakerTable::Replan(const std::string& name, Model* model, SetStore* sets,
                           AudienceChanges* changes) {
   const NodeView& node = model->nodes.at(name);
-  SessionPlan plan = PlanSessions({.node_name = name,
-                                   .node = node,
-                                   .conf = Conf(),
-                                   .policy = policies_.current(),
-                                   .peers = peers_.peers(),
-                                   .uses_written_router_id = name == router_id_holder_});
+  SessionPlan plan =
+      PlanSessions({.node_name = name,
+                    .node = node,
+                    .conf = Conf(),
+                    .conf_is_for_cni = Conf() == nullptr && confs_.contains(network::kBgpConfName),
+                    .policy = policies_.current(),
+                    .secrets = secrets_,
+                    .peers = peers_.peers(),
+                    .uses_written_router_id = name == router_id_holder_});
   const std::string set = NodeSet(name);
   SpeakerView& view = model->speakers[name];
   for (const auto& [neighbor, peer] : view.peers) {
@@ -258,8 +287,18 @@ void SpeakerTable::AddRouterIdProblems(std::set<Problem>* out) const {
 }
 
 void SpeakerTable::AddProblems(std::set<Problem>* out) const {
+  for (const auto& [name, cni] : cni_peers_) {
+    out->insert(
+        HandledByCni({network::BgpPeer::kKind, "", name}, cni, "no speaker has a session with it"));
+  }
   for (const auto& [name, conf] : confs_) {
-    if (name == network::kBgpConfName) continue;
+    if (name == network::kBgpConfName) {
+      if (const auto cni = CniOf(conf.meta)) {
+        out->insert(HandledByCni({network::BgpConf::kKind, "", name}, *cni,
+                                 "no speaker runs BGP, and no BgpPeer has a session"));
+      }
+      continue;
+    }
     out->insert({{network::BgpConf::kKind, "", name},
                  "Ignored",
                  absl::StrCat("only the BgpConf named \"", network::kBgpConfName, "\" is used")});

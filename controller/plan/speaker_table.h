@@ -15,6 +15,7 @@
 #include "controller/plan/peer_table.h"
 #include "controller/plan/planner.h"
 #include "controller/plan/policy_table.h"
+#include "controller/plan/secret_table.h"
 #include "controller/plan/session.h"
 #include "controller/plan/set_store.h"
 
@@ -33,14 +34,18 @@ struct AudienceChanges {
 
 class SpeakerTable {
  public:
-  explicit SpeakerTable(std::string system_namespace) : policies_(std::move(system_namespace)) {}
+  // `system_namespace`: of what BgpConf and BgpPeers name; empty: the first that has the name.
+  explicit SpeakerTable(const std::string& system_namespace)
+      : policies_(system_namespace), secrets_(system_namespace) {}
 
   PolicyTable* policies() { return &policies_; }
   PeerTable* peers() { return &peers_; }
   void Upsert(const network::BgpConf& conf);
   void Upsert(const network::BgpPeer& peer);
+  void Upsert(const kube::Secret& secret);
   void RemoveConf(const std::string& name);
   void RemovePeer(const std::string& name);
+  void RemoveSecret(const std::string& namespace_, const std::string& name);
 
   // The node whose speaker uses the written router id; empty: none. Router ids must differ (RFC
   // 6286), so a written one is for the node that owns it as InternalIP, else for one that keeps it.
@@ -66,15 +71,18 @@ class SpeakerTable {
   };
   const network::BgpConf* Conf() const;
   void OnConfChanged();
+  void OnSecretChanged(const std::string& name);
   std::string ChooseRouterIdHolder(const Model& model) const;
   void Replan(const std::string& name, Model* model, SetStore* sets, AudienceChanges* changes);
   void Forget(const std::string& name, Model* model, SetStore* sets, AudienceChanges* changes);
   void AddRouterIdProblems(std::set<Problem>* out) const;
 
   std::map<std::string, network::BgpConf> confs_;
-  PeerTable peers_;                          // those that are ours to hold
-  std::map<std::string, Session> sessions_;  // by speaker
+  PeerTable peers_;                               // those that are ours to hold
+  std::map<std::string, std::string> cni_peers_;  // those that are not: the CNI
+  std::map<std::string, Session> sessions_;       // by speaker
   PolicyTable policies_;
+  SecretTable secrets_;
   std::string router_id_holder_;
   bool all_touched_ = false;
 };

@@ -86,7 +86,14 @@ TEST_F(SpeakersTest, OnlyTheDefaultConfAndWhatTheCniDoesNotHandle) {
   conf = MakeConf(65000);
   conf.meta.labels["porter.kubesphere.io/cni"] = "calico";
   planner_.Upsert(conf);
-  planner_.Step();
+  EXPECT_THAT(ProblemReasons(),
+              ElementsAre("default HandledByCni", "mine Ignored", "leaf NoBgpConf"));
+  EXPECT_EQ(planner_.Problems()[0].message,
+            "label openelb.kubesphere.io/cni: \"calico\" leaves this object to the CNI, so no "
+            "speaker runs BGP, and no BgpPeer has a session; remove the label if OpenELB is to act "
+            "on it");
+  EXPECT_EQ(planner_.Problems()[2].message,
+            "the BgpConf \"default\" is left to the CNI, so BGP does not run");
   EXPECT_EQ(planner_.Find("node/n1"), nullptr);
   conf.meta.labels.clear();
   planner_.Upsert(conf);
@@ -95,6 +102,15 @@ TEST_F(SpeakersTest, OnlyTheDefaultConfAndWhatTheCniDoesNotHandle) {
   planner_.Upsert(peer);
   planner_.Step();
   EXPECT_THAT(planner_.Find("node/n1")->resources(), SizeIs(1)) << "the instance alone";
+  EXPECT_THAT(ProblemReasons(), ElementsAre("mine Ignored", "leaf HandledByCni"));
+  planner_.Remove({network::BgpPeer::kKind, "", "leaf"});
+  EXPECT_THAT(ProblemReasons(), ElementsAre("mine Ignored"));
+  planner_.Upsert(peer);
+  EXPECT_TRUE(planner_.Step().problems);
+  peer.meta.labels.clear();
+  planner_.Upsert(peer);
+  EXPECT_THAT(ProblemReasons(), ElementsAre("mine Ignored"));
+  EXPECT_THAT(planner_.Find("node/n1")->resources(), SizeIs(2));
 }
 
 // A change of BgpConf must not touch routes, groups or peers (OpenELB lost every route).

@@ -4,17 +4,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "controller/plan/local_problems.h"
 #include "controller/plan/vip_table.h"
 
 namespace openelb::plan {
 namespace {
 
-// "A", or "A and N more".
-std::string Some(const std::vector<std::string>& addresses) {
-  return absl::StrCat(addresses.front(), addresses.size() > 1
-                                             ? absl::StrCat(" and ", addresses.size() - 1, " more")
-                                             : "");
-}
+constexpr LocalMode kMode = {
+    .member = &NodeView::vip, .name = "VIP", .verb = "hold", .flag = "--enable-keepalived-vip"};
 
 // The nodes of the router that hear a router of others with the id.
 std::vector<std::string> Hearing(const Model& model, const RouterView& router, const RouterId& id) {
@@ -33,6 +30,7 @@ void VipTable::AddProblems(const Model& model, std::set<Problem>* out) const {
     std::vector<std::string> unheld;
     std::vector<std::string> no_carrier;
     std::vector<std::string> without_id;
+    std::set<std::string> without_source;
     std::set<std::string> racks;
     size_t nodes_left_out = 0;
   };
@@ -46,37 +44,29 @@ void VipTable::AddProblems(const Model& model, std::set<Problem>* out) const {
     if (view.no_carrier) pool.no_carrier.push_back(address.ToString());
     for (const auto& [node, interface] : *view.links) pool.racks.insert(model.nodes.at(node).rack);
     pool.nodes_left_out = std::max(pool.nodes_left_out, view.nodes_left_out);
+    pool.without_source.insert(view.without_source.begin(), view.without_source.end());
   }
-  const bool off = std::none_of(model.nodes.begin(), model.nodes.end(),
-                                [](const auto& node) { return node.second.vip; }) &&
-                   std::any_of(model.nodes.begin(), model.nodes.end(),
-                               [](const auto& node) { return node.second.speaker; });
   const std::string range =
       absl::StrCat("--vrrp-vrid-range ", options_.first_vrid, "-", options_.last_vrid);
   for (const auto& [name, pool] : pools) {
     const auto add = [out, &name = name](const char* reason, std::string message) {
       out->insert({{network::Eip::kKind, "", name}, reason, std::move(message)});
     };
-    if (!pool.unheld.empty() && off) {
-      add("ModeDisabled", absl::StrCat("no node can hold ", Some(pool.unheld),
-                                       ": --enable-keepalived-vip is false on every speaker"));
-    } else if (!pool.unheld.empty()) {
-      const absl::string_view interface = local_.InterfaceOf(name);
-      add("NoOwner",
-          absl::StrCat(
-              "no node can hold ", Some(pool.unheld),
-              ": it takes a Ready node with a speaker in VIP mode",
-              interface.empty() ? "" : absl::StrCat(", interface ", interface, " that is up"),
-              ", a network there that contains the address, and a ready endpoint of the "
-              "Service as its policy asks"));
-    }
+    if (!pool.unheld.empty())
+      out->insert(NoNode(kMode, name, local_.InterfaceOf(name), pool.unheld, model));
     if (!pool.no_carrier.empty()) {
-      add("NoCarrier", absl::StrCat("no node that can hold ", Some(pool.no_carrier),
+      add("NoCarrier", absl::StrCat("no node that can hold ", Shown(pool.no_carrier),
                                     " has a carrier on its interface"));
     }
     if (!pool.without_id.empty()) {
       add("NoVrid", absl::StrCat("no VRRP router id is free in ", range, " for ",
-                                 Some(pool.without_id), ": they are not announced"));
+                                 Shown(pool.without_id), ": they are not announced"));
+    }
+    if (!pool.without_source.empty()) {
+      add("NoVrrpSource",
+          absl::StrCat("with --vrrp-unicast nodes that do not say from where they send take no "
+                       "part: ",
+                       absl::StrJoin(pool.without_source, ", ")));
     }
     if (pool.nodes_left_out > 0) {
       add("TooManyNodes",

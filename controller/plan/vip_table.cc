@@ -35,8 +35,8 @@ std::optional<IpAddress> SourceOf(const NodeView& node, const std::string& inter
 bool SameForVip(const NodeView& a, const NodeView& b) {
   return a.health == b.health && a.returning == b.returning && a.vip == b.vip &&
          a.stopped == b.stopped && a.leaving == b.leaving && a.drain == b.drain &&
-         a.prefixes == b.prefixes && a.no_carrier == b.no_carrier && a.rack == b.rack &&
-         a.vrrp_sources == b.vrrp_sources;
+         a.prefixes == b.prefixes && a.default_routes == b.default_routes &&
+         a.no_carrier == b.no_carrier && a.rack == b.rack && a.vrrp_sources == b.vrrp_sources;
 }
 
 }  // namespace
@@ -54,18 +54,24 @@ void VipTable::Look(const IpAddress& address, Model* model) {
   view.services = local_.ServicesOf(address);
   if (view.services.empty()) return;
   view.pool = local_.PoolOf(address);
-  const absl::string_view interface = local_.InterfaceOf(view.pool);
+  const PoolInterface& interface = local_.InterfaceOf(view.pool);
   LocalEligible eligible = FindEligible(&NodeView::vip, address, view.services, interface, *model);
   view.makeshift = eligible.makeshift;
   view.no_carrier = eligible.no_carrier;
-  constexpr size_t kMost = RouterTable::kMostNodes;
-  view.nodes_left_out = eligible.nodes.size() - std::min(eligible.nodes.size(), kMost);
-  eligible.nodes.resize(eligible.nodes.size() - view.nodes_left_out);
+  view.without_source.clear();
+  view.nodes_left_out = 0;
   Links links;
-  for (const std::string& node : eligible.nodes) {
-    const std::string& name =
-        LinkFor(&NodeView::vip, model->nodes.at(node), interface, address)->interface;
-    links[node] = name.empty() ? std::string(interface) : name;
+  for (const std::string& name : eligible.nodes) {
+    const NodeView& node = model->nodes.at(name);
+    std::string link = LinkFor(&NodeView::vip, node, interface, address)->interface;
+    if (link.empty()) link = interface.name;
+    if (options_.unicast && !SourceOf(node, link, address.family())) {
+      view.without_source.push_back(name);
+    } else if (links.size() == RouterTable::kMostNodes) {
+      ++view.nodes_left_out;
+    } else {
+      links[name] = std::move(link);
+    }
   }
   view.links = routers_.Intern(std::move(links));
 }
@@ -132,7 +138,6 @@ void VipTable::Write(const RouterId& id, const Model& model, SetStore* sets) {
       if (const auto source = SourceOf(model.nodes.at(node), interface, id.family))
         sources[node] = source->ToString();
     }
-    if (sources.size() < links.size()) sources.clear();  // the group reaches all of them
   }
   for (const auto& [node, interface] : links) {
     instance.set_interface(interface);

@@ -15,9 +15,11 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 constexpr auto kLocal = kube::TrafficPolicy::kLocal;
 constexpr const char* kVip = "192.168.0.91";
@@ -178,8 +180,13 @@ TEST_F(VipTableTest, OptionsReachEveryRouter) {
   };
   for (int i : {1, 3})
     say_source(i, {absl::StrCat("eth0 fe80::", i), absl::StrCat("eth1 fe80::1:", i), "?"});
-  EXPECT_THAT(Told(2)[1].unicast_peers(), IsEmpty()) << "only the group reaches who does not say";
+  ASSERT_THAT(Told(2), SizeIs(1)) << "of IPv6 it does not say its source";
+  EXPECT_THAT(Order("2001:db8::91"), UnorderedElementsAre("n1", "n3"));
+  EXPECT_THAT(Told(1)[1].unicast_peers(), ElementsAre("fe80::3")) << "the others stay unicast";
+  ASSERT_THAT(Reasons(), ElementsAre("NoVrrpSource"));
+  EXPECT_THAT(Problems()[0].message, EndsWith("take no part: n2"));
   say_source(2, {"eth0 fe80::2", "eth0 192.168.0.22"});
+  EXPECT_THAT(Reasons(), IsEmpty());
   std::vector<v1::VrrpInstance> told = Told(2);
   ASSERT_THAT(told, SizeIs(2));
   EXPECT_EQ(told[0].version(), 2);

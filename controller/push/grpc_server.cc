@@ -1,12 +1,16 @@
 #include "controller/push/grpc_server.h"
 
+#include <fcntl.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <map>
 #include <optional>
 #include <utility>
@@ -46,6 +50,14 @@ absl::string_view BearerToken(const grpc::CallbackServerContext& context) {
   return absl::StartsWithIgnoreCase(value, kScheme) ? value.substr(kScheme.size()) : "";
 }
 
+// Why a file cannot be read, in the system's words: OpenSSL has none for it. Empty: it can.
+std::string CannotRead(const std::string& file) {
+  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return std::strerror(errno);
+  close(fd);
+  return "";
+}
+
 // Certificate and key can be read and belong together.
 absl::Status CheckTlsFiles(const GrpcServerOptions& options) {
   const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_server_method()),
@@ -53,8 +65,9 @@ absl::Status CheckTlsFiles(const GrpcServerOptions& options) {
   const auto error = [](absl::string_view flag, const std::string& file) {
     const char* reason = ERR_reason_error_string(ERR_peek_last_error());
     ERR_clear_error();
-    return absl::InvalidArgumentError(
-        absl::StrCat(flag, ": ", file, ": ", reason == nullptr ? "unusable" : reason));
+    std::string why = CannotRead(file);
+    if (why.empty()) why = reason == nullptr ? "unusable" : reason;
+    return absl::InvalidArgumentError(absl::StrCat("--", flag, ": ", file, ": ", why));
   };
   if (SSL_CTX_use_certificate_chain_file(context.get(), options.cert.c_str()) != 1) {
     return error("plan-tls-cert", options.cert);
@@ -269,7 +282,8 @@ class GrpcServer::Impl final : public plan::v1::PlanService::CallbackService,
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port == 0) {
       server_.reset();
-      return absl::UnavailableError(absl::StrCat("plan-addr: ", address, ": cannot listen there"));
+      return absl::UnavailableError(
+          absl::StrCat("--plan-addr: ", address, ": cannot listen there"));
     }
     return port;
   }

@@ -15,7 +15,7 @@ std::string Path::ToString() const {
 
 std::set<Path> PathsOf(const plan::PlanView& view, const std::string& node) {
   std::vector<link::BgpPeer> peers;
-  std::vector<link::Route> routes;
+  std::map<IpPrefix, link::Route> routes;
   std::map<std::string, link::Members> groups;
   for (const std::string& name : view.SetsOf(node)) {
     const plan::ResourceSet* set = view.Find(name);
@@ -24,7 +24,9 @@ std::set<Path> PathsOf(const plan::PlanView& view, const std::string& node) {
       const link::ResourceKey key = link::ParseKey(text).value();
       link::DecodedResource decoded = link::DecodeResource(key, *resource.body).value();
       if (auto* peer = std::get_if<link::BgpPeer>(&decoded)) peers.push_back(*peer);
-      if (auto* route = std::get_if<link::Route>(&decoded)) routes.push_back(*route);
+      if (auto* route = std::get_if<link::Route>(&decoded)) {
+        routes[std::get<link::RouteKey>(key).prefix] = *route;
+      }
       if (auto* members = std::get_if<link::Members>(&decoded)) {
         groups[std::get<link::GroupKey>(key).id] = *members;
       }
@@ -32,11 +34,11 @@ std::set<Path> PathsOf(const plan::PlanView& view, const std::string& node) {
   }
   std::set<Path> paths;
   for (const link::BgpPeer& peer : peers) {
-    for (const link::Route& route : routes) {
+    for (const auto& [prefix, route] : routes) {
       const auto target = route.groups.find(peer.scope);
       if (target == route.groups.end()) continue;
       for (const link::NextHop& hop : groups[target->second]) {
-        paths.insert({node, peer.neighbor.address, route.prefix, hop.address});
+        paths.insert({node, peer.neighbor.address, prefix, hop.address});
       }
     }
   }

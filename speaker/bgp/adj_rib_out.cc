@@ -38,7 +38,9 @@ AdjRibOut::AdjRibOut(const link::PlanState* plan, const AttributeContext& contex
       context_(context),
       negotiated_(negotiated),
       policy_(std::move(policy)),
-      max_message_(max_message) {
+      max_message_(max_message),
+      looked_up_(plan->routes.end()),
+      alike_(plan->routes.end()) {
   MarkAll();
 }
 
@@ -47,6 +49,7 @@ void AdjRibOut::SetPolicy(Policy policy) {
   policy_ = std::move(policy);
   sets_.clear();
   problems_.clear();
+  ForgetNeighbours();
   MarkAll();
 }
 
@@ -57,6 +60,7 @@ void AdjRibOut::Touch(const link::PlanChanges& changes, std::span<const IpPrefix
   };
   for (const std::string& group : changes.groups) forget(group);
   for (const std::string& group : changes.places) forget(group);
+  ForgetNeighbours();
   for (const IpPrefix& prefix : prefixes) Mark(prefix, false);
 }
 
@@ -69,6 +73,11 @@ void AdjRibOut::Resend(Family family) {
 void AdjRibOut::MarkAll() {
   for (const auto& [prefix, route] : plan_->routes) Mark(prefix, false);
   for (const auto& [prefix, set] : sent_) Mark(prefix, false);
+}
+
+void AdjRibOut::ForgetNeighbours() {
+  looked_up_ = alike_ = plan_->routes.end();
+  alike_set_ = nullptr;
 }
 
 void AdjRibOut::Mark(const IpPrefix& prefix, bool resend) {
@@ -94,12 +103,26 @@ void AdjRibOut::Fill(size_t limit, Bytes* out) {
 // ---- what a prefix should have ----
 
 AdjRibOut::SetRef AdjRibOut::Desired(const IpPrefix& prefix) {
-  const auto route = plan_->routes.find(prefix);
-  if (route == plan_->routes.end()) return nullptr;
-  const auto target = route->second.groups.find(policy_.scope);
-  if (target == route->second.groups.end()) return nullptr;
+  const RouteRef end = plan_->routes.end();
+  if (looked_up_ != end) ++looked_up_;
+  if (looked_up_ == end || looked_up_->first != prefix) looked_up_ = plan_->routes.find(prefix);
+  if (looked_up_ == end) return nullptr;
+  const link::Route& route = looked_up_->second;
+  const bool alike =
+      alike_ != end && policy_.rules.empty() && alike_->first.family() == prefix.family() &&
+      alike_->second.groups == route.groups && alike_->second.attributes == route.attributes;
+  if (!alike) {
+    alike_set_ = SetFor(prefix, route);
+    alike_ = looked_up_;
+  }
+  return alike_set_;
+}
+
+AdjRibOut::SetRef AdjRibOut::SetFor(const IpPrefix& prefix, const link::Route& route) {
+  const auto target = route.groups.find(policy_.scope);
+  if (target == route.groups.end()) return nullptr;
   std::optional<plan::PathAttributes> attributes =
-      plan::Export(policy_.rules, prefix, Merge(policy_.attributes, route->second.attributes));
+      plan::Export(policy_.rules, prefix, Merge(policy_.attributes, route.attributes));
   if (!attributes.has_value()) return nullptr;
   GroupSets& group = sets_[target->second];
   const SetKey key{prefix.family(), *std::move(attributes)};

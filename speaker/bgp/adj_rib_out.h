@@ -97,9 +97,11 @@ class AdjRibOut {
   };
 
   void MarkAll();
+  void ForgetNeighbours();
   void Mark(const IpPrefix& prefix, bool resend);
   void Evaluate(const IpPrefix& prefix, bool resend, Bytes* out);
   SetRef Desired(const IpPrefix& prefix);
+  SetRef SetFor(const IpPrefix& prefix, const link::Route& route);
   SetRef MakeSet(const std::string& group, Family family, const plan::PathAttributes& attributes);
   const Difference& Compare(SetRef from, SetRef to, bool add_path);
   void StageAnnounce(const IpPrefix& prefix, const PathRef& path, Bytes* out);
@@ -122,6 +124,13 @@ class AdjRibOut {
   absl::btree_map<IpPrefix, SetRef> sent_;  // as staged or handed out; no empty sets
   absl::btree_map<IpPrefix, bool> marked_;  // true: announce again even what has not changed
   Difference last_;                         // a group's change repeats it for all its prefixes
+
+  // Of the plan's routes, end() for none. Neighbours follow each other and mostly share their
+  // paths. Forgotten at every change.
+  using RouteRef = std::map<IpPrefix, link::Route>::const_iterator;
+  RouteRef looked_up_;  // the last one
+  RouteRef alike_;      // the last one whose paths were worked out: `alike_set_`
+  SetRef alike_set_;
 
   std::vector<Batch> batches_;  // in the order they were opened
   absl::flat_hash_map<const Path*, size_t> batch_of_;

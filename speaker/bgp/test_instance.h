@@ -68,11 +68,7 @@ class InstanceTest : public ::testing::Test {
     peer.scope = "s";
     return peer;
   }
-  void AddRoute(absl::string_view prefix) {
-    link::Route& route = plan_.routes[Prefix(prefix)];
-    route.prefix = Prefix(prefix);
-    route.groups["s"] = "rack";
-  }
+  void AddRoute(absl::string_view prefix) { plan_.routes[Prefix(prefix)].groups["s"] = "rack"; }
 
   void StartSpeaker() {
     speaker_ =

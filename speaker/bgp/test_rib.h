@@ -77,7 +77,6 @@ class AdjRibOutTest : public ::testing::Test {
     AddRoute(Prefix(prefix), group);
   }
   void AddRoute(const IpPrefix& prefix, const std::string& group) {
-    plan_.routes[prefix].prefix = prefix;
     plan_.routes[prefix].groups["s"] = group;
     changes_.routes.insert(prefix);
   }

@@ -98,9 +98,13 @@ bool ParseLink(std::span<const uint8_t> body, LinkTable* table) {
   return true;
 }
 
+// An address for itself alone (/32 or /128) with one of our marks.
 bool IsOurs(const Attributes& address) {
   if (auto protocol = address.find(IFA_PROTO); protocol != address.end()) {
     return protocol->second.size() == 1 && protocol->second[0] == kHeldProtocol;
+  }
+  if (auto metric = address.find(IFA_RT_PRIORITY); metric != address.end()) {
+    return static_cast<uint32_t>(NumberOf(metric->second)) == kHeldMetric;
   }
   auto label = address.find(IFA_LABEL);
   if (label == address.end()) return false;
@@ -128,7 +132,7 @@ bool ParseAddress(std::span<const uint8_t> body, LinkTable* table) {
     return false;
   }
   const int index = static_cast<int>(header->ifa_index);
-  if (IsOurs(*attributes)) {
+  if (header->ifa_prefixlen == size * 8 && IsOurs(*attributes)) {
     table->held[index].insert(IpAddress::FromBytes(address->second));
     return true;
   }

@@ -23,10 +23,13 @@
 
 namespace openelb::io {
 
-// Marks the addresses that we put on interfaces, so that they are told from others' and a later
-// process finds what an earlier one left. The kernel keeps the protocol since Linux 5.18; an older
-// one only the label, which IPv6 has not and a long interface name leaves no room for.
+// Mark the addresses that we put on interfaces, so that they are told from others' and a later
+// process finds what an earlier one left. The kernel keeps the protocol since Linux 5.18, and the
+// metric, of an address for itself alone, since 4.18 (no route that is used has it: who has an
+// address has a local route to it, too). An older one keeps only the label, which IPv6 has not and
+// a long interface name leaves no room for.
 constexpr uint8_t kHeldProtocol = 112;
+constexpr uint32_t kHeldMetric = 0x6f656c62;  // "oelb": nobody's choice by chance
 constexpr char kHeldLabelSuffix[] = ":openelb";
 
 // The tables of one reading.

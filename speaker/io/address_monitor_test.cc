@@ -138,6 +138,43 @@ TEST(ParseDumpTest, DescribesInterfaces) {
   EXPECT_FALSE(interfaces[1].up || interfaces[1].carrier || interfaces[1].ipv6_router);
 }
 
+// As kernels of several ages describe an address that we put there, and some of others.
+TEST(ParseDumpTest, KnowsOursByWhicheverMarkTheKernelKeeps) {
+  const std::string v4 = Attribute(IFA_LOCAL, kV4);
+  const std::string v6 =
+      Attribute(IFA_ADDRESS, std::string("\x20\x01\x0d\xb8", 4) + std::string(12, 1));
+  const std::string protocol = Attribute(IFA_PROTO, "\x70");
+  const std::string metric = Attribute(IFA_RT_PRIORITY, "bleo");
+  const std::string label = Attribute(IFA_LABEL, std::string("eth0:openelb\0", 13));
+  const struct {
+    const char* name;
+    ifaddrmsg header;
+    std::string attributes;
+    bool ours;
+  } kCases[] = {
+      {"all marks, IPv4", Address(2, AF_INET, 32), v4 + protocol + metric + label, true},
+      {"all marks, IPv6", Address(2, AF_INET6, 128), v6 + protocol + metric, true},
+      {"before 5.18, IPv6", Address(2, AF_INET6, 128), v6 + metric, true},
+      {"before 5.18, IPv4 on a long name", Address(2, AF_INET, 32), v4 + metric, true},
+      {"before 4.18, IPv4", Address(2, AF_INET, 32), v4 + label, true},
+      {"no mark", Address(2, AF_INET6, 128), v6, false},
+      {"another protocol", Address(2, AF_INET, 32),
+       v4 + Attribute(IFA_PROTO, "\x02") + metric + label, false},
+      {"another metric", Address(2, AF_INET6, 128), v6 + Attribute(IFA_RT_PRIORITY, "\1\1\1\1"),
+       false},
+      {"a whole subnet", Address(2, AF_INET, 24), v4 + protocol + metric, false},
+  };
+  for (const auto& test : kCases) {
+    SCOPED_TRACE(test.name);
+    LinkTable table;
+    ASSERT_TRUE(
+        ParseDump(Datagram().Message(RTM_NEWADDR, test.header, test.attributes).bytes(), &table)
+            .ok());
+    EXPECT_EQ(table.held[2].size(), test.ours ? 1u : 0u);
+    EXPECT_EQ(table.addresses[2].size(), test.ours ? 0u : 1u);
+  }
+}
+
 TEST(ParseDumpTest, TellsHowADumpEnds) {
   const std::string eth0 = Attribute(IFLA_IFNAME, std::string("eth0\0", 5));
   EXPECT_EQ(Read(Datagram().Message(NLMSG_DONE, int{0})), "done");

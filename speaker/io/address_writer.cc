@@ -65,18 +65,20 @@ std::string What(absl::string_view verb, const std::string& name, const IpAddres
 
 }  // namespace
 
-absl::StatusOr<AddressWriter> AddressWriter::Create() {
+absl::StatusOr<AddressWriter> AddressWriter::Create(HeldMarks marks) {
   UniqueFd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   if (!fd.valid()) return ErrnoStatus(errno, "open rtnetlink");
-  return AddressWriter(std::move(fd));
+  return AddressWriter(std::move(fd), marks);
 }
 
 absl::Status AddressWriter::Add(int interface, const std::string& name, const IpAddress& address) {
   Message message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, interface, address);
-  message.Attribute(IFA_PROTO, &kHeldProtocol, sizeof(kHeldProtocol));
+  if (marks_.protocol) message.Attribute(IFA_PROTO, &kHeldProtocol, sizeof(kHeldProtocol));
+  if (marks_.metric) message.Attribute(IFA_RT_PRIORITY, &kHeldMetric, sizeof(kHeldMetric));
   if (address.is_v4()) {
     const std::string label = absl::StrCat(name, kHeldLabelSuffix);
-    if (label.size() < IFNAMSIZ) message.Attribute(IFA_LABEL, label.c_str(), label.size() + 1);
+    const bool fits = label.size() < IFNAMSIZ;
+    if (marks_.label && fits) message.Attribute(IFA_LABEL, label.c_str(), label.size() + 1);
   } else {
     const uint32_t flags = IFA_F_NODAD;
     message.Attribute(IFA_FLAGS, &flags, sizeof(flags));

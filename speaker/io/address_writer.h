@@ -12,9 +12,17 @@
 
 namespace openelb::io {
 
+// The marks that an address is given. One left out is one that the kernel does not keep: so tests
+// have an older kernel.
+struct HeldMarks {
+  bool protocol = true;
+  bool metric = true;
+  bool label = true;
+};
+
 class AddressWriter {
  public:
-  static absl::StatusOr<AddressWriter> Create();
+  static absl::StatusOr<AddressWriter> Create(HeldMarks marks = {});
 
   // Adds the address for itself alone (/32 or /128), without duplicate detection; an IPv6 one as
   // deprecated, so that the node does not speak from it (an IPv4 one is last in the kernel's list
@@ -25,11 +33,12 @@ class AddressWriter {
   absl::Status Remove(int interface, const std::string& name, const IpAddress& address);
 
  private:
-  explicit AddressWriter(UniqueFd fd) : fd_(std::move(fd)) {}
+  AddressWriter(UniqueFd fd, HeldMarks marks) : fd_(std::move(fd)), marks_(marks) {}
   // Sends one request and reads its answer: 0 or an errno.
   int Request(std::span<const uint8_t> request);
 
   UniqueFd fd_;
+  HeldMarks marks_;
   uint32_t sequence_ = 0;
 };
 

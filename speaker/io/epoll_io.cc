@@ -130,6 +130,20 @@ void EpollIo::OnInterfaces() {
   }
 }
 
+void EpollIo::OnRoutes() {
+  const absl::StatusOr<bool> changed = routes_->Refresh();
+  if (changed.ok() && *changed && handler_ != nullptr) handler_->OnInterfacesChanged();
+}
+
+std::map<Family, std::string> EpollIo::DefaultRoutes() {
+  if (routes_ == nullptr) {
+    absl::StatusOr<std::unique_ptr<RouteMonitor>> monitor = RouteMonitor::Create();
+    if (!monitor.ok() || !Watch((*monitor)->fd(), [this] { OnRoutes(); }).ok()) return {};
+    routes_ = *std::move(monitor);
+  }
+  return routes_->routes();
+}
+
 uint64_t EpollIo::WatchInterfaces(std::function<void()> changed) {
   const uint64_t id = next_id_++;
   interface_watchers_[id] = std::move(changed);

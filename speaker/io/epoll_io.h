@@ -21,6 +21,7 @@
 #include "api/base/mutex.h"
 #include "speaker/io/address_monitor.h"
 #include "speaker/io/io.h"
+#include "speaker/io/route_monitor.h"
 #include "speaker/io/socket.h"
 
 namespace openelb::io {
@@ -66,6 +67,7 @@ class EpollIo final : public Io {
   void Close(ConnId conn) override;
   std::vector<InterfaceAddress> InterfaceAddresses() override { return monitor_->addresses(); }
   std::vector<InterfaceAddress> OwnAddresses() override { return monitor_->own_addresses(); }
+  std::map<Family, std::string> DefaultRoutes() override;
 
  private:
   struct Connection {
@@ -100,6 +102,7 @@ class EpollIo final : public Io {
   void Drop(ConnId conn, const absl::Status& why);
   void RunMailbox();
   void OnInterfaces();
+  void OnRoutes();
 
   const Clock* clock_;
   IoHandler* handler_ = nullptr;
@@ -107,6 +110,7 @@ class EpollIo final : public Io {
   UniqueFd wakeup_;   // eventfd of the mailbox
   UniqueFd reserve_;  // given up for a moment to turn a connection away when descriptors run out
   std::unique_ptr<AddressMonitor> monitor_;
+  std::unique_ptr<RouteMonitor> routes_;                  // once somebody asks
   absl::Duration refresh_at_ = absl::InfiniteDuration();  // of the monitor, after it failed
 
   // Ids come from one counter and are what epoll reports, so an event of something closed earlier

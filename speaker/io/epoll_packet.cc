@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "speaker/io/link_socket.h"
 
 namespace openelb::io {
 namespace {
@@ -70,7 +71,7 @@ absl::Status EpollPacket::Send(int interface, std::span<const uint8_t> frame) {
   const bool ipv6 = frame.size() > 13 && frame[12] == 0x86 && frame[13] == 0xdd;
   const int fd = ipv6 ? port.ndp.get() : port.arp.get();
   if (send(fd, frame.data(), frame.size(), MSG_DONTWAIT) < 0) {
-    return ErrnoStatus(errno, absl::StrCat("send on ", port.name));
+    return SendStatus(errno, absl::StrCat("send on ", port.name));
   }
   return absl::OkStatus();
 }

@@ -185,6 +185,19 @@ TEST_F(EpollUdpTest, ASocketMayBeClosedByItsOwnDatagram) {
   EXPECT_TRUE(OpenFar("one", "0.0.0.0").ok()) << "the port is free again";
 }
 
+TEST_F(EpollUdpTest, ABurstWaitsUntilItIsRead) {
+  ASSERT_TRUE(OpenFar("one", "0.0.0.0").ok());
+  const absl::StatusOr<UdpId> socket = near_udp.Open({"one", Ip("10.1.0.1"), kSource});
+  const std::string datagram(1200, 'x');
+  const auto send = [&] {
+    return near_udp.Send(*socket, Ip("10.1.0.2"), kPort, AsOctets(datagram));
+  };
+  ASSERT_TRUE(send().ok());
+  RunUntil([&] { return handler.received.size() == 1; });  // its MAC is known
+  for (int i = 0; i < 500; ++i) ASSERT_TRUE(send().ok());
+  RunUntil([&] { return handler.received.size() == 501; });
+}
+
 TEST_F(EpollUdpTest, ErrorsNameInterfaceAddressAndPort) {
   struct Row {
     UdpOptions options;

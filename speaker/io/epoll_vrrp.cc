@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "speaker/io/link_socket.h"
@@ -86,8 +87,8 @@ bool Contains(const HeldAddresses& all, int interface, const IpAddress& address)
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<EpollVrrp>> EpollVrrp::Create(EpollIo* loop) {
-  absl::StatusOr<AddressWriter> writer = AddressWriter::Create();
+absl::StatusOr<std::unique_ptr<EpollVrrp>> EpollVrrp::Create(EpollIo* loop, HeldMarks marks) {
+  absl::StatusOr<AddressWriter> writer = AddressWriter::Create(marks);
   if (!writer.ok()) return writer.status();
   return std::unique_ptr<EpollVrrp>(new EpollVrrp(loop, std::move(*writer)));
 }
@@ -104,7 +105,25 @@ EpollVrrp::~EpollVrrp() {
 
 void EpollVrrp::OnInterfaces() {
   held_ = loop_->Held();
+  for (const auto& [interface, addresses] : std::exchange(put_, {})) {
+    for (const IpAddress& address : addresses) {
+      const bool there = Contains(held_, interface, address) || IsThere(interface, address);
+      if (!there) continue;
+      held_[interface].insert(address);
+      put_[interface].insert(address);
+    }
+  }
   if (handler_ != nullptr) handler_->OnInterfacesChanged();
+}
+
+bool EpollVrrp::IsThere(int interface, const IpAddress& address) const {
+  for (const Interface& known : loop_->Interfaces()) {
+    if (known.index != interface) continue;
+    return std::any_of(known.addresses.begin(), known.addresses.end(), [&](const auto& each) {
+      return each.address == address && each.length == FamilyBits(address.family());
+    });
+  }
+  return false;
 }
 
 std::string EpollVrrp::NameOf(int interface) const {
@@ -190,7 +209,9 @@ absl::Status EpollVrrp::Hold(const HeldAddresses& addresses) {
       if (Contains(addresses, interface, address)) continue;
       const absl::Status removed = writer_.Remove(interface, NameOf(interface), address);
       result.Update(removed);
-      if (removed.ok()) held_[interface].erase(address);
+      if (!removed.ok()) continue;
+      held_[interface].erase(address);
+      put_[interface].erase(address);
     }
   }
   for (const auto& [interface, wanted] : addresses) {
@@ -200,7 +221,9 @@ absl::Status EpollVrrp::Hold(const HeldAddresses& addresses) {
       if (Contains(held_, interface, address)) continue;
       const absl::Status added = writer_.Add(interface, name, address);
       result.Update(added);
-      if (added.ok()) held_[interface].insert(address);
+      if (!added.ok()) continue;
+      held_[interface].insert(address);
+      put_[interface].insert(address);
     }
   }
   return result;

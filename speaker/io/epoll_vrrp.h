@@ -21,7 +21,8 @@ namespace openelb::io {
 class EpollVrrp final : public VrrpIo {
  public:
   // `loop` must outlive it, and its RunOnce calls the handler. One owner thread, the loop's.
-  static absl::StatusOr<std::unique_ptr<EpollVrrp>> Create(EpollIo* loop);
+  // `marks`: for tests.
+  static absl::StatusOr<std::unique_ptr<EpollVrrp>> Create(EpollIo* loop, HeldMarks marks = {});
   ~EpollVrrp() override;
 
   void SetHandler(VrrpHandler* handler) override { handler_ = handler; }
@@ -39,6 +40,8 @@ class EpollVrrp final : public VrrpIo {
   EpollVrrp(EpollIo* loop, AddressWriter writer);
   void Read(const Key& key);
   void OnInterfaces();
+  // Whether the interface has the address, for itself alone and unmarked.
+  bool IsThere(int interface, const IpAddress& address) const;
   std::string NameOf(int interface) const;
 
   EpollIo* loop_;
@@ -47,6 +50,9 @@ class EpollVrrp final : public VrrpIo {
   std::map<Key, UniqueFd> sockets_;
   // What is there as far as is known: as the loop read it last, and what Hold did since.
   HeldAddresses held_;
+  // Of these, what Hold has put there. It is ours for as long as it is there, even where the kernel
+  // keeps no mark of it.
+  HeldAddresses put_;
   uint64_t watch_ = 0;
 };
 

@@ -48,12 +48,12 @@ class Side {
   }
   void Enter() const { ASSERT_EQ(setns(ns_.get(), CLONE_NEWNET), 0); }
   std::string path() const { return absl::StrCat("/proc/", getpid(), "/fd/", ns_.get()); }
-  void Start(const Clock* clock) {
+  void Start(const Clock* clock, HeldMarks marks = {}) {
     Enter();
     vrrp.reset();
     loop = EpollIo::Create(clock).value();
     loop->SetHandler(&unused);
-    vrrp = EpollVrrp::Create(loop.get()).value();
+    vrrp = EpollVrrp::Create(loop.get(), marks).value();
     vrrp->SetHandler(&handler);
   }
   void RunOnce() {
@@ -101,6 +101,7 @@ class EpollVrrpTest : public testing::Test {
     EXPECT_TRUE(done()) << "nothing more happens";
     near.Enter();
   }
+  std::string Routes() { return near.Shell("ip route; ip -6 route"); }
   std::string Addresses() { return near.Shell("ip -o addr show dev eth0"); }
 
   SystemClock clock;
@@ -161,9 +162,12 @@ TEST_F(EpollVrrpTest, ATtlFromFurtherAwayShows) {
 
 TEST_F(EpollVrrpTest, HoldsAddressesForThemselvesAlone) {
   const std::vector<InterfaceAddress> before = near.loop->InterfaceAddresses();
+  const std::string routes = Routes();
   ASSERT_TRUE(near.vrrp->Hold({{near.index(), {v4, v6}}}).ok());
-  EXPECT_THAT(Addresses(), HasSubstr("192.168.50.100/32 scope global eth0:openelb"));
-  EXPECT_THAT(Addresses(), HasSubstr("2001:db8::100/128 scope global nodad deprecated"));
+  EXPECT_THAT(Addresses(),
+              HasSubstr("192.168.50.100/32 metric 1868917858 scope global eth0:openelb"));
+  EXPECT_THAT(Addresses(),
+              HasSubstr("2001:db8::100/128 metric 1868917858 scope global nodad deprecated"));
   EXPECT_THAT(Addresses(), Not(HasSubstr("tentative")));
   EXPECT_THAT(near.Shell("ip route get 192.168.50.2"), HasSubstr("src 192.168.50.1 "));
   near.RunOnce();
@@ -176,6 +180,46 @@ TEST_F(EpollVrrpTest, HoldsAddressesForThemselvesAlone) {
   ASSERT_TRUE(near.vrrp->Hold({}).ok());
   EXPECT_THAT(Addresses(), Not(HasSubstr("2001:db8::100")));
   EXPECT_THAT(Addresses(), HasSubstr("192.168.50.1/24"));
+  EXPECT_EQ(Routes(), routes);
+}
+
+// Of the marks, older kernels keep only some: none of the protocol before Linux 5.18, and no label
+// where IPv6 or a long interface name has no room for one.
+TEST_F(EpollVrrpTest, AnOlderKernelKnowsOursToo) {
+  near.Start(&clock, {.protocol = false, .label = false});
+  const std::vector<InterfaceAddress> before = near.loop->InterfaceAddresses();
+  ASSERT_TRUE(near.vrrp->Hold({{near.index(), {v4, v6}}}).ok());
+  near.RunOnce();
+  EXPECT_EQ(near.loop->Held(), (HeldAddresses{{near.index(), {v4, v6}}}));
+  EXPECT_EQ(near.loop->InterfaceAddresses(), before);
+  EXPECT_TRUE(near.vrrp->Hold({{near.index(), {v4, v6}}}).ok());
+
+  near.Start(&clock);  // after a crash
+  near.Shell("ip addr add 192.168.50.77/32 metric 100 dev eth0");
+  near.RunOnce();
+  ASSERT_TRUE(near.vrrp->Hold({}).ok());
+  EXPECT_THAT(Addresses(), Not(HasSubstr("192.168.50.100")));
+  EXPECT_THAT(Addresses(), Not(HasSubstr("2001:db8::100")));
+  EXPECT_THAT(Addresses(), HasSubstr("192.168.50.77/32"));
+}
+
+// What this process has put there it knows without a mark.
+TEST_F(EpollVrrpTest, ItKnowsItsOwnWithoutAnyMark) {
+  near.Start(&clock, {.protocol = false, .metric = false, .label = false});
+  ASSERT_TRUE(near.vrrp->Hold({{near.index(), {v4, v6}}}).ok());
+  RunUntil([&] { return near.handler.changes > 0; });
+  EXPECT_TRUE(near.loop->Held().empty());
+  EXPECT_TRUE(near.vrrp->Hold({{near.index(), {v4, v6}}}).ok());
+
+  // Taken away, and put there by somebody else: theirs.
+  near.handler.changes = 0;
+  near.Shell("ip addr del 192.168.50.100/32 dev eth0");
+  RunUntil([&] { return near.handler.changes > 0; });
+  near.Shell("ip addr add 192.168.50.100/32 dev eth0");
+  near.RunOnce();
+  ASSERT_TRUE(near.vrrp->Hold({}).ok());
+  EXPECT_THAT(Addresses(), HasSubstr("192.168.50.100/32"));
+  EXPECT_THAT(Addresses(), Not(HasSubstr("2001:db8::100")));
 }
 
 TEST_F(EpollVrrpTest, RemovesWhatAnEarlierProcessLeftAndNothingElse) {

@@ -4,6 +4,7 @@
 // network behind it.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -77,6 +78,9 @@ class Io {
   // The same in the kernel's order, with those that the loopback has besides 127.0.0.0/8 and ::1,
   // and without those that we put there. OnInterfacesChanged tells of their changes as well.
   virtual std::vector<InterfaceAddress> OwnAddresses() = 0;
+  // The interface over which what no other route leads to is reached, of the families that have
+  // such a route. OnInterfacesChanged tells of changes, from the first call on.
+  virtual std::map<Family, std::string> DefaultRoutes() = 0;
 };
 
 }  // namespace openelb::io

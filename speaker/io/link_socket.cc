@@ -4,7 +4,10 @@
 #include <netinet/ip.h>
 
 #include <array>
+#include <cerrno>
 #include <cstring>
+
+#include "speaker/io/socket.h"
 
 namespace openelb::io {
 namespace {
@@ -24,6 +27,18 @@ T ControlValue(const cmsghdr* header) {
 
 bool SetInt(int fd, int level, int name, int value) {
   return setsockopt(fd, level, name, &value, sizeof(value)) == 0;
+}
+
+void SetReceiveBuffer(int fd, int octets) {
+  if (!SetInt(fd, SOL_SOCKET, SO_RCVBUFFORCE, octets)) SetInt(fd, SOL_SOCKET, SO_RCVBUF, octets);
+}
+
+void SetSendBuffer(int fd, int octets) {
+  if (!SetInt(fd, SOL_SOCKET, SO_SNDBUFFORCE, octets)) SetInt(fd, SOL_SOCKET, SO_SNDBUF, octets);
+}
+
+absl::Status SendStatus(int error, absl::string_view what) {
+  return ErrnoStatus(error == EAGAIN ? ENOBUFS : error, what);
 }
 
 bool SetLinkOptions(int fd, Family family) {

@@ -7,6 +7,8 @@
 #include <optional>
 #include <span>
 
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "api/base/ip.h"
 #include "speaker/io/socket_address.h"
 
@@ -14,6 +16,15 @@ namespace openelb::io {
 
 // False: see errno.
 bool SetInt(int fd, int level, int name, int value);
+
+// How much may wait in the kernel to be read, or to leave, in octets: beyond the system's limit
+// where the process may do that, else as much as the limit allows. Less is no reason to fail.
+void SetReceiveBuffer(int fd, int octets);
+void SetSendBuffer(int fd, int octets);
+
+// Of a send that failed: as ErrnoStatus, and ResourceExhausted where there was no room for the
+// moment.
+absl::Status SendStatus(int error, absl::string_view what);
 
 // What is sent to one address carries TTL or hop limit 255 and the mark of network control (DSCP
 // CS6); what comes in tells destination and TTL. False: see errno.

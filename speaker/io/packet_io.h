@@ -38,7 +38,7 @@ class PacketIo {
   // Stops receiving and leaves all groups of the interface.
   virtual void Close(int interface) = 0;
   // Sends one whole frame, ARP or IPv6, on an open interface. It may be lost like any frame; an
-  // error says that it did not even leave.
+  // error says that it did not even leave, ResourceExhausted that it may in a moment.
   virtual absl::Status Send(int interface, std::span<const uint8_t> frame) = 0;
   // Makes the open interface hear an IPv6 multicast group, and switches know of it (MLD). Where a
   // group cannot be joined, the interface hears all groups instead; an error says that it can hear

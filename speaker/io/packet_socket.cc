@@ -14,6 +14,7 @@
 #include <span>
 
 #include "absl/strings/str_cat.h"
+#include "speaker/io/link_socket.h"
 
 namespace openelb::io {
 namespace {
@@ -23,6 +24,8 @@ constexpr uint32_t kWholeFrame = 0xffff;
 // Some 5,000 questions, which is half a second of a client that scans; by default there is room for
 // under 300, and whoever asks waits a second before it asks again.
 constexpr int kReceiveBuffer = 4 << 20;
+// Some 2,500 announcements, which is an eighth of a second at the rate at which they are sent.
+constexpr int kSendBuffer = 1 << 20;
 
 constexpr sock_filter Load(uint16_t size, uint32_t offset) {
   return {static_cast<uint16_t>(BPF_LD | size | BPF_ABS), 0, 0, offset};
@@ -80,11 +83,8 @@ absl::StatusOr<UniqueFd> OpenFiltered(const Interface& interface, uint16_t ether
   if (setsockopt(fd->get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0) {
     return Error(interface, "attach a packet filter");
   }
-  // Beyond the system's limit, if we may. Less is no reason to fail.
-  if (setsockopt(fd->get(), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBuffer, sizeof(kReceiveBuffer)) !=
-      0) {
-    setsockopt(fd->get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof(kReceiveBuffer));
-  }
+  SetReceiveBuffer(fd->get(), kReceiveBuffer);
+  SetSendBuffer(fd->get(), kSendBuffer);
   sockaddr_ll local{};
   local.sll_family = AF_PACKET;
   local.sll_protocol = htons(ether_type);

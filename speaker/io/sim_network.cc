@@ -96,6 +96,9 @@ class SimNetwork::Process final : public Io {
   }
 
   std::vector<InterfaceAddress> OwnAddresses() override { return InterfaceAddresses(); }
+  std::map<Family, std::string> DefaultRoutes() override {
+    return network_->HostNamed(host_).default_routes;
+  }
   std::string InterfaceOf(ConnId conn) override {
     const End* end = network_->Find(conn);
     return end == nullptr ? "" : end->interface;
@@ -162,6 +165,14 @@ void SimNetwork::SetAddresses(absl::string_view host, std::vector<InterfaceAddre
   std::sort(addresses.begin(), addresses.end());
   Host& changed = HostNamed(host);
   changed.addresses = std::move(addresses);
+  for (Process* process : changed.processes) {
+    if (process->handler() != nullptr) process->handler()->OnInterfacesChanged();
+  }
+}
+
+void SimNetwork::SetDefaultRoutes(absl::string_view host, std::map<Family, std::string> routes) {
+  Host& changed = HostNamed(host);
+  changed.default_routes = std::move(routes);
   for (Process* process : changed.processes) {
     if (process->handler() != nullptr) process->handler()->OnInterfacesChanged();
   }

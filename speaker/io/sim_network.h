@@ -34,6 +34,8 @@ class SimNetwork {
   // `name` must be new. Any host reaches any address of any other, unless the pair is cut.
   void AddHost(const std::string& name, std::vector<InterfaceAddress> addresses);
   void SetAddresses(absl::string_view host, std::vector<InterfaceAddress> addresses);
+  // None to begin with.
+  void SetDefaultRoutes(absl::string_view host, std::map<Family, std::string> routes);
 
   // A new process on `host`. Its end is the end of the returned object: the kernel closes its
   // connections in order and its listeners are gone.
@@ -61,6 +63,7 @@ class SimNetwork {
   };
   struct Host {
     std::vector<InterfaceAddress> addresses;
+    std::map<Family, std::string> default_routes;
     std::vector<Process*> processes;
     std::vector<Listener> listeners;
     bool off = false;

@@ -33,6 +33,9 @@ class SimSegment::Process final : public PacketIo {
     if (interface != kInterface || !open_) return NoInterface(interface);
     const Interface& own = segment_->StationNamed(station_).interface;
     if (!own.up) return absl::UnavailableError(absl::StrCat("send on ", own.name, ": is down"));
+    if (!segment_->HasRoom(&segment_->StationNamed(station_))) {
+      return absl::ResourceExhaustedError(absl::StrCat("send on ", own.name, ": no room"));
+    }
     if (own.carrier) segment_->Carry(station_, Bytes(frame.begin(), frame.end()));
     return absl::OkStatus();
   }
@@ -66,6 +69,17 @@ class SimSegment::Process final : public PacketIo {
 };
 
 SimSegment::~SimSegment() = default;
+
+bool SimSegment::HasRoom(Station* station) {
+  if (!station->room) return true;
+  if (scheduler_->Monotonic() - station->since >= absl::Milliseconds(1)) {
+    station->since = scheduler_->Monotonic();
+    station->sent = 0;
+  }
+  if (station->sent == *station->room) return false;
+  ++station->sent;
+  return true;
+}
 
 void SimSegment::AddStation(const std::string& name, const MacAddress& mac,
                             std::vector<InterfaceAddress> addresses) {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -45,6 +46,8 @@ class SimSegment {
   // Loses all frames that would arrive from one station at the other, both ways, until Heal.
   void Cut(absl::string_view a, absl::string_view b);
   void Heal(absl::string_view a, absl::string_view b);
+  // So many frames of the station leave within a millisecond; Send fails for more of them.
+  void SetSendRoom(absl::string_view station, int frames) { StationNamed(station).room = frames; }
   void SetDelay(absl::Duration delay) { delay_ = delay; }
   void SetTap(Tap tap) { tap_ = std::move(tap); }
 
@@ -53,10 +56,14 @@ class SimSegment {
   struct Station {
     Interface interface;
     std::vector<Process*> processes;
+    std::optional<int> room;
+    int sent = 0;  // in the millisecond since
+    absl::Duration since;
   };
   using Pair = std::pair<std::string, std::string>;  // sorted
 
   static Pair MakePair(absl::string_view a, absl::string_view b);
+  bool HasRoom(Station* station);
   Station& StationNamed(absl::string_view name) { return stations_.find(name)->second; }
   void Carry(const std::string& from, const Bytes& frame);
   void Deliver(const std::string& from, const std::string& to, const Bytes& frame);

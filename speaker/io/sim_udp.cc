@@ -10,6 +10,8 @@ namespace {
 
 constexpr int kTtl = 255;
 constexpr absl::Duration kDelay = absl::Milliseconds(1);
+// How long a datagram waits at a host with a queue.
+constexpr absl::Duration kRead = absl::Milliseconds(1);
 
 bool Has(const std::vector<InterfaceAddress>& addresses, const std::string& interface,
          const IpAddress& address) {
@@ -154,8 +156,22 @@ void SimUdp::Carry(const std::string& from, Datagram datagram, const IpAddress& 
                     [this, way = Way(from, *to), datagram, data, port]() mutable {
                       datagram.data = {reinterpret_cast<const uint8_t*>(data.data()), data.size()};
                       if (!cuts_.contains(way) && !lost_ports_.contains(port))
-                        Deliver(way.second, datagram, port);
+                        Arrive(way.second, datagram, port);
                     });
+}
+
+void SimUdp::Arrive(const std::string& to, const Datagram& datagram, uint16_t port) {
+  const auto queue = queues_.find(to);
+  if (queue == queues_.end()) return Deliver(to, datagram, port);
+  size_t& waiting = waiting_[{to, port}];
+  if (waiting >= queue->second) return;
+  ++waiting;
+  const std::string data(datagram.data.begin(), datagram.data.end());
+  scheduler_->After(kRead, [this, to, datagram = datagram, data, port]() mutable {
+    --waiting_[{to, port}];
+    datagram.data = {reinterpret_cast<const uint8_t*>(data.data()), data.size()};
+    Deliver(to, datagram, port);
+  });
 }
 
 void SimUdp::Deliver(const std::string& to, const Datagram& datagram, uint16_t port) {

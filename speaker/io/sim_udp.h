@@ -45,6 +45,9 @@ class SimUdp {
   // Loses all that goes to a port from now on.
   void LosePort(uint16_t port) { lost_ports_.insert(port); }
   void Heal(absl::string_view a, absl::string_view b);
+  // A host reads a datagram a millisecond after it came, and so many of one port wait until then;
+  // more are lost. Else there is no bound.
+  void SetReceiveQueue(const std::string& host, size_t datagrams) { queues_[host] = datagrams; }
   void SetTap(Tap tap) { tap_ = std::move(tap); }
   // Delivers a datagram to a host as if it came from its `remote`, with its `ttl`, to its `local`,
   // now.
@@ -61,6 +64,7 @@ class SimUdp {
   Host& HostNamed(absl::string_view name) { return hosts_.find(name)->second; }
   static Way Unordered(absl::string_view a, absl::string_view b);
   void Carry(const std::string& from, Datagram datagram, const IpAddress& remote, uint16_t port);
+  void Arrive(const std::string& to, const Datagram& datagram, uint16_t port);
   void Deliver(const std::string& to, const Datagram& datagram, uint16_t port);
 
   Scheduler* scheduler_;
@@ -72,6 +76,8 @@ class SimUdp {
   std::map<Way, double> losses_;
   std::set<Way> cuts_;  // directed, unlike the others
   std::set<uint16_t> lost_ports_;
+  std::map<std::string, size_t> queues_;  // how many may wait
+  std::map<std::pair<std::string, uint16_t>, size_t> waiting_;
 };
 
 }  // namespace openelb::io

@@ -90,6 +90,19 @@ TEST_F(SimUdpTest, ThePartThatIsLostIsAsAskedFor) {
   EXPECT_NEAR(at_b.count, 700, 60);
 }
 
+TEST_F(SimUdpTest, WhatAQueueHasNoRoomForIsLost) {
+  network.SetReceiveQueue("b", 3);
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(Send());
+  scheduler.RunFor(absl::Milliseconds(1));
+  EXPECT_EQ(at_b.count, 0);
+  scheduler.RunFor(absl::Milliseconds(1));
+  EXPECT_EQ(at_b.count, 3);
+  EXPECT_EQ(at_b.data, "hello");
+  ASSERT_TRUE(Send());
+  scheduler.RunFor(absl::Milliseconds(2));
+  EXPECT_EQ(at_b.count, 4);
+}
+
 TEST_F(SimUdpTest, SocketsTakeWhatIsForThem) {
   ASSERT_TRUE(Send("10.0.0.9"));
   ASSERT_TRUE(a->Send(sender, Ip("10.0.0.2"), 3785, AsOctets("x")).ok());

@@ -45,7 +45,8 @@ class Udp {
   virtual void SetHandler(UdpHandler* handler) = 0;
   // Errors name interface, address and port: no such interface, an address that is not (or not yet)
   // ours, a port that is taken. A socket does not survive its interface: after a Send that failed
-  // it is to be closed and opened again.
+  // it is to be closed and opened again. Only where the error is ResourceExhausted nothing is wrong
+  // with it: there is no room for the moment.
   virtual absl::StatusOr<UdpId> Open(const UdpOptions& options) = 0;
   virtual absl::Status Send(UdpId socket, const IpAddress& remote, uint16_t port,
                             std::span<const uint8_t> data) = 0;

@@ -71,6 +71,7 @@ LanState LocalLan::Now() const {
     now.problems = owner_->problems();
   }
   if (vip_) {
+    now.no_carrier.insert(vip_->no_carrier().begin(), vip_->no_carrier().end());
     now.routers = vip_->routers().Routers();
     now.heard = vip_->heard();
     now.vrrp_sources = vip_->routers().Sources();

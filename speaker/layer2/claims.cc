@@ -56,22 +56,25 @@ void Claims::Tick() {
 
 // ---- datagrams ----
 
-void Claims::Send(const link::BfdName& to, std::span<const Claim> claims) {
+size_t Claims::Send(const link::BfdName& to, std::span<const Claim> claims) {
   const auto peer = peers_.find(to);
-  if (peer == peers_.end()) return;
-  while (!claims.empty()) {
-    const size_t count = ClaimsThatFit(claims);
-    SendOne(to, peer->second, claims.first(count), peer->second.asked);
-    claims = claims.subspan(count);
+  if (peer == peers_.end()) return claims.size();
+  size_t sent = 0;
+  while (sent < claims.size()) {
+    const std::span<const Claim> rest = claims.subspan(sent);
+    const size_t count = ClaimsThatFit(rest);
+    if (!SendOne(to, peer->second, rest.first(count), peer->second.asked)) break;
+    sent += count;
   }
+  return sent;
 }
 
-void Claims::SendOne(const link::BfdName& to, const Peer& peer, std::span<const Claim> claims,
+bool Claims::SendOne(const link::BfdName& to, const Peer& peer, std::span<const Claim> claims,
                      uint64_t answer) {
   std::optional<io::UdpId>& socket = sockets_[peer.local];
   if (!socket.has_value()) {
     ++counters_.send_errors;
-    return;
+    return true;
   }
   const ClaimStamp stamp{
       .life = life_, .number = ++number_, .question = peer.question, .answer = answer};
@@ -82,12 +85,15 @@ void Claims::SendOne(const link::BfdName& to, const Peer& peer, std::span<const 
   if (sent.ok()) {
     ++counters_.sent;
     logger_->Recovered(key, "sends claims again", {{"peer", to.peer.ToString()}});
-    return;
+    return true;
   }
   ++counters_.send_errors;
   logger_->Damped(key, "cannot send claims", sent.message(), {{"peer", to.peer.ToString()}});
-  CloseSocket(&socket);
-  retry_at_ = now();
+  if (!absl::IsResourceExhausted(sent)) {
+    CloseSocket(&socket);
+    retry_at_ = now();
+  }
+  return false;
 }
 
 void Claims::OnDatagram(const io::Datagram& datagram) {

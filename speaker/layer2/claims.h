@@ -59,9 +59,10 @@ class Claims final : public io::UdpHandler {
   // These may speak with us from now on, and are heard. A secret that changes is rolled as KeyRoll
   // says.
   void Apply(const std::map<link::BfdName, link::BfdSession>& peers);
-  // In as many datagrams as it takes. A neighbour that is not (or no longer) in the plan is
-  // ignored.
-  void Send(const link::BfdName& to, std::span<const Claim> claims);
+  // In as many datagrams as it takes. How many of the first claims need not be said again: all of
+  // them, also those to a neighbour that is not (or no longer) in the plan or where no socket is,
+  // unless a datagram could not leave.
+  size_t Send(const link::BfdName& to, std::span<const Claim> claims);
   // The node's interfaces or their addresses changed.
   void OnInterfacesChanged();
   // To be called at NextWakeup: sockets that could not be opened are tried again after a second.
@@ -84,7 +85,8 @@ class Claims final : public io::UdpHandler {
   };
 
   std::optional<ClaimDrop> Accept(const io::Datagram& datagram, ClaimMessage* message);
-  void SendOne(const link::BfdName& to, const Peer& peer, std::span<const Claim> claims,
+  // False: a socket that is there could not send it.
+  bool SendOne(const link::BfdName& to, const Peer& peer, std::span<const Claim> claims,
                uint64_t answer);
   // Of a datagram that is authentic, but may be an old one.
   std::optional<ClaimDrop> CheckStamp(const link::BfdName& from, const ClaimStamp& stamp,

@@ -409,7 +409,7 @@ TEST_F(ClaimsTest, AnAddressThatIsNotThereYetIsTriedAgain) {
 
 TEST_F(ClaimsTest, ASocketThatCannotSendIsReplaced) {
   network.SetAddresses("1", {});
-  one.Say(2, something);
+  EXPECT_EQ(one.claims->Send(Node::Peer(2), something), 0u) << "to be said again";
   EXPECT_EQ(one.claims->counters().send_errors, 1u);
   EXPECT_LE(one.claims->NextWakeup(), scheduler.Monotonic());
   network.SetAddresses("1", {{"eth0", Node::Address(1), 24}, {"eth0", Node::Six(1), 64}});

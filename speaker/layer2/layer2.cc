@@ -102,6 +102,11 @@ void Layer2::Announce(const std::string& interface, const IpAddress& address) {
   if (it != ports_.end()) it->second.responder.Announce(address, clock_->Monotonic());
 }
 
+void Layer2::Remind(const std::string& interface, const IpAddress& address, absl::Duration after) {
+  auto it = ports_.find(interface);
+  if (it != ports_.end()) it->second.responder.Remind(address, clock_->Monotonic() + after);
+}
+
 void Layer2::Stop(const std::string& interface, const IpAddress& address) {
   auto it = ports_.find(interface);
   if (it != ports_.end()) it->second.responder.Stop(address);
@@ -139,18 +144,23 @@ absl::Duration Layer2::NextWakeup() const {
 void Layer2::Flush(const std::string& name, Port* port) {
   const ResponderOutput output = port->responder.TakeOutput();
   // Neighbours that know an address have to be told at once; those that ask for it ask again.
-  for (const Bytes& frame : output.frames) Send(*port, frame);
+  for (size_t i = 0; i < output.frames.size(); ++i) {
+    if (!SendOrWait(*port, output.frames[i])) continue;
+    port->responder.TakeBack(std::span(output.frames).subspan(i), clock_->Monotonic());
+    break;
+  }
   for (const GroupChange& change : output.groups) ChangeGroup(port, change);
   ChangeSomeGroups(port);
   for (const ProbeResult& result : output.probed) observer_->OnProbed(name, result);
   for (const Conflict& conflict : output.conflicts) observer_->OnConflict(name, conflict);
 }
 
-void Layer2::Send(const Port& port, const Bytes& frame) {
+bool Layer2::SendOrWait(const Port& port, const Bytes& frame) {
   absl::Status status = io_->Send(port.index, frame);
-  if (status.ok()) return;
+  if (status.ok()) return false;
   ++send_errors_;
   last_error_ = std::move(status);
+  return absl::IsResourceExhausted(last_error_);
 }
 
 void Layer2::ChangeGroup(Port* port, const GroupChange& change) {
@@ -183,7 +193,7 @@ void Layer2::OnFrame(int interface, std::span<const uint8_t> frame) {
     if (port.index != interface) continue;
     port.responder.OnFrame(frame, clock_->Monotonic());
     // An answer does not wait for the rest of the round.
-    for (const Bytes& answer : port.responder.TakeFrames()) Send(port, answer);
+    for (const Bytes& answer : port.responder.TakeFrames()) SendOrWait(port, answer);
     return;
   }
 }

@@ -46,6 +46,9 @@ class Layer2 final : public io::PacketHandler {
   absl::Status Probe(const std::string& interface, const IpAddress& address);
   // Announces an owned address again.
   void Announce(const std::string& interface, const IpAddress& address);
+  // Announces an owned address once more so much later, in a single frame, in case that a node that
+  // was not heard for a while owns it, too.
+  void Remind(const std::string& interface, const IpAddress& address, absl::Duration after);
   // Ends owning or probing; unknown ones are ignored.
   void Stop(const std::string& interface, const IpAddress& address);
   bool Owns(const std::string& interface, const IpAddress& address) const;
@@ -56,7 +59,8 @@ class Layer2 final : public io::PacketHandler {
 
   std::vector<io::Interface> Interfaces() { return io_->Interfaces(); }
   const Counters& counters() const { return counters_; }
-  // Frames that did not leave, and the newest reason.
+  // Frames that did not leave, and the newest reason. Announcements and probes for which there was
+  // no room for the moment are tried again.
   uint64_t send_errors() const { return send_errors_; }
   // Groups that could not be joined: neighbours may not find the addresses of these.
   uint64_t group_errors() const { return group_errors_; }
@@ -81,7 +85,8 @@ class Layer2 final : public io::PacketHandler {
   void ChangeSomeGroups(Port* port);
   void Join(const Port& port, const IpAddress& group);
   void Flush(const std::string& name, Port* port);
-  void Send(const Port& port, const Bytes& frame);
+  // Whether trying again in a moment has a point.
+  bool SendOrWait(const Port& port, const Bytes& frame);
 
   io::PacketIo* io_;
   const Clock* clock_;

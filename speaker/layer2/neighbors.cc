@@ -3,6 +3,14 @@
 #include <algorithm>
 
 namespace openelb::layer2 {
+namespace {
+
+void SetUp(Neighbor* neighbor, absl::Duration now) {
+  const bool was_away = neighbor->liveness == Liveness::kLost || now - neighbor->since > kNew;
+  *neighbor = {Liveness::kUp, now, was_away};
+}
+
+}  // namespace
 
 void Neighbors::Apply(const std::map<link::BfdName, link::BfdSession>& planned,
                       absl::Duration now) {
@@ -20,7 +28,7 @@ bool Neighbors::OnSession(const link::BfdName& name, const bfd::Transition& tran
   const bool is_up = transition.to == bfd::State::kUp;
   if (was_up == is_up) return false;
   if (is_up) {
-    it->second = {Liveness::kUp, now};
+    SetUp(&it->second, now);
   } else if (transition.reason == bfd::Reason::kNeighborAdminDown) {
     it->second = {Liveness::kUnknown, -absl::InfiniteDuration()};
   } else {
@@ -36,7 +44,7 @@ std::vector<link::BfdName> Neighbors::Refresh(const std::vector<bfd::SessionView
     const auto it = neighbors_.find({session.key.interface, session.key.peer});
     if (it == neighbors_.end() || it->second.liveness != Liveness::kUnknown) continue;
     if (session.state != bfd::State::kUp) continue;
-    it->second = {Liveness::kUp, now};
+    SetUp(&it->second, now);
     changed.push_back(it->first);
   }
   return changed;

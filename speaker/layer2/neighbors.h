@@ -21,9 +21,13 @@ namespace openelb::layer2 {
 
 enum class Liveness : uint8_t { kUnknown, kUp, kLost };
 
+// How soon a session that is new comes up; a neighbour that takes longer was away.
+constexpr absl::Duration kNew = absl::Seconds(3);
+
 struct Neighbor {
   Liveness liveness = Liveness::kUnknown;
-  absl::Duration since;  // when unknown, the infinite past: it said goodbye
+  absl::Duration since;   // when unknown, the infinite past: it said goodbye
+  bool was_away = false;  // before it was up: it may have taken over meanwhile, or we from it
 };
 
 class Neighbors {

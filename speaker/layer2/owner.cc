@@ -144,7 +144,8 @@ void Owner::Stop() {
       LetGo(entry);
     }
   }
-  SendClaims();
+  send_at_ = Now();
+  SendClaims(held_.size());  // nobody may be here for the rest
   watch_.Stop();
 }
 

@@ -67,6 +67,10 @@ class Owner final : private Layer2Observer, private bfd::Observer, private Claim
   // So many addresses are looked at in one Tick, so that thousands that move at once keep nobody
   // waiting.
   static constexpr int kSlice = 256;
+  // So many claims go to a neighbour at once, in a dozen datagrams, and more after a pause: what it
+  // cannot read in time is lost.
+  static constexpr size_t kClaimsAtOnce = 512;
+  static constexpr absl::Duration kClaimsPause = absl::Milliseconds(5);
 
   Owner(OwnerOptions options, Seams seams);
   ~Owner() override;
@@ -145,10 +149,14 @@ class Owner final : private Layer2Observer, private bfd::Observer, private Claim
   void Fail(Entry entry, const absl::Status& status);
   void Schedule(Entry entry, absl::Duration due);
   void SetIndexed(Entry entry, bool indexed);
-  // To every neighbour that is ranked, or only to `to`.
+  // Whether a node that is ranked for it was not heard for a while, and has perhaps not yet told
+  // what it owns.
+  bool MeetsAgain(const Standing& standing) const;
+  // To every neighbour that is ranked, or only to `to`, within the next Ticks.
   void SayClaim(Entry entry, const link::BfdName* to = nullptr);
   Claim OurClaim(Entry entry) const;
-  void SendClaims();
+  // So many of each neighbour's at most.
+  void SendClaims(size_t at_once = kClaimsAtOnce);
   void OnTaken(Entry entry, const MacAddress& mac);
   void NameRivals();
   void UpdateTakenOver();
@@ -167,7 +175,9 @@ class Owner final : private Layer2Observer, private bfd::Observer, private Claim
   std::map<IpAddress, Held> held_;                            // those that rank us
   std::map<link::BfdName, std::set<IpAddress>> of_neighbor_;  // of held_, that name the session
   std::set<std::pair<absl::Duration, IpAddress>> due_;        // of held_
-  std::map<link::BfdName, std::vector<Claim>> outbox_;
+  // What neighbours are yet to be told of. A claim is made when it is sent, so that it holds then.
+  std::map<link::BfdName, std::set<IpAddress>> outbox_;
+  absl::Duration send_at_ = -absl::InfiniteDuration();    // not before
   std::map<IpAddress, Rival> rivals_;                     // of held_
   std::map<std::string, bool> frames_pass_;               // by interface, of those with addresses
   absl::Duration refresh_at_ = absl::InfiniteDuration();  // while a neighbour is unknown

@@ -12,6 +12,9 @@ namespace {
 // so that two do not take each other's question for a claim again and again.
 constexpr absl::Duration kAskAgain = absl::Seconds(5);
 constexpr absl::Duration kAskAgainPerRank = absl::Seconds(1);
+// How long after a neighbour is back it is met on the wire, if its claims and ours were lost. By
+// then its session is up at both ends.
+constexpr absl::Duration kRemindAfter = absl::Milliseconds(500);
 // Between looks at sessions that are not up yet.
 constexpr absl::Duration kRefresh = absl::Milliseconds(500);
 // How long other nodes have to say that the station that was heard is theirs.
@@ -29,8 +32,12 @@ void Owner::OnSessionChanged(const bfd::SessionKey& key, const bfd::Transition& 
 }
 
 void Owner::OnNeighbor(const link::BfdName& name) {
-  const bool up = neighbors_.Find(name).liveness == Liveness::kUp;
-  if (!up) refresh_at_ = std::min(refresh_at_, Now() + kRefresh);
+  const Neighbor neighbor = neighbors_.Find(name);
+  const bool up = neighbor.liveness == Liveness::kUp;
+  if (!up) {
+    refresh_at_ = std::min(refresh_at_, Now() + kRefresh);
+    if (!leaving_) outbox_.erase(name);  // it is told when it is back
+  }
   const auto addresses = of_neighbor_.find(name);
   if (addresses == of_neighbor_.end()) return;
   for (const IpAddress& address : addresses->second) {
@@ -41,7 +48,9 @@ void Owner::OnNeighbor(const link::BfdName& name) {
     const auto said = standing.said.find(name.peer);
     if (said != standing.said.end() && up == (said->second.rank == 0)) standing.said.erase(said);
     if (entry->second.state == State::kOwned) {
-      if (up) SayClaim(entry, &name);
+      if (!up) continue;
+      SayClaim(entry, &name);
+      if (neighbor.was_away) layer2_.Remind(name.interface, address, kRemindAfter);
       continue;
     }
     ReviewSoon(entry);
@@ -65,20 +74,25 @@ void Owner::OnClaim(const link::BfdName& from, const Claim& claim) {
   const auto entry = held_.find(claim.address);
   if (entry == held_.end() || entry->second.standing.planned.interface != from.interface) return;
   Held& held = entry->second;
-  held.standing.said[from.peer] = claim;
   if (held.state != State::kOwned) {
+    Note(from.peer, claim, &held.standing);
     if (claim.rank == 0) held.standing.unsure = false;  // it is known who had it until now
     return Review(entry);
   }
-  if (claim.rank == 0) return;
+  if (claim.rank == 0) {
+    held.standing.said[from.peer] = claim;
+    return;
+  }
   rivals_.erase(claim.address);  // one of ours: no news for people
   SetProblem(claim.address, "");
   const bool they_first = from.peer < locals_[from];
   if (!leaving_ && !Outranks(claim, OurClaim(entry), they_first)) {
+    held.standing.said.erase(from.peer);  // it will stop, and does not say so
     layer2_.Announce(from.interface, claim.address);
-    SayClaim(entry, &from);
+    SayClaim(entry);  // to those who heard the other as well
     return;
   }
+  Note(from.peer, claim, &held.standing);
   seams_.log->Info("address left to another node",
                    {{"address", claim.address.ToString()}, {"node", from.peer.ToString()}});
   LetGo(entry);
@@ -95,12 +109,26 @@ void Owner::SayClaim(Entry entry, const link::BfdName* to) {
   const link::Layer2Address& planned = entry->second.standing.planned;
   for (const link::Layer2Rank& rank : planned.ranks) {
     if (!rank.bfd_peer || (to != nullptr && to->peer != *rank.bfd_peer)) continue;
-    outbox_[{planned.interface, *rank.bfd_peer}].push_back(OurClaim(entry));
+    outbox_[{planned.interface, *rank.bfd_peer}].insert(entry->first);
   }
 }
 
-void Owner::SendClaims() {
-  for (const auto& [to, claims] : std::exchange(outbox_, {})) claims_.Send(to, claims);
+void Owner::SendClaims(size_t at_once) {
+  if (outbox_.empty() || Now() < send_at_) return;
+  for (auto& [to, addresses] : outbox_) {
+    std::vector<Claim> claims;
+    while (!addresses.empty() && claims.size() < at_once) {
+      const auto entry = held_.find(addresses.extract(addresses.begin()).value());
+      if (entry == held_.end()) continue;
+      if (entry->second.state == State::kOwned || leaving_) claims.push_back(OurClaim(entry));
+    }
+    const size_t sent = claims_.Send(to, claims);
+    // One that is away is told when it is back.
+    if (neighbors_.Find(to).liveness != Liveness::kUp) continue;
+    for (size_t i = sent; i < claims.size(); ++i) addresses.insert(claims[i].address);
+  }
+  std::erase_if(outbox_, [](const auto& entry) { return entry.second.empty(); });
+  send_at_ = Now() + kClaimsPause;
 }
 
 // ---- the wire ----
@@ -140,6 +168,7 @@ void Owner::OnConflict(const std::string& interface, const Conflict& conflict) {
   if (conflict.phase == ConflictPhase::kOver) return SetProblem(conflict.address, "");
   if (leaving_) return LetGo(entry);
   Standing& standing = entry->second.standing;
+  if (standing.rank > 0 && MeetsAgain(standing)) return SayClaim(entry);
   if (standing.rank > 0) {
     // The owner that we took for lost, perhaps, whose sessions and claims something drops.
     LetGo(entry);
@@ -152,6 +181,15 @@ void Owner::OnConflict(const std::string& interface, const Conflict& conflict) {
   const bool alone = standing.planned.ranks.size() == 1;
   rivals_.try_emplace(conflict.address, Rival{conflict.mac, Now() + (alone ? absl::ZeroDuration()
                                                                            : kNameRivalAfter)});
+}
+
+bool Owner::MeetsAgain(const Standing& standing) const {
+  const link::Layer2Address& planned = standing.planned;
+  return std::any_of(planned.ranks.begin(), planned.ranks.end(), [&](const link::Layer2Rank& rank) {
+    if (!rank.bfd_peer) return false;
+    const Neighbor other = neighbors_.Find({planned.interface, *rank.bfd_peer});
+    return other.liveness == Liveness::kUp && other.was_away && Now() < other.since + kTold;
+  });
 }
 
 void Owner::NameRivals() {
@@ -240,7 +278,8 @@ absl::Duration Owner::NextWakeup() const {
       {watch_.NextWakeup(), claims_.NextWakeup(), layer2_.NextWakeup(), refresh_at_, settled_at_});
   if (!due_.empty()) next = std::min(next, due_.begin()->first);
   for (const auto& [address, rival] : rivals_) next = std::min(next, rival.name_at);
-  if (!outbox_.empty() || !pending_.empty()) next = Now();
+  if (!outbox_.empty()) next = std::min(next, send_at_);
+  if (!pending_.empty()) next = Now();
   return next;
 }
 

@@ -1,6 +1,8 @@
 #include "speaker/layer2/responder.h"
 
 #include <algorithm>
+#include <optional>
+#include <set>
 
 #include "speaker/layer2/ethernet.h"
 
@@ -13,6 +15,18 @@ bool FramesPass(const io::Interface& interface) {
 
 bool IsIpv6(std::span<const uint8_t> frame) {
   return frame.size() >= 14 && (frame[12] << 8 | frame[13]) == kEtherTypeIpv6;
+}
+
+// The address that an announcement or a probe is about.
+std::optional<IpAddress> TargetOf(std::span<const uint8_t> frame) {
+  arp::Packet arp;
+  ndp::Packet ndp;
+  if (IsIpv6(frame)) {
+    if (!ParsePacket(frame, &ndp)) return ndp.target;
+  } else if (!ParsePacket(frame, &arp)) {
+    return arp.target;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -44,6 +58,26 @@ void Responder::Probe(const IpAddress& address, absl::Duration now) {
 void Responder::Announce(const IpAddress& address, absl::Duration now) {
   auto it = addresses_.find(address);
   if (it != addresses_.end() && it->second.owned) Restart(it, now);
+}
+
+void Responder::Remind(const IpAddress& address, absl::Duration due) {
+  auto it = addresses_.find(address);
+  if (it == addresses_.end() || !it->second.owned || it->second.due <= due) return;
+  it->second.reminder = true;
+  Schedule(it, due);
+}
+
+void Responder::TakeBack(std::span<const Bytes> frames, absl::Duration now) {
+  std::set<IpAddress> targets;
+  for (const Bytes& frame : frames) {
+    if (const auto target = TargetOf(frame)) targets.insert(*target);
+  }
+  for (const IpAddress& target : targets) {
+    auto it = addresses_.find(target);
+    if (it == addresses_.end()) continue;
+    if (it->second.sent > 0) --it->second.sent;
+    Schedule(it, now + timing_.tick);
+  }
 }
 
 void Responder::Stop(const IpAddress& address) {
@@ -147,9 +181,11 @@ absl::Duration Responder::NextWakeup() const {
 void Responder::SendDue(Addresses::iterator it, absl::Duration now) {
   Address& address = it->second;
   if (address.owned) {
-    SendAnnouncement(it->first, address.sent == 0);
-    if (address.sent > 0) SendQuestion(it->first);
-    ++address.sent;
+    const bool reminder = std::exchange(address.reminder, false) && address.sent > 0;
+    const bool brief = reminder || address.sent == 0;
+    SendAnnouncement(it->first, brief);
+    if (!brief) SendQuestion(it->first);
+    if (!reminder) ++address.sent;
     Schedule(it, NextAnnouncement(address, now));
   } else if (address.sent < static_cast<size_t>(timing_.probes)) {
     SendProbe(it->first);
@@ -160,10 +196,10 @@ void Responder::SendDue(Addresses::iterator it, absl::Duration now) {
   }
 }
 
-void Responder::SendAnnouncement(const IpAddress& address, bool first) {
+void Responder::SendAnnouncement(const IpAddress& address, bool brief) {
   if (address.is_v4()) {
     for (arp::Operation operation : {arp::Operation::kRequest, arp::Operation::kReply}) {
-      if (first && operation == arp::Operation::kReply) break;
+      if (brief && operation == arp::Operation::kReply) break;
       output_.frames.push_back(
           SerializePacket(arp::MakeGratuitous(operation, address, interface_.mac)));
       ++counters_->announcements;

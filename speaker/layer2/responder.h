@@ -126,6 +126,12 @@ class Responder {
   void Probe(const IpAddress& address, absl::Duration now);
   // Announces an owned address as if just taken: to be used against a rival that has to give way.
   void Announce(const IpAddress& address, absl::Duration now);
+  // Announces an owned address once more at `due`, in a single frame, so that whoever else owns it
+  // is met; without effect if it is to be announced before.
+  void Remind(const IpAddress& address, absl::Duration due);
+  // Announcements and probes of the last output that did not leave: they are due again a tick
+  // later, unless the address is no longer owned or probed then.
+  void TakeBack(std::span<const Bytes> frames, absl::Duration now);
   // At once and without a word; conflicts about the address are forgotten.
   void Stop(const IpAddress& address);
 
@@ -151,8 +157,9 @@ class Responder {
     absl::Duration reported_at;
   };
   struct Address {
-    bool owned = false;  // else it is probed
-    size_t sent = 0;     // announcements since it was taken, or probes
+    bool owned = false;     // else it is probed
+    bool reminder = false;  // the next announcement is a single frame, and beyond those counted
+    size_t sent = 0;        // announcements since it was taken, or probes
     absl::Duration since;
     absl::Duration due;  // of the next of these; its place in `due_`
     std::map<MacAddress, Rival> rivals;
@@ -166,7 +173,7 @@ class Responder {
   void Restart(Addresses::iterator it, absl::Duration now);
   void Schedule(Addresses::iterator it, absl::Duration due);
   void SendDue(Addresses::iterator it, absl::Duration now);
-  void SendAnnouncement(const IpAddress& address, bool first);
+  void SendAnnouncement(const IpAddress& address, bool brief);
   void SendProbe(const IpAddress& address);
   void SendQuestion(const IpAddress& address);
   absl::Duration NextAnnouncement(const Address& address, absl::Duration now);

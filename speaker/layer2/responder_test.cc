@@ -77,6 +77,50 @@ struct Bench {
   std::vector<Conflict> conflicts;
 };
 
+TEST(ResponderTest, AReminderIsOneFrameBeyondTheOthers) {
+  Bench bench;
+  for (const IpAddress& address : {kV4, kV6}) {
+    bench.responder.Remind(address, bench.now);
+    EXPECT_THAT(bench.Pass(absl::Minutes(1)), IsEmpty()) << "not owned";
+    bench.responder.Own(address, bench.now);
+    bench.responder.Remind(address, bench.now);
+    EXPECT_EQ(bench.Pass(absl::ZeroDuration()).size(), 1u) << "announced anyway";
+    const size_t rest = bench.Pass(absl::Seconds(4)).size();
+    bench.responder.Remind(address, bench.now);
+    EXPECT_EQ(bench.Pass(absl::Seconds(1)).size(), 1u);
+    bench.responder.Announce(address, bench.now);
+    EXPECT_EQ(bench.Pass(absl::Milliseconds(200)).size(), address.is_v4() ? 4u : 3u);
+    bench.responder.Remind(address, bench.now);
+    EXPECT_EQ(bench.Pass(absl::ZeroDuration()).size(), 1u);
+    EXPECT_EQ(bench.Pass(absl::Seconds(4)).size(), rest - (address.is_v4() ? 3u : 2u))
+        << "the others follow as if nothing had been";
+    bench.responder.Stop(address);
+  }
+}
+
+TEST(ResponderTest, WhatDidNotLeaveIsSentATickLater) {
+  for (const IpAddress& address : {kV4, kV6}) {
+    Bench bench(
+        {.announce_after = {absl::ZeroDuration()}, .announce_every = absl::InfiniteDuration()});
+    const IpAddress probed = address.is_v4() ? Ip("192.168.0.101") : Ip("2001:db8::65");
+    bench.responder.Own(address, bench.now);
+    bench.responder.Probe(probed, bench.now);
+    bench.responder.Tick(bench.now);
+    const std::vector<Bytes> frames = bench.responder.TakeFrames();
+    ASSERT_EQ(frames.size(), 2u);
+    for (int round = 0; round < 3; ++round) {
+      bench.responder.TakeBack(frames, bench.now);
+      EXPECT_THAT(bench.Pass(absl::Milliseconds(4)), IsEmpty());
+      EXPECT_EQ(bench.Pass(absl::Milliseconds(1)), Describe(frames));
+    }
+    bench.responder.TakeBack(frames, bench.now);
+    bench.responder.Stop(address);
+    bench.responder.TakeBack(frames, bench.now);
+    bench.responder.Stop(probed);
+    EXPECT_THAT(bench.Pass(absl::Minutes(5)), IsEmpty());
+  }
+}
+
 TEST(ResponderTest, AnswersWhoeverAsks) {
   Bench bench;
   for (const IpAddress& address : {kV4, kV6}) bench.responder.Own(address, bench.now);

@@ -24,13 +24,13 @@ const IpAddress kV6 = Ip("2001:db8::64");
 class Node final : public Layer2Observer {
  public:
   Node(io::SimSegment* segment, Scheduler* scheduler, const std::string& name, uint8_t last,
-       std::function<bool(const MacAddress& rival)> stays)
+       std::function<bool(const MacAddress& rival)> stays, Timing timing = {})
       : stays_(std::move(stays)) {
     segment->AddStation(name, Mac(last),
                         {{"eth0", IpAddress::FromV4(0xc0a80000 + last), 16},
                          {"eth0", Ip("fe80::" + std::to_string(last)), 64}});
     io = segment->Start(name);
-    layer2 = std::make_unique<Layer2>(io.get(), scheduler, &random_, this);
+    layer2 = std::make_unique<Layer2>(io.get(), scheduler, &random_, this, std::move(timing));
   }
   void OnProbed(const std::string&, const ProbeResult& result) override {
     probed.push_back(result);
@@ -75,6 +75,18 @@ class SegmentTest : public testing::Test {
     client.Resolve(address);
     Run(absl::Milliseconds(1));
     return !client.Answers(address).empty();
+  }
+  // Once the client knows `addresses` from `a`, at rest, they become those of another node.
+  void Move(const std::vector<IpAddress>& addresses, Node* to) {
+    for (const IpAddress& address : addresses) {
+      ASSERT_TRUE(a.layer2->Own("eth0", address).ok());
+      client.Resolve(address);
+    }
+    Run(absl::Seconds(10));
+    for (const IpAddress& address : addresses) {
+      a.layer2->Stop("eth0", address);
+      ASSERT_TRUE(to->layer2->Own("eth0", address).ok());
+    }
   }
 
   Scheduler scheduler;
@@ -138,21 +150,37 @@ TEST_F(SegmentTest, AThousandAddressesMoveInATenthOfASecond) {
     for (uint32_t i = 0; i < 1000; ++i) {
       addresses.push_back(IpAddress::FromOrdinal(first.family(), first.Ordinal() + i));
     }
-    for (const IpAddress& address : addresses) {
-      ASSERT_TRUE(a.layer2->Own("eth0", address).ok());
-      client.Resolve(address);
-    }
-    Run(absl::Seconds(10));
-    for (const IpAddress& address : addresses) {
-      a.layer2->Stop("eth0", address);
-      ASSERT_TRUE(b.layer2->Own("eth0", address).ok());
-    }
+    Move(addresses, &b);
     Run(absl::Milliseconds(100));
     for (const IpAddress& address : addresses) ASSERT_EQ(client.LookUp(address), Mac(0x0b));
     Run(absl::Milliseconds(150));  // groups are joined at a bounded rate
     EXPECT_TRUE(Reachable(addresses.front()));
     EXPECT_TRUE(Reachable(addresses.back()));
   }
+}
+
+// Each announcement is made once here, so that none can stand in for another.
+TEST_F(SegmentTest, WhatThereIsNoRoomForIsAnnouncedLater) {
+  Node once(&segment, &scheduler, "once", 0x0d, nullptr,
+            {.announce_after = {absl::ZeroDuration()}, .announce_every = absl::InfiniteDuration()});
+  nodes.push_back(&once);
+  std::vector<IpAddress> addresses;
+  for (uint32_t i = 0; i < 500; ++i) {
+    for (const IpAddress& first : {Ip("192.168.16.0"), Ip("2001:db8::1000")})
+      addresses.push_back(IpAddress::FromOrdinal(first.family(), first.Ordinal() + i));
+  }
+  Move(addresses, &once);
+  segment.SetSendRoom("once", 30);
+  Run(absl::ZeroDuration());
+  EXPECT_GT(once.layer2->send_errors(), 0u);
+  const IpAddress stopped = addresses.back();
+  once.layer2->Stop("eth0", stopped);
+  Run(absl::Milliseconds(250));
+  addresses.pop_back();
+  for (const IpAddress& address : addresses) {
+    ASSERT_EQ(client.LookUp(address), Mac(0x0d)) << address.ToString();
+  }
+  EXPECT_EQ(client.LookUp(stopped), Mac(0x0a)) << "nobody said otherwise";
 }
 
 // One that stops before its group was joined is in no group that another one needs.

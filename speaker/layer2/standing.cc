@@ -64,6 +64,22 @@ bool IsWatched(const Standing& standing, const Neighbors& neighbors) {
   return Claimant(standing, neighbors).has_value();
 }
 
+void Note(const IpAddress& peer, const Claim& claim, Standing* standing) {
+  standing->said[peer] = claim;
+  if (claim.rank == 0) return;
+  for (auto it = standing->said.begin(); it != standing->said.end();) {
+    const auto& [other, said] = *it;
+    if (other == peer || said.rank == 0) {
+      ++it;
+    } else if (Outranks(claim, said, peer < other)) {
+      it = standing->said.erase(it);
+    } else {
+      standing->said.erase(peer);
+      return;
+    }
+  }
+}
+
 std::optional<IpAddress> Claimant(const Standing& standing, const Neighbors& neighbors) {
   for (const auto& [peer, claim] : standing.said) {
     if (claim.rank == 0) continue;

@@ -62,6 +62,10 @@ Verdict Judge(const Standing& standing, const Surroundings& around);
 // so that nobody need be asked then.
 bool IsWatched(const Standing& standing, const Neighbors& neighbors);
 
+// Takes in what the neighbour `peer` says. Of several that claim the address only the one with the
+// best right is believed: the others hear of it and stop, without a word to third ones.
+void Note(const IpAddress& peer, const Claim& claim, Standing* standing);
+
 // The neighbour that answers for the address as far as is known; nullopt: none.
 std::optional<IpAddress> Claimant(const Standing& standing, const Neighbors& neighbors);
 

@@ -126,10 +126,57 @@ TEST_F(TakeoverTest, TwoOwnersAfterACutBecomeOne) {
   EXPECT_THAT(Owners(kAddress), ElementsAre(1, 2)) << "one on each side";
   Heal(1, 2);
   Heal(1, 3);
-  EXPECT_LE(Until(kAddress, {1}), kSessionUp);
+  EXPECT_LE(UntilClaimed(1, 2), kSessionUp);
+  EXPECT_LE(Until(kAddress, {1}), kDetected);
   RunFor(absl::Minutes(1));
   EXPECT_THAT(Owners(kAddress), ElementsAre(1));
   EXPECT_THAT(WhoHas(kAddress), Optional(Mac(1)));
+}
+
+// Whom the third heard claim it before is no reason for the second to wait.
+TEST_F(TakeoverTest, WhoGaveWayIsNotWaitedFor) {
+  Cut(1, 3);
+  Cut(2, 3);
+  EXPECT_LE(Until(kAddress, {1, 3}), kDetected);
+  RunFor(absl::Seconds(10));
+  Heal(2, 3);
+  RunFor(kSessionUp);
+  Heal(1, 3);
+  RunFor(kSessionUp);
+  EXPECT_THAT(Owners(kAddress), ElementsAre(1));
+  Kill(1);
+  EXPECT_LE(Until(kAddress, {2}), kDetected);
+}
+
+// The port of claims is closed somewhere; sessions and ARP pass.
+TEST_F(TakeoverTest, TwoOwnersWhoseClaimsAreLostBecomeOne) {
+  Cut(1, 2);
+  Cut(1, 3);
+  RunFor(absl::Seconds(10));
+  udp().LosePort(Claims::kPort);
+  Heal(1, 2);
+  Heal(1, 3);
+  EXPECT_LE(Until(kAddress, {1}), kSessionUp + absl::Seconds(4));
+  RunFor(absl::Minutes(1));
+  EXPECT_THAT(Owners(kAddress), ElementsAre(1));
+}
+
+// An announcement is no argument where a claim is to be expected.
+TEST_F(TakeoverTest, TheLaterPlanIsNotDisturbedByAnEarlierOwner) {
+  Cut(1, 2);
+  Cut(1, 3);
+  RunFor(absl::Seconds(2));
+  Plan({{kAddress, {{2, 1, 3}, 2}}}, {2, 3});
+  Kill(2);
+  EXPECT_LE(Until(kAddress, {1, 3}), kDetected);
+  RunFor(absl::Seconds(10));
+  Heal(1, 3);
+  for (int i = 0; i < 1000; ++i) {
+    RunFor(absl::Milliseconds(5));
+    ASSERT_THAT(Owners(kAddress), testing::Contains(3));
+  }
+  EXPECT_THAT(Owners(kAddress), ElementsAre(3));
+  EXPECT_THAT(WhoHas(kAddress), Optional(Mac(3)));
 }
 
 TEST_F(TakeoverTest, TheLaterPlanWinsAfterACut) {

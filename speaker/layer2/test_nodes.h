@@ -22,7 +22,7 @@ class TestNodes {
  public:
   static constexpr int kNodes = 3;
 
-  TestNodes() {
+  explicit TestNodes(uint64_t seed = 1) : random_(seed), udp_(&scheduler_, seed) {
     for (int i = 1; i <= kNodes; ++i) {
       const InterfaceAddress address{"eth0", AddressOf(i), 16};
       segment_.AddStation(Name(i), Mac(static_cast<uint8_t>(i)), {address});
@@ -117,6 +117,19 @@ class TestNodes {
     }
     return scheduler_.Monotonic() - start;
   }
+  // How long until one of two nodes takes a datagram of claims; infinite: not within a minute.
+  absl::Duration UntilClaimed(int a, int b) {
+    const absl::Duration start = scheduler_.Monotonic();
+    const auto received = [&] {
+      return owner(a).claims().counters().received + owner(b).claims().counters().received;
+    };
+    const uint64_t before = received();
+    while (received() == before) {
+      if (scheduler_.Monotonic() - start > absl::Minutes(1)) return absl::InfiniteDuration();
+      RunFor(absl::Milliseconds(1));
+    }
+    return scheduler_.Monotonic() - start;
+  }
   SimNeighbor& host() { return *host_; }
   std::optional<MacAddress> WhoHas(const IpAddress& address) {
     host_->Resolve(address);
@@ -182,11 +195,11 @@ class TestNodes {
   }
 
   Scheduler scheduler_;
-  SeededRandom random_{1};
+  SeededRandom random_;
   NullLogSink sink_;
   Logger log_{&sink_, &scheduler_};
   io::SimSegment segment_{&scheduler_};
-  io::SimUdp udp_{&scheduler_, 1};
+  io::SimUdp udp_;
   std::map<int, Process> processes_;
   std::unique_ptr<SimNeighbor> host_ = std::make_unique<SimNeighbor>(
       &segment_, &scheduler_, "host", Mac(9), Ip("192.168.0.9"), Ip("2001:db8::9"));

@@ -200,7 +200,6 @@ absl::StatusOr<DecodedResource> Decode(const RouteKey& key, const pb::Route& bod
   if (!prefix.ok()) return Bad("prefix", body.prefix(), "ADDRESS/LENGTH");
   if (*prefix != key.prefix) return Bad("prefix", body.prefix(), "what the key says");
   Route route;
-  route.prefix = *prefix;
   for (const pb::Target& target : body.targets()) {
     if (target.group().empty()) return Bad("targets.group", target.group(), "the id of a group");
     if (!route.groups.emplace(target.scope(), target.group()).second) {

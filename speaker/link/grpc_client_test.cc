@@ -331,9 +331,11 @@ TEST_F(GrpcLinkTest, WhatCannotBeServedIsNamed) {
                             controller_box_.Post());
     return std::string(server.Start(address).status().message());
   };
-  EXPECT_THAT(start(Tls(), endpoint_), HasSubstr("plan-addr: " + endpoint_));
+  EXPECT_THAT(start(Tls(), endpoint_), HasSubstr("--plan-addr: " + endpoint_));
   EXPECT_THAT(start({.cert = files_.Path("none"), .key = files_.Path("tls.key")}, "127.0.0.1:0"),
-              HasSubstr("plan-tls-cert: " + files_.Path("none")));
+              HasSubstr("--plan-tls-cert: " + files_.Path("none") + ": No such file or directory"));
+  EXPECT_THAT(start({.cert = files_.Path("tls.crt"), .key = files_.Path("none")}, "127.0.0.1:0"),
+              HasSubstr("--plan-tls-key: " + files_.Path("none") + ": No such file or directory"));
   EXPECT_THAT(start({.cert = files_.Path("tls.crt"), .key = files_.Path("ca.key")}, "127.0.0.1:0"),
               HasSubstr("plan-tls-key: " + files_.Path("ca.key") + ": key values mismatch"));
 }

@@ -27,8 +27,7 @@ std::string Checksum(absl::string_view content) {
 
 }  // namespace
 
-std::string SerializeSavedPlan(const SavedPlan& plan, absl::Time confirmed_at,
-                               absl::string_view kernel_boot_id) {
+std::string SerializeSavedPlan(const SavedPlan& plan, const PlanStamp& stamp) {
   std::string file = absl::StrCat(kMagic, kVersion);
   const size_t checksum_at = file.size();
   file.append(kChecksumDigits, '0');
@@ -41,8 +40,12 @@ std::string SerializeSavedPlan(const SavedPlan& plan, absl::Time confirmed_at,
   }
   part.set_largest_epoch(plan.largest_epoch);
   part.mutable_endpoints()->Assign(plan.endpoints.begin(), plan.endpoints.end());
-  part.mutable_confirmed_at()->set_seconds(absl::ToUnixSeconds(confirmed_at));
-  part.set_kernel_boot_id(std::string(kernel_boot_id));
+  part.mutable_confirmed_at()->set_seconds(absl::ToUnixSeconds(stamp.confirmed_at));
+  part.set_kernel_boot_id(stamp.kernel_boot_id);
+  if (stamp.confirmed_since_boot) {
+    part.mutable_confirmed_since_boot()->set_seconds(
+        absl::ToInt64Seconds(*stamp.confirmed_since_boot));
+  }
   part.AppendToString(&file);
   // Messages one after the other are one message with all of their elements: a plan of many
   // thousand resources is never there twice.
@@ -83,8 +86,11 @@ absl::StatusOr<SavedPlan> ParseSavedPlan(absl::string_view bytes) {
   if (file.epoch() != 0) plan.generation = {file.epoch(), file.counter()};
   plan.largest_epoch = std::max(file.largest_epoch(), file.epoch());
   plan.endpoints.assign(file.endpoints().begin(), file.endpoints().end());
-  plan.confirmed_at = absl::FromUnixSeconds(file.confirmed_at().seconds());
-  plan.kernel_boot_id = file.kernel_boot_id();
+  plan.stamp.confirmed_at = absl::FromUnixSeconds(file.confirmed_at().seconds());
+  plan.stamp.kernel_boot_id = file.kernel_boot_id();
+  if (file.has_confirmed_since_boot()) {
+    plan.stamp.confirmed_since_boot = absl::Seconds(file.confirmed_since_boot().seconds());
+  }
   for (SavedPlanFile::Resource& resource : *file.mutable_resources()) {
     if (resource.has_last_good()) {
       plan.last_good.emplace(resource.key(), std::move(*resource.mutable_last_good()));
@@ -101,9 +107,18 @@ PlanFile::PlanFile(Disk* disk, SaveFile save, const PlanStore* store, Logger* lo
                           const SaveDone& done) { done(disk->Write(name, content)); }),
       store_(store),
       log_(log),
-      options_(std::move(options)) {}
+      options_(std::move(options)) {
+  stamp_.kernel_boot_id = options_.kernel_boot_id;
+}
 
-PlanFile::Loaded PlanFile::Load(absl::Time wall) {
+absl::Duration PlanFile::AgeOf(const PlanStamp& stamp, absl::Duration now, absl::Time wall) const {
+  const bool rebooted = stamp.kernel_boot_id != options_.kernel_boot_id;
+  // A clock that is behind is not the one that the stamp was taken from (a time namespace).
+  const bool known = !rebooted && stamp.confirmed_since_boot && *stamp.confirmed_since_boot <= now;
+  return known ? now - *stamp.confirmed_since_boot : wall - stamp.confirmed_at;
+}
+
+PlanFile::Loaded PlanFile::Load(absl::Duration now, absl::Time wall) {
   const auto bytes = disk_->Read(options_.name);
   if (absl::IsNotFound(bytes.status())) return {};
   auto plan = bytes.ok() ? ParseSavedPlan(*bytes) : bytes.status();
@@ -113,17 +128,19 @@ PlanFile::Loaded PlanFile::Load(absl::Time wall) {
                 {{"file", disk_->Describe(options_.name)}, {"error", plan.status().message()}});
     return {};
   }
-  confirmed_at_ = plan->confirmed_at;
+  const bool rebooted = plan->stamp.kernel_boot_id != options_.kernel_boot_id;
+  const absl::Duration age = AgeOf(plan->stamp, now, wall);
+  stamp_.confirmed_at = plan->stamp.confirmed_at;
+  if (!rebooted) stamp_.confirmed_since_boot = plan->stamp.confirmed_since_boot;
   Loaded loaded{.use = SavedPlanUse::kAtOnce, .plan = *std::move(plan)};
-  const absl::Duration age = wall - loaded.plan.confirmed_at;
-  if (loaded.plan.kernel_boot_id != options_.kernel_boot_id) loaded.use = SavedPlanUse::kProbe;
+  if (rebooted) loaded.use = SavedPlanUse::kProbe;
   if (age > options_.max_age) loaded.use = SavedPlanUse::kWaitBgp;
   log_->Info("saved plan loaded",
              {{"resources", loaded.plan.resources.size()},
               {"epoch", loaded.plan.generation.value_or(plan::Generation()).epoch},
               {"counter", loaded.plan.generation.value_or(plan::Generation()).counter},
               {"age", absl::FormatDuration(absl::Trunc(age, absl::Seconds(1)))},
-              {"rebooted", loaded.plan.kernel_boot_id != options_.kernel_boot_id ? "yes" : "no"}});
+              {"rebooted", rebooted ? "yes" : "no"}});
   return loaded;
 }
 
@@ -138,7 +155,7 @@ void PlanFile::MarkDirty(absl::Duration now) {
 void PlanFile::Tick(absl::Duration now, absl::Time wall, bool confirmed) {
   Settle(now);
   if (confirmed) {
-    confirmed_at_ = wall;
+    Confirm(now, wall);
     // Only the first Tick after contact and those far apart renew the file.
     if (!confirmed_ || now >= renew_at_) MarkDirty(now);
   }
@@ -160,14 +177,19 @@ void PlanFile::Flush(absl::Duration now, absl::Time wall) {
 }
 
 void PlanFile::Save(absl::Duration now, absl::Time wall) {
-  if (confirmed_) confirmed_at_ = wall;
+  if (confirmed_) Confirm(now, wall);
   saving_since_ = now;
   dirty_ = false;
   due_ = absl::InfiniteDuration();
   renew_at_ = absl::InfiniteDuration();
-  save_(options_.name, SerializeSavedPlan(store_->saved(), confirmed_at_, options_.kernel_boot_id),
+  save_(options_.name, SerializeSavedPlan(store_->saved(), stamp_),
         [this](const absl::Status& status) { saved_ = status; });
   Settle(now);
+}
+
+void PlanFile::Confirm(absl::Duration now, absl::Time wall) {
+  stamp_.confirmed_at = wall;
+  stamp_.confirmed_since_boot = now;
 }
 
 void PlanFile::Settle(absl::Duration now) {

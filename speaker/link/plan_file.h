@@ -21,9 +21,8 @@
 
 namespace openelb::link {
 
-// With this time and boot id in place of those of `plan`.
-std::string SerializeSavedPlan(const SavedPlan& plan, absl::Time confirmed_at,
-                               absl::string_view kernel_boot_id);
+// With this stamp in place of that of `plan`.
+std::string SerializeSavedPlan(const SavedPlan& plan, const PlanStamp& stamp);
 // DataLoss with what is wrong: not a saved plan, another version, checksum, content.
 absl::StatusOr<SavedPlan> ParseSavedPlan(absl::string_view file);
 
@@ -67,8 +66,8 @@ class PlanFile {
     SavedPlanUse use = SavedPlanUse::kNone;
     SavedPlan plan;  // to be restored unless use is kNone
   };
-  // A damaged file is reported, counted and ignored.
-  Loaded Load(absl::Time wall);
+  // A damaged file is reported, counted and ignored. `now` is CLOCK_MONOTONIC's.
+  Loaded Load(absl::Duration now, absl::Time wall);
 
   // The store's content has changed.
   void MarkDirty(absl::Duration now);
@@ -84,6 +83,9 @@ class PlanFile {
   const Counters& counters() const { return counters_; }
 
  private:
+  void Confirm(absl::Duration now, absl::Time wall);
+  // Since a controller vouched for the plan.
+  absl::Duration AgeOf(const PlanStamp& stamp, absl::Duration now, absl::Time wall) const;
   void Save(absl::Duration now, absl::Time wall);
   // Takes note of a save that has ended.
   void Settle(absl::Duration now);
@@ -102,7 +104,7 @@ class PlanFile {
   bool slow_ = false;
   bool dirty_ = false;  // more than what is being saved
   bool confirmed_ = false;
-  absl::Time confirmed_at_ = absl::InfinitePast();
+  PlanStamp stamp_;  // of what is saved next
   Counters counters_;
 };
 

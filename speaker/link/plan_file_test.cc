@@ -17,16 +17,15 @@ SavedPlan Example() {
   plan.generation = {3, 7};
   plan.largest_epoch = 4;
   plan.endpoints = {"10.0.0.1:50052"};
-  plan.confirmed_at = absl::FromUnixSeconds(1'700'000'000);
-  plan.kernel_boot_id = "boot-1";
+  plan.stamp = {.confirmed_at = absl::FromUnixSeconds(1'700'000'000),
+                .confirmed_since_boot = absl::Seconds(77),
+                .kernel_boot_id = "boot-1"};
   plan.resources = {{"place/g", Body("place { group: 'g' node: 'n' }")}, {"place/h", "bad"}};
   plan.last_good = {{"place/h", Body("place { group: 'h' node: 'n' }")}};
   return plan;
 }
 
-std::string Serialize(const SavedPlan& plan) {
-  return SerializeSavedPlan(plan, plan.confirmed_at, plan.kernel_boot_id);
-}
+std::string Serialize(const SavedPlan& plan) { return SerializeSavedPlan(plan, plan.stamp); }
 
 TEST(SavedPlanTest, RoundTrips) {
   const auto parsed = ParseSavedPlan(Serialize(Example()));
@@ -79,7 +78,7 @@ TEST_F(PlanFileTest, GathersChangesAndSavesThemSoon) {
   file.MarkDirty(now_ + absl::Seconds(1));
   file.Flush(now_ + absl::Seconds(1), wall_);
   EXPECT_EQ(file.counters().saves, 2u);
-  EXPECT_EQ(Make().Load(wall_).plan.generation, (plan::Generation{1, 2}));
+  EXPECT_EQ(Make().Load(now_, wall_).plan.generation, (plan::Generation{1, 2}));
 }
 
 TEST_F(PlanFileTest, ALargePlanIsSavedMoreRarely) {
@@ -91,29 +90,57 @@ TEST_F(PlanFileTest, ALargePlanIsSavedMoreRarely) {
   file.MarkDirty(now_ + absl::Milliseconds(150));
   EXPECT_EQ(file.NextWakeup(), now_ + absl::Milliseconds(500));
   file.Tick(file.NextWakeup(), wall_, false);
-  EXPECT_EQ(Make().Load(wall_).plan.resources.size(), 5000u);
+  EXPECT_EQ(Make().Load(now_, wall_).plan.resources.size(), 5000u);
 }
 
 TEST_F(PlanFileTest, WhatMayBeDoneWithASavedPlan) {
   Hold(1);
   PlanFile file = Make();
-  EXPECT_EQ(file.Load(wall_).use, SavedPlanUse::kNone);
+  EXPECT_EQ(file.Load(now_, wall_).use, SavedPlanUse::kNone);
   file.Tick(now_, wall_, true);
   file.Flush(now_, wall_);
+  const absl::Duration second = absl::Seconds(1), day = absl::Hours(24), longer = absl::Hours(25);
   const struct {
     const char* boot_id;
-    absl::Duration age;
+    absl::Duration passed;    // on the kernel's clock
+    absl::Duration calendar;  // passed by the calendar
     SavedPlanUse use;
   } cases[] = {
-      {"boot-1", absl::Seconds(1), SavedPlanUse::kAtOnce},
-      {"boot-1", absl::Hours(24), SavedPlanUse::kAtOnce},
-      {"boot-1", absl::Hours(25), SavedPlanUse::kWaitBgp},
-      {"boot-2", absl::Seconds(1), SavedPlanUse::kProbe},
-      {"boot-2", absl::Hours(25), SavedPlanUse::kWaitBgp},
-      {"boot-1", -absl::Hours(25), SavedPlanUse::kAtOnce},  // the calendar was set back
+      {"boot-1", second, second, SavedPlanUse::kAtOnce},
+      {"boot-1", day, day, SavedPlanUse::kAtOnce},
+      {"boot-1", longer, longer, SavedPlanUse::kWaitBgp},
+      // The calendar was set meanwhile.
+      {"boot-1", second, longer, SavedPlanUse::kAtOnce},
+      {"boot-1", second, -longer, SavedPlanUse::kAtOnce},
+      {"boot-1", longer, second, SavedPlanUse::kWaitBgp},
+      // Another kernel, whose clock began anew.
+      {"boot-2", -second, second, SavedPlanUse::kProbe},
+      {"boot-2", longer, second, SavedPlanUse::kProbe},
+      {"boot-2", -second, longer, SavedPlanUse::kWaitBgp},
+      // A clock that is behind is another one, whatever the kernel.
+      {"boot-1", -second, second, SavedPlanUse::kAtOnce},
+      {"boot-1", -second, longer, SavedPlanUse::kWaitBgp},
   };
   for (const auto& c : cases) {
-    EXPECT_EQ(Make(c.boot_id).Load(wall_ + c.age).use, c.use) << c.boot_id << " " << c.age;
+    EXPECT_EQ(Make(c.boot_id).Load(now_ + c.passed, wall_ + c.calendar).use, c.use)
+        << c.boot_id << " " << c.passed << " " << c.calendar;
+  }
+}
+
+TEST_F(PlanFileTest, AgeGoesOnOverARestartWithoutContact) {
+  Hold(1);
+  PlanFile confirmed = Make();
+  confirmed.Tick(now_, wall_, true);
+  confirmed.Flush(now_, wall_);
+  for (const char* boot_id : {"boot-1", "boot-2"}) {
+    PlanFile alone = Make(boot_id);
+    alone.Load(now_ + absl::Hours(1), wall_ + absl::Hours(1));
+    alone.MarkDirty(now_ + absl::Hours(1));
+    alone.Flush(now_ + absl::Hours(1), wall_ + absl::Hours(1));
+    const PlanStamp saved = Make(boot_id).Load(now_, wall_).plan.stamp;
+    EXPECT_EQ(saved.confirmed_at, wall_) << boot_id;
+    // The second kernel's clock says nothing of what was before it.
+    EXPECT_EQ(saved.confirmed_since_boot.has_value(), boot_id == std::string("boot-1"));
   }
 }
 
@@ -131,7 +158,7 @@ TEST_F(PlanFileTest, AgeIsThatOfTheLastContact) {
     }
   }
   EXPECT_LE(file.counters().saves, 101u);
-  EXPECT_GE(Make().Load(wall_).plan.confirmed_at, wall_ - absl::Hours(2));
+  EXPECT_GE(Make().Load(now_, wall_).plan.stamp.confirmed_at, wall_ - absl::Hours(2));
 }
 
 TEST_F(PlanFileTest, AFullDiskIsReportedAndTriedAgain) {
@@ -158,7 +185,7 @@ TEST_F(PlanFileTest, ADamagedFileIsIgnoredAndCounted) {
   file.Flush(now_, wall_);
   disk_.files["plan"].resize(disk_.files["plan"].size() - 1);
   PlanFile damaged = Make();
-  EXPECT_EQ(damaged.Load(wall_).use, SavedPlanUse::kNone);
+  EXPECT_EQ(damaged.Load(now_, wall_).use, SavedPlanUse::kNone);
   EXPECT_EQ(damaged.counters().damaged, 1u);
 }
 

@@ -83,7 +83,6 @@ struct NextHop {
 };
 
 struct Route {
-  IpPrefix prefix;
   std::map<std::string, std::string> groups;  // scope -> group id
   plan::PathAttributes attributes;
   std::vector<std::string> services;

@@ -289,8 +289,7 @@ absl::Status PlanStore::Decode(absl::string_view key, absl::string_view body,
   } else if (auto* members = std::get_if<Members>(&*decoded)) {
     Replace(&state_.groups, std::get<GroupKey>(*name).id, std::move(*members), &changes->groups);
   } else if (auto* route = std::get_if<Route>(&*decoded)) {
-    const IpPrefix prefix = route->prefix;
-    Replace(&state_.routes, prefix, std::move(*route), &changes->routes);
+    Replace(&state_.routes, std::get<RouteKey>(*name).prefix, std::move(*route), &changes->routes);
   } else if (auto* place = std::get_if<Place>(&*decoded)) {
     Replace(&state_.places, std::get<PlaceKey>(*name).group, std::move(place->node),
             &changes->places);
@@ -330,11 +329,12 @@ void PlanStore::Remove(absl::string_view key, PlanChanges* changes) {
 }
 
 void PlanStore::ResolveLocalAs(PlanChanges* changes) {
-  if (!changes->instance || !state_.instance) return;
+  if (!changes->instance) return;
+  const uint32_t local_as = state_.instance ? state_.instance->local_as : 0;
   for (const Neighbor& neighbor : default_as_) {
     BgpPeer& peer = state_.peers.at(neighbor);
-    if (peer.local_as == state_.instance->local_as) continue;
-    peer.local_as = state_.instance->local_as;
+    if (peer.local_as == local_as) continue;
+    peer.local_as = local_as;
     changes->peers.insert(neighbor);
   }
 }

@@ -26,13 +26,22 @@ namespace openelb::link {
 // Of resources: key -> body as it came, or why it cannot be applied.
 using ByKey = std::map<std::string, std::string, std::less<>>;
 
+// How old a saved plan is, and which kernel it was in force on.
+struct PlanStamp {
+  absl::Time confirmed_at = absl::InfinitePast();  // when a controller last vouched for the plan
+  // The same on CLOCK_MONOTONIC, which no step of the calendar moves; unset: before the kernel of
+  // `kernel_boot_id` was started.
+  std::optional<absl::Duration> confirmed_since_boot;
+  std::string kernel_boot_id;
+  bool operator==(const PlanStamp&) const = default;
+};
+
 // What of a plan survives a restart of the speaker.
 struct SavedPlan {
   std::optional<plan::Generation> generation;  // unset: no plan was held
   uint64_t largest_epoch = 0;
-  std::vector<std::string> endpoints;              // HOST:PORT of the controllers
-  absl::Time confirmed_at = absl::InfinitePast();  // when a controller last vouched for the plan
-  std::string kernel_boot_id;
+  std::vector<std::string> endpoints;  // HOST:PORT of the controllers
+  PlanStamp stamp;
   ByKey resources;
   ByKey last_good;  // bodies in force instead of those in `resources`
   bool operator==(const SavedPlan&) const = default;

@@ -104,6 +104,18 @@ TEST(PlanStoreTest, TheInstancesAsFollowsIntoPeersThatLeaveItOpen) {
   EXPECT_EQ(store.state().peers.rbegin()->second.local_as, 7u);
 }
 
+TEST(PlanStoreTest, WithoutTheInstancePeersAreAsAfterARestart) {
+  PlanStore store;
+  ApplyAll(&store, Snapshot({1, 1}, kPlan));
+  Resources without = kPlan;
+  without.erase("instance");
+  const auto outcome = store.Apply(Delta({1, 1}, kPlan, {1, 2}, without));
+  EXPECT_THAT(Names(outcome.changes), ElementsAre("instance", "peer 10.0.0.1"));
+  PlanStore restarted;
+  restarted.Restore(store.saved());
+  EXPECT_EQ(store.state().peers, restarted.state().peers);
+}
+
 TEST(PlanStoreTest, ABadResourceKeepsItsLastGoodStateAndDisturbsNothingElse) {
   PlanStore store;
   ApplyAll(&store, Snapshot({1, 1}, kPlan));

@@ -101,6 +101,8 @@ constexpr MetricDef kLayer2Errors = {"openelb_speaker_layer2_errors_total", kCou
                                      "Malformed frames that were dropped.", "protocol,reason"};
 constexpr MetricDef kLayer2SendErrors = {"openelb_speaker_layer2_send_errors_total", kCounter,
                                          "Frames that could not be sent.", ""};
+constexpr MetricDef kLayer2GroupErrors = {"openelb_speaker_layer2_group_errors_total", kCounter,
+                                          "Multicast groups that could not be joined.", ""};
 
 constexpr MetricDef kClaims = {"openelb_speaker_layer2_claims_datagrams_total", kCounter,
                                "Datagrams about who owns which address.", "direction"};
@@ -141,7 +143,7 @@ constexpr MetricDef kVrrpDropped = {"openelb_speaker_vrrp_dropped_total", kCount
 constexpr MetricDef kVrrpRivals = {"openelb_speaker_vrrp_rivals_total", kCounter,
                                    "ADVERTISEMENTs of another Active that has to give way.", ""};
 constexpr MetricDef kVrrpMismatches = {"openelb_speaker_vrrp_address_mismatches_total", kCounter,
-                                       "ADVERTISEMENTs taken that list other addresses than ours.",
+                                       "ADVERTISEMENTs taken that do not list just our addresses.",
                                        ""};
 constexpr MetricDef kVrrpErrors = {"openelb_speaker_vrrp_errors_total", kCounter,
                                    "System calls of VIP mode that failed.", "operation"};
@@ -149,6 +151,10 @@ constexpr MetricDef kVrrpAnnouncements = {"openelb_speaker_vrrp_announcements_to
                                           "Frames that announced held addresses.", ""};
 constexpr MetricDef kVrrpConflicts = {"openelb_speaker_vrrp_conflicts_total", kCounter,
                                       "Frames by which other stations claimed held addresses.", ""};
+constexpr MetricDef kVrrpFrameErrors = {"openelb_speaker_vrrp_frame_errors_total", kCounter,
+                                        "Malformed frames that were dropped where addresses are "
+                                        "held.",
+                                        "protocol,reason"};
 
 constexpr MetricDef kTable[] = {
     kBuildInfo,
@@ -187,6 +193,7 @@ constexpr MetricDef kTable[] = {
     kLayer2Conflicts,
     kLayer2Errors,
     kLayer2SendErrors,
+    kLayer2GroupErrors,
     kClaims,
     kClaimsErrors,
     kClaimsSendErrors,
@@ -207,6 +214,7 @@ constexpr MetricDef kTable[] = {
     kVrrpErrors,
     kVrrpAnnouncements,
     kVrrpConflicts,
+    kVrrpFrameErrors,
 };
 
 // Series only grow by increments; the speaker's counters are totals.
@@ -269,19 +277,28 @@ void SpeakerMetrics::ExportLan(const lan::LocalLan& lan) {
 void SpeakerMetrics::ExportLayer2(const layer2::Owner& owner) {
   metrics_->GaugeOf(kLayer2Owned).Set(static_cast<double>(owner.owned().size()));
   metrics_->GaugeOf(kLayer2Problems).Set(static_cast<double>(owner.problems().size()));
-  const layer2::Counters& counters = owner.wire().counters();
+  ExportLayer2Wire(owner.wire());
+}
+
+void SpeakerMetrics::ExportLayer2Wire(const layer2::Layer2& wire) {
+  const layer2::Counters& counters = wire.counters();
   Advance(metrics_->CounterOf(kLayer2Answers, {"arp"}), counters.arp_answers);
   Advance(metrics_->CounterOf(kLayer2Answers, {"ndp"}), counters.ndp_answers);
   Advance(metrics_->CounterOf(kLayer2Announcements), counters.announcements);
   Advance(metrics_->CounterOf(kLayer2Conflicts), counters.conflicts);
-  Advance(metrics_->CounterOf(kLayer2SendErrors), owner.wire().send_errors());
+  Advance(metrics_->CounterOf(kLayer2SendErrors), wire.send_errors());
+  Advance(metrics_->CounterOf(kLayer2GroupErrors), wire.group_errors());
+  ExportFrameErrors(kLayer2Errors, counters);
+}
+
+void SpeakerMetrics::ExportFrameErrors(const MetricDef& errors, const layer2::Counters& counters) {
   for (size_t i = 0; i < counters.arp_errors.size(); ++i) {
     const auto reason = arp::PacketErrorName(static_cast<arp::PacketError>(i));
-    Advance(metrics_->CounterOf(kLayer2Errors, {"arp", reason}), counters.arp_errors[i]);
+    Advance(metrics_->CounterOf(errors, {"arp", reason}), counters.arp_errors[i]);
   }
   for (size_t i = 0; i < counters.ndp_errors.size(); ++i) {
     const auto reason = ndp::PacketErrorName(static_cast<ndp::PacketError>(i));
-    Advance(metrics_->CounterOf(kLayer2Errors, {"ndp", reason}), counters.ndp_errors[i]);
+    Advance(metrics_->CounterOf(errors, {"ndp", reason}), counters.ndp_errors[i]);
   }
 }
 
@@ -350,9 +367,15 @@ void SpeakerMetrics::ExportVip(const vip::Vip& vip) {
   Advance(metrics_->CounterOf(kVrrpMismatches), counters.address_mismatches);
   Advance(metrics_->CounterOf(kVrrpErrors, {"send"}), counters.send_errors);
   Advance(metrics_->CounterOf(kVrrpErrors, {"hold"}), counters.hold_errors);
-  Advance(metrics_->CounterOf(kVrrpErrors, {"announce"}), vip.wire().send_errors());
-  Advance(metrics_->CounterOf(kVrrpAnnouncements), vip.wire().counters().announcements);
-  Advance(metrics_->CounterOf(kVrrpConflicts), vip.wire().counters().conflicts);
+  ExportVipWire(vip.wire());
+}
+
+void SpeakerMetrics::ExportVipWire(const layer2::Layer2& wire) {
+  Advance(metrics_->CounterOf(kVrrpErrors, {"announce"}), wire.send_errors());
+  Advance(metrics_->CounterOf(kVrrpErrors, {"group"}), wire.group_errors());
+  Advance(metrics_->CounterOf(kVrrpAnnouncements), wire.counters().announcements);
+  Advance(metrics_->CounterOf(kVrrpConflicts), wire.counters().conflicts);
+  ExportFrameErrors(kVrrpFrameErrors, wire.counters());
 }
 
 void SpeakerMetrics::ExportPlan(const Speaker& speaker) {

@@ -28,6 +28,10 @@ class SpeakerMetrics final : public SpeakerObserver {
   // Those of one part.
   void ExportBfd(const std::vector<bfd::SessionView>& sessions, const bfd::Counters& counters);
   void ExportClaims(const layer2::ClaimCounters& counters);
+  // Frames of Layer 2 and of VIP mode. Each has sockets of its own, so that both count a frame that
+  // comes in where both have addresses.
+  void ExportLayer2Wire(const layer2::Layer2& wire);
+  void ExportVipWire(const layer2::Layer2& wire);
 
   void OnPlanApplied(absl::Duration took) override;
 
@@ -39,6 +43,7 @@ class SpeakerMetrics final : public SpeakerObserver {
   void ExportLan(const lan::LocalLan& lan);
   void ExportLayer2(const layer2::Owner& owner);
   void ExportVip(const vip::Vip& vip);
+  void ExportFrameErrors(const MetricDef& errors, const layer2::Counters& counters);
 
   Metrics* const metrics_;
   using PeerLabels = std::pair<std::string, std::string>;    // address and name

@@ -2,11 +2,36 @@
 
 #include <gmock/gmock.h>
 
+#include "api/base/scheduler.h"
+
 namespace openelb {
 namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
+
+// One interface, on which no frame can be sent and no group be joined.
+class DeafPackets final : public io::PacketIo {
+ public:
+  void SetHandler(io::PacketHandler*) override {}
+  std::vector<io::Interface> Interfaces() override {
+    io::Interface eth0{.index = 2, .name = "eth0", .mac = MacAddress({2, 0, 0, 0, 0, 1})};
+    eth0.up = eth0.carrier = true;
+    return {eth0};
+  }
+  absl::Status Open(int) override { return absl::OkStatus(); }
+  void Close(int) override {}
+  absl::Status Send(int, std::span<const uint8_t>) override { return absl::InternalError("deaf"); }
+  absl::Status JoinGroup(int, const IpAddress&) override { return absl::InternalError("deaf"); }
+  void LeaveGroup(int, const IpAddress&) override {}
+};
+
+class NoObserver final : public layer2::Layer2Observer {
+  void OnProbed(const std::string&, const layer2::ProbeResult&) override {}
+  void OnConflict(const std::string&, const layer2::Conflict&) override {}
+  void OnInterfacesChanged() override {}
+};
 
 class SpeakerMetricsTest : public testing::Test {
  protected:
@@ -60,6 +85,34 @@ TEST_F(SpeakerMetricsTest, Claims) {
           HasSubstr("\nopenelb_speaker_layer2_claims_send_errors_total 3\n"),
           HasSubstr("\nopenelb_speaker_layer2_claims_dropped_total{reason=\"replay\"} 2\n"),
           HasSubstr("\nopenelb_speaker_layer2_claims_dropped_total{reason=\"ttl\"} 0\n")));
+}
+
+// What goes wrong with frames, of either mode.
+TEST_F(SpeakerMetricsTest, Frames) {
+  Scheduler scheduler;
+  SeededRandom random(1);
+  DeafPackets packets;
+  NoObserver observer;
+  layer2::Layer2 wire(&packets, &scheduler, &random, &observer);
+  ASSERT_TRUE(wire.Own("eth0", IpAddress::Parse("2001:db8::100").value()).ok());
+  wire.Tick();
+  wire.OnFrame(2, {});
+  exporter.ExportLayer2Wire(wire);
+  EXPECT_THAT(
+      metrics.Expose(),
+      AllOf(HasSubstr("\nopenelb_speaker_layer2_send_errors_total 1\n"),
+            HasSubstr("\nopenelb_speaker_layer2_group_errors_total 1\n"),
+            HasSubstr(
+                "\nopenelb_speaker_layer2_errors_total{protocol=\"arp\",reason=\"truncated\"} 1\n"),
+            Not(HasSubstr("\nopenelb_speaker_vrrp_frame_errors_total{"))));
+  exporter.ExportVipWire(wire);
+  EXPECT_THAT(metrics.Expose(),
+              AllOf(HasSubstr("\nopenelb_speaker_vrrp_errors_total{operation=\"announce\"} 1\n"),
+                    HasSubstr("\nopenelb_speaker_vrrp_errors_total{operation=\"group\"} 1\n"),
+                    HasSubstr("\nopenelb_speaker_vrrp_frame_errors_total{protocol=\"arp\",reason="
+                              "\"truncated\"} 1\n"),
+                    HasSubstr("\nopenelb_speaker_vrrp_frame_errors_total{protocol=\"ndp\",reason="
+                              "\"truncated\"} 0\n")));
 }
 
 }  // namespace

@@ -24,22 +24,15 @@ vrrp::RouterConfig ConfigOf(const link::VrrpName& name, const link::VrrpInstance
           .unicast_peers = planned.unicast_peers};
 }
 
-// Whether the node is on a subnet there that others may share. Interfaces of Pods and tunnels have
-// no address, or a lone one.
-bool HasSubnet(const io::Interface& interface) {
-  return std::any_of(
-      interface.addresses.begin(), interface.addresses.end(), [](const InterfaceAddress& each) {
-        return !each.address.IsLinkLocal() && each.length < FamilyBits(each.address.family());
-      });
-}
-
 }  // namespace
 
 Vip::Vip(io::VrrpIo* io, io::PacketIo* packets, const Clock* clock, Random* random, Logger* log)
     : clock_(clock),
       log_(log),
       wire_(packets, clock, random, this, {}, layer2::Answering::kByKernel),
-      instance_(io, clock, log, this) {}
+      instance_(io, clock, log, this) {
+  FindNoCarrier();
+}
 
 Vip::~Vip() = default;
 
@@ -62,7 +55,7 @@ std::set<std::string> Vip::ListenOn() {
   std::set<std::string> names;
   for (const io::Interface& interface : wire_.Interfaces()) {
     if (names.size() == kMaxListen) break;
-    if (interface.up && interface.mac.IsStation() && HasSubnet(interface)) {
+    if (interface.up && interface.mac.IsStation() && interface.HasSubnet()) {
       names.insert(interface.name);
     }
   }
@@ -90,6 +83,12 @@ void Vip::Tick() {
 absl::Duration Vip::NextWakeup() const {
   if (problems_due_) return absl::ZeroDuration();
   return std::min({instance_.NextWakeup(), wire_.NextWakeup(), retry_at_});
+}
+
+size_t Vip::held() const {
+  return static_cast<size_t>(std::count_if(
+      announced_.begin(), announced_.end(),
+      [](const auto& entry) { return !vrrp::IsVirtualLinkLocal(entry.first.second); }));
 }
 
 void Vip::OnRouterChanged(const vrrp::RouterKey&) {
@@ -159,11 +158,22 @@ void Vip::OnConflict(const std::string& interface, const layer2::Conflict& confl
   }
 }
 
-void Vip::OnInterfacesChanged() { Configure(); }
+void Vip::OnInterfacesChanged() {
+  Configure();
+  FindNoCarrier();
+}
+
+void Vip::FindNoCarrier() {
+  std::set<std::string> now = io::WithoutCarrier(wire_.Interfaces());
+  if (now == no_carrier_) return;
+  no_carrier_ = std::move(now);
+  changed_ = true;
+}
 
 void Vip::FindProblems() {
   std::map<IpAddress, std::string> now;
   for (const auto& [place, announced] : announced_) {
+    if (vrrp::IsVirtualLinkLocal(place.second)) continue;  // no Service has it
     const std::string& worse = announced.error.empty() ? announced.conflict : announced.error;
     if (!worse.empty()) now[place.second] = worse;
   }

@@ -55,11 +55,13 @@ class Vip final : private vrrp::Observer, private layer2::Layer2Observer {
   const std::map<IpAddress, std::string>& problems() const { return problems_; }
   // Virtual routers of others: "INTERFACE FAMILY VRID".
   const std::set<std::string>& heard() const { return heard_; }
+  // Interfaces with addresses over which no frames pass.
+  const std::set<std::string>& no_carrier() const { return no_carrier_; }
 
   const vrrp::Instance& routers() const { return instance_; }
   const layer2::Layer2& wire() const { return wire_; }
-  // Addresses that are on NICs now.
-  size_t held() const { return announced_.size(); }
+  // Addresses of Services that are on NICs now.
+  size_t held() const;
 
  private:
   // Where an address is held; the index tells an interface from one of the same name before it.
@@ -83,6 +85,7 @@ class Vip final : private vrrp::Observer, private layer2::Layer2Observer {
 
   void Configure();
   std::set<std::string> ListenOn();
+  void FindNoCarrier();
   void AnnounceAt(const Place& place, Announced* announced);
   void FindProblems();
 
@@ -96,6 +99,7 @@ class Vip final : private vrrp::Observer, private layer2::Layer2Observer {
   bool problems_due_ = false;
   bool changed_ = false;
   std::set<std::string> heard_;
+  std::set<std::string> no_carrier_;
   vrrp::Instance instance_;  // last: it uses the rest from its first moment
 };
 

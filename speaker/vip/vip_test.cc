@@ -200,6 +200,7 @@ TEST_F(VipTest, AnIpv6AddressIsAnnouncedWithOverride) {
   Vip& vip = Start(1, Plan(254, {kV6}));
   Run(absl::Seconds(5));
   EXPECT_EQ(Holders(kV6), "n1");
+  EXPECT_EQ(vip.held(), 1U);
   EXPECT_EQ(Times("advertisement 2001:db8::100 is 01 to all-nodes o").size(), 5U);
   ASSERT_TRUE(
       host_
@@ -207,6 +208,18 @@ TEST_F(VipTest, AnIpv6AddressIsAnnouncedWithOverride) {
           .ok());
   Run(absl::Milliseconds(10));
   EXPECT_EQ(vip.wire().counters().ndp_answers, 0U);
+
+  // The router's own link-local address is held with it, but is no Service's.
+  const IpAddress own = vrrp::VirtualLinkLocal(51);
+  EXPECT_EQ(Holders(own), "n1");
+  EXPECT_THAT(Times(absl::StrCat("advertisement ", own.ToString(), " is 01")), Not(IsEmpty()));
+  for (const IpAddress& claimed : {own, kV6}) {
+    EXPECT_THAT(vip.problems(), IsEmpty());
+    const Bytes claim = layer2::Solicitation(claimed == own ? kV6 : own, Mac(9), claimed, true);
+    ASSERT_TRUE(host_->Send(io::SimSegment::kInterface, claim).ok());
+    Run(absl::Seconds(1));
+  }
+  EXPECT_THAT(vip.problems(), ElementsAre(Pair(kV6, HasSubstr(Mac(9).ToString()))));
 }
 
 TEST_F(VipTest, AKilledActiveIsReplacedAndTakesNothingBack) {

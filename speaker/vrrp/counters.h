@@ -19,7 +19,7 @@ struct Counters {
   std::map<std::pair<std::string, std::string>, uint64_t> transitions;
   // ADVERTISEMENTs of another Active with less right to be it.
   uint64_t rivals = 0;
-  // ADVERTISEMENTs taken whose addresses are not ours.
+  // ADVERTISEMENTs taken whose addresses are not just ours.
   uint64_t address_mismatches = 0;
   // Packets dropped, by reason: as PacketErrorName spells it, or one of "foreign_vrid",
   // "other_version", "other_interval", "own_address", "not_a_peer".

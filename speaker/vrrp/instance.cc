@@ -20,7 +20,9 @@ bool ShareAddress(const std::vector<IpAddress>& a, const std::vector<IpAddress>&
 Instance::Instance(io::VrrpIo* io, const Clock* clock, Logger* logger, Observer* observer)
     : io_(io), clock_(clock), logger_(logger), observer_(observer) {
   io_->SetHandler(this);
-  Hold();
+  hold_again_ = true;
+  UpdatePorts();
+  Finish();
 }
 
 Instance::~Instance() {
@@ -68,7 +70,7 @@ std::vector<absl::Status> Instance::Apply(const std::vector<RouterConfig>& route
       it->second.since = clock_->Wall();
       it->second.router.Start(now);
       changed_.insert(key);
-      if (heard_.erase(key) > 0) heard_changed_ = true;
+      ForgetHeard(key);
     } else {
       if (it->second.router.config().name != config->name) changed_.insert(key);
       it->second.router.Configure(*config, now);
@@ -95,7 +97,6 @@ void Instance::OnInterfacesChanged() {
 }
 
 void Instance::UpdatePorts() {
-  const auto sources = Sources();
   std::map<std::string, io::Interface> interfaces;
   names_.clear();
   for (io::Interface& interface : io_->Interfaces()) {
@@ -131,7 +132,19 @@ void Instance::UpdatePorts() {
     ++it;
   }
   for (const auto& [key, port] : ports_) SetLink(key, port.primary);
-  sources_changed_ |= sources != Sources();
+  FindSources(interfaces);
+}
+
+void Instance::FindSources(const std::map<std::string, io::Interface>& interfaces) {
+  const auto before = std::exchange(sources_, {});
+  for (const auto& [name, interface] : interfaces) {
+    for (const Family family : {Family::kV4, Family::kV6}) {
+      const bool may_send = interface.HasSubnet() || ports_.contains({name, family});
+      if (!interface.up || !may_send) continue;
+      if (const auto source = PrimaryOf(interface, family)) sources_.emplace(name, *source);
+    }
+  }
+  sources_changed_ |= sources_ != before;
 }
 
 void Instance::SetLink(const PortKey& port, const std::optional<IpAddress>& primary) {
@@ -199,12 +212,12 @@ void Instance::OnVrrpPacket(const io::VrrpPacket& packet) {
   if (name == names_.end()) return;  // of an interface that has just gone
   const RouterKey key{name->second, packet.source.family(), message.vrid};
   auto it = routers_.find(key);
-  if (it == routers_.end()) ++counters_.dropped["foreign_vrid"];
   if (it == routers_.end() ||
       !ShareAddress(it->second.router.config().addresses, message.addresses)) {
+    // Whatever its priority, it serves none of our addresses.
+    ++counters_.dropped["foreign_vrid"];
     Hear(key, packet.source, message);
-  }
-  if (it != routers_.end()) {
+  } else {
     const std::optional<IpAddress> active = it->second.router.active();
     it->second.router.Receive(header, message, clock_->Monotonic());
     if (it->second.router.active() != active) changed_.insert(key);
@@ -214,19 +227,29 @@ void Instance::OnVrrpPacket(const io::VrrpPacket& packet) {
 }
 
 void Instance::Hear(const RouterKey& key, const IpAddress& source, const Advertisement& message) {
+  const absl::Duration now = clock_->Monotonic();
   HeardRouter router{key, source, message.version, message.priority, message.addresses};
-  Neighbour& known = heard_[key];
-  if (known.router.source != source || known.router.addresses != router.addresses) {
-    heard_changed_ = true;
-  }
+  const auto [it, added] = heard_.try_emplace(key);
+  Neighbour& known = it->second;
+  if (added) known.believe_at = now + kBelieveAfter;
+  const bool others = known.router.source != source || known.router.addresses != router.addresses;
+  if (known.believed && others) heard_changed_ = true;
   known.router = std::move(router);
-  known.forget_at = clock_->Monotonic() + kHeardFor;
+  known.forget_at = now + kHeardFor;
+}
+
+void Instance::ForgetHeard(const RouterKey& key) {
+  const auto it = heard_.find(key);
+  if (it == heard_.end()) return;
+  if (it->second.believed) heard_changed_ = true;
+  heard_.erase(it);
 }
 
 absl::Duration Instance::NextWakeup() const {
   absl::Duration next = retry_at_;
   for (const auto& [key, member] : routers_) next = std::min(next, member.router.NextWakeup());
-  for (const auto& [key, neighbour] : heard_) next = std::min(next, neighbour.forget_at);
+  for (const auto& [key, neighbour] : heard_)
+    next = std::min(next, neighbour.believed ? neighbour.forget_at : neighbour.believe_at);
   return next;
 }
 
@@ -242,6 +265,10 @@ void Instance::Tick() {
     if (now < member.router.NextWakeup()) continue;
     member.router.Tick(now);
     Pump(key, &member);
+  }
+  for (auto& [key, neighbour] : heard_) {
+    if (neighbour.believed || neighbour.believe_at > now) continue;
+    neighbour.believed = heard_changed_ = true;
   }
   if (std::erase_if(heard_, [now](const auto& e) { return e.second.forget_at <= now; }) > 0) {
     heard_changed_ = true;
@@ -347,16 +374,10 @@ std::vector<RouterView> Instance::Routers() const {
 
 std::vector<HeardRouter> Instance::Heard() const {
   std::vector<HeardRouter> routers;
-  for (const auto& [key, neighbour] : heard_) routers.push_back(neighbour.router);
-  return routers;
-}
-
-std::set<std::pair<std::string, IpAddress>> Instance::Sources() const {
-  std::set<std::pair<std::string, IpAddress>> sources;
-  for (const auto& [key, port] : ports_) {
-    if (port.primary) sources.emplace(key.first, *port.primary);
+  for (const auto& [key, neighbour] : heard_) {
+    if (neighbour.believed) routers.push_back(neighbour.router);
   }
-  return sources;
+  return routers;
 }
 
 }  // namespace openelb::vrrp

@@ -41,12 +41,12 @@ struct RouterView {
   absl::Time since;                 // of the state
   std::optional<IpAddress> active;  // who is Active as far as is known, ourselves included
   uint8_t active_priority = 0;
-  std::vector<IpAddress> addresses;
+  std::vector<IpAddress> addresses;  // those that are configured
   std::string problem;  // why it cannot run, such as an interface that is missing; empty: it runs
 };
 
 // A virtual router of others: its VRID is none of ours on that interface, or it is but shares no
-// address with ours.
+// address with ours. Ours takes no notice of it.
 struct HeardRouter {
   RouterKey key;
   IpAddress source;
@@ -66,8 +66,9 @@ class Observer {
   virtual void OnHeardChanged() {}
   // Sources() changed.
   virtual void OnSourcesChanged() {}
-  // The addresses are on the interface (an index) now, or neighbours need to be told again: a burst
-  // of gratuitous ARP or unsolicited neighbour advertisements, with its repeats.
+  // The addresses, a router's own link-local one included, are on the interface (an index) now, or
+  // neighbours need to be told again: a burst of gratuitous ARP or unsolicited neighbour
+  // advertisements, with its repeats.
   virtual void Announce(int interface, const std::vector<IpAddress>& addresses) = 0;
   // They are not any more: repeats end.
   virtual void Release(int interface, const std::vector<IpAddress>& addresses) = 0;
@@ -77,6 +78,9 @@ class Observer {
 // All pointers outlive the instance.
 class Instance final : public io::VrrpHandler {
  public:
+  // A router of others counts when it is still nobody's of ours so long after it was first heard:
+  // ours on another node may be heard before the plan that brings it here.
+  static constexpr absl::Duration kBelieveAfter = absl::Seconds(1);
   // What others have not said for so long is forgotten.
   static constexpr absl::Duration kHeardFor = absl::Minutes(5);
   // After a system call that failed, it is tried again so much later.
@@ -103,8 +107,10 @@ class Instance final : public io::VrrpHandler {
 
   std::vector<RouterView> Routers() const;
   std::vector<HeardRouter> Heard() const;
-  // Where packets come from, by interface: at most one address of each family.
-  std::set<std::pair<std::string, IpAddress>> Sources() const;
+  // Where packets come from, or would, by interface: at most one address of each family. Of all
+  // interfaces with a subnet and those of Apply, also while they have no carrier: others may plan
+  // with it.
+  const std::set<std::pair<std::string, IpAddress>>& Sources() const { return sources_; }
   const Counters& counters() const { return counters_; }
 
   void OnVrrpPacket(const io::VrrpPacket& packet) override;
@@ -126,6 +132,8 @@ class Instance final : public io::VrrpHandler {
   };
   struct Neighbour {
     HeardRouter router;
+    bool believed = false;
+    absl::Duration believe_at;
     absl::Duration forget_at;
   };
   struct Announcement {
@@ -133,6 +141,7 @@ class Instance final : public io::VrrpHandler {
     std::vector<IpAddress> addresses;
   };
 
+  void FindSources(const std::map<std::string, io::Interface>& interfaces);
   // Opens and closes ports as the configuration and the interfaces want it, and tells routers.
   void UpdatePorts();
   void SetLink(const PortKey& port, const std::optional<IpAddress>& primary);
@@ -142,6 +151,7 @@ class Instance final : public io::VrrpHandler {
   void Pump(const RouterKey& key, Member* member);
   void Finish();
   void Hold();
+  void ForgetHeard(const RouterKey& key);
   void Hear(const RouterKey& key, const IpAddress& source, const Advertisement& message);
   void RetryLater() { retry_at_ = std::min(retry_at_, clock_->Monotonic() + kRetry); }
 
@@ -154,6 +164,7 @@ class Instance final : public io::VrrpHandler {
   std::set<std::string> listen_;
   std::map<PortKey, Port> ports_;
   std::map<int, std::string> names_;  // of interfaces, by index
+  std::set<std::pair<std::string, IpAddress>> sources_;
   std::map<RouterKey, Neighbour> heard_;
   io::HeldAddresses held_;
   std::string hold_problem_;

@@ -42,13 +42,15 @@ TEST_F(InstanceTest, HoldsTheAddressesOfAllItsActiveRouters) {
   EXPECT_TRUE(instance.Apply({Config(1, one), Config(2, two), Config(1, six)}, {}).empty());
   EXPECT_EQ(instance.Routers().size(), 3u);
   net.RunFor(absl::Seconds(1));
-  EXPECT_EQ(net.segment.Held("n1"), (std::set<IpAddress>{one, two, six}));
-  EXPECT_THAT(node.announced, testing::UnorderedElementsAre(one, two, six));
+  const IpAddress own = VirtualLinkLocal(1);
+  EXPECT_EQ(net.segment.Held("n1"), (std::set<IpAddress>{one, two, six, own}));
+  EXPECT_THAT(node.announced, testing::UnorderedElementsAre(one, two, six, own));
+  EXPECT_EQ(instance.Routers().back().addresses, std::vector<IpAddress>{six});
 
   // One is gone: it says so, and the others notice nothing.
   const uint64_t active = instance.counters().became_active;
   EXPECT_TRUE(instance.Apply({Config(2, two), Config(1, six)}, {}).empty());
-  EXPECT_EQ(net.segment.Held("n1"), (std::set<IpAddress>{two, six}));
+  EXPECT_EQ(net.segment.Held("n1"), (std::set<IpAddress>{two, six, own}));
   EXPECT_EQ(node.released, std::vector<IpAddress>{one});
   EXPECT_EQ(instance.counters().releases_sent, 1u);
   net.RunFor(absl::Seconds(1));
@@ -144,32 +146,87 @@ TEST_F(InstanceTest, CountsAndReportsRoutersOfOthers) {
   Receive(7, 90, {two});
   Receive(7, 91, {two});
   EXPECT_EQ(instance.counters().dropped.at("foreign_vrid"), 2u);
+  EXPECT_TRUE(instance.Heard().empty()) << "it may be ours yet";
+  net.RunFor(Instance::kBelieveAfter);
+  Receive(7, 90, {two});
+  Receive(7, 91, {two});
   EXPECT_EQ(node.heard_changes, 1) << "a priority alone is no news";
   const HeardRouter seven{{"eth0", Family::kV4, 7}, Ip("192.168.50.2"), 3, 91, {two}};
   EXPECT_EQ(instance.Heard(), std::vector<HeardRouter>{seven});
 
-  // Our own VRID with none of our addresses is someone else's too; it counts as heard all the same.
-  Receive(1, 90, {one});
+  // Our own VRID with none of our addresses is someone else's too.
+  Receive(1, 90, {one, two});
   EXPECT_EQ(instance.Heard().size(), 1u);
   Receive(1, 90, {two});
+  net.RunFor(Instance::kBelieveAfter);
   ASSERT_EQ(instance.Heard().size(), 2u);
   EXPECT_EQ(instance.Heard()[0].key.vrid, 1);
-  EXPECT_EQ(instance.counters().received, 2u);
+  EXPECT_EQ(instance.counters().received, 1u);
+  EXPECT_EQ(instance.counters().dropped.at("foreign_vrid"), 5u);
 
   net.RunFor(Instance::kHeardFor);
   EXPECT_TRUE(instance.Heard().empty());
   EXPECT_EQ(node.heard_changes, 3);
 }
 
+// It would silence ours without serving what ours serves.
+TEST_F(InstanceTest, ARouterOfOthersWithOurIdDoesNotSilenceOurs) {
+  const auto hear_for_a_second = [this] {
+    for (int i = 0; i < 10; ++i) {
+      Receive(1, 254, {two});
+      net.RunFor(absl::Milliseconds(100));
+    }
+  };
+  instance.Apply({Config(1, one)}, {});
+  hear_for_a_second();
+  EXPECT_EQ(View().state, RouterState::kActive) << "as Backup it waits for nobody";
+  hear_for_a_second();
+  Receive(1, 0, {two});
+  EXPECT_EQ(View().state, RouterState::kActive);
+  EXPECT_EQ(net.segment.Held("n1"), std::set<IpAddress>{one});
+  EXPECT_EQ(instance.counters().received, 0u);
+  Receive(1, 254, {two, one});
+  EXPECT_EQ(View().state, RouterState::kBackup) << "that one has ours as well";
+}
+
 TEST_F(InstanceTest, ListensWhereNoneOfItsRoutersIs) {
   instance.Apply({}, {"eth0"});
   net.Start("n2", net.Config(100));
-  net.RunFor(absl::Seconds(1));
+  net.RunFor(absl::Seconds(2));
   ASSERT_EQ(instance.Heard().size(), 1u);
   EXPECT_EQ(instance.Heard()[0].key, (RouterKey{"eth0", Family::kV4, 51}));
   // Once it is ours, it is no longer of others.
   instance.Apply({net.Config(50)}, {});
   EXPECT_TRUE(instance.Heard().empty());
+}
+
+// The plan that brings a router here may come after its first packet.
+TEST_F(InstanceTest, NeverTellsOfARouterThatIsSoonItsOwn) {
+  instance.Apply({}, {"eth0"});
+  net.Start("n2", net.Config(100));
+  net.RunFor(absl::Milliseconds(900));
+  instance.Apply({net.Config(50)}, {});
+  net.RunFor(absl::Minutes(1));
+  EXPECT_EQ(node.heard_changes, 0);
+}
+
+// So whoever is told sees that it was forgotten when ours came, and is heard nevertheless.
+TEST_F(InstanceTest, TellsAnewOfOthersThatHaveTheIdOfOneThatCame) {
+  instance.Apply({}, {"eth0"});
+  const auto hear_for_a_second = [this] {
+    for (int i = 0; i <= 10; ++i) {
+      Receive(1, 90, {two});
+      net.RunFor(absl::Milliseconds(100));
+    }
+  };
+  hear_for_a_second();
+  EXPECT_EQ(instance.Heard().size(), 1u);
+  instance.Apply({Config(1, one)}, {});
+  Receive(1, 90, {two});
+  EXPECT_TRUE(instance.Heard().empty());
+  hear_for_a_second();
+  EXPECT_EQ(instance.Heard().size(), 1u);
+  EXPECT_EQ(node.heard_changes, 3);
 }
 
 TEST_F(InstanceTest, CountsWhatItDropsByReason) {

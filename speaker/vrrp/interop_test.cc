@@ -59,10 +59,11 @@ class InteropTest : public testing::TestWithParam<Variant>, public Observer {
   }
 
   bool v6() const { return GetParam().family == Family::kV6; }
-  // keepalived wants a link-local address first in IPv6.
+  IpAddress Address() const { return Ip(v6() ? "2001:db8::100" : "10.98.0.100"); }
+  // As keepalived has to be told of them.
   std::vector<IpAddress> Addresses() const {
-    if (v6()) return {Ip("fe80::51"), Ip("2001:db8::100")};
-    return {Ip("10.98.0.100")};
+    if (v6()) return {VirtualLinkLocal(51), Address()};
+    return {Address()};
   }
   std::string Path(const char* name) const { return (folder / name).string(); }
 
@@ -158,7 +159,7 @@ class InteropTest : public testing::TestWithParam<Variant>, public Observer {
     config.priority = priority;
     config.preempt = preempt;
     config.interval = GetParam().interval;
-    config.addresses = Addresses();
+    config.addresses = {Address()};
     if (GetParam().unicast) config.unicast_peers = {Ip(v6() ? "fe80::1" : "10.98.0.1")};
     ASSERT_TRUE(instance->Apply({config}, {}).empty());
   }
@@ -167,7 +168,7 @@ class InteropTest : public testing::TestWithParam<Variant>, public Observer {
     RunUntil(absl::StrCat("our router as ", RouterStateName(state)),
              [&] { return State() == state; });
   }
-  bool OnNic() const { return absl::StrContains(Output("ip addr"), Addresses().back().ToString()); }
+  bool OnNic() const { return absl::StrContains(Output("ip addr"), Address().ToString()); }
   // What keepalived sends is taken, as a whole.
   void ExpectNothingDropped() const {
     EXPECT_TRUE(instance->counters().dropped.empty())

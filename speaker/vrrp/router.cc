@@ -1,6 +1,7 @@
 #include "speaker/vrrp/router.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -15,13 +16,25 @@ constexpr absl::Duration kMillisecond = absl::Milliseconds(1);
 
 size_t MaxListed(Family family) { return family == Family::kV4 ? kMaxAddresses : kMaxAddresses6; }
 
-std::vector<IpAddress> Listed(const RouterConfig& config) {
-  const size_t size = std::min(config.addresses.size(), MaxListed(config.family));
-  return {config.addresses.begin(), config.addresses.begin() + static_cast<ptrdiff_t>(size)};
+std::vector<IpAddress> AllAddresses(const RouterConfig& config) {
+  if (config.family == Family::kV4) return config.addresses;
+  std::vector<IpAddress> all = {VirtualLinkLocal(config.vrid)};
+  std::copy_if(config.addresses.begin(), config.addresses.end(), std::back_inserter(all),
+               [&](const IpAddress& address) { return address != all.front(); });
+  return all;
 }
 
-bool SameAddresses(const RouterConfig& config, const Advertisement& message) {
-  const std::vector<IpAddress> ours = Listed(config);
+std::span<const IpAddress> Listed(std::span<const IpAddress> all) {
+  return all.first(std::min(all.size(), MaxListed(all.front().family())));
+}
+
+// Whether it lists what ours does. An older version of ours does not know of the link-local one.
+bool SameAddresses(std::span<const IpAddress> ours, const Advertisement& message) {
+  const auto& theirs = message.addresses;
+  if (IsVirtualLinkLocal(ours.front()) &&
+      std::find(theirs.begin(), theirs.end(), ours.front()) == theirs.end()) {
+    ours = ours.subspan(1);
+  }
   return ours.size() == message.addresses.size() &&
          std::is_permutation(ours.begin(), ours.end(), message.addresses.begin());
 }
@@ -32,6 +45,15 @@ std::string Describe(const std::optional<IpAddress>& source, int priority) {
 }
 
 }  // namespace
+
+IpAddress VirtualLinkLocal(uint8_t vrid) {
+  const uint8_t octets[16] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0x6f, 0x65, 0x6c, 0x62, 0, 0, 0, vrid};
+  return IpAddress::FromBytes(octets);
+}
+
+bool IsVirtualLinkLocal(const IpAddress& address) {
+  return address.is_v6() && address == VirtualLinkLocal(address.bytes().back());
+}
 
 std::string SentenceOf(const RouterConfig& config, absl::string_view what) {
   return absl::StrCat("VRRP router ", config.name, " (VRID ", config.vrid, ", ",
@@ -110,7 +132,7 @@ absl::string_view ReasonName(Reason reason) {
 }
 
 Router::Router(RouterConfig config, Counters* counters)
-    : config_(std::move(config)), counters_(counters) {}
+    : config_(std::move(config)), all_addresses_(AllAddresses(config_)), counters_(counters) {}
 
 // ---- starting, stopping, changing ----
 
@@ -145,6 +167,7 @@ void Router::StartOrStop(absl::Duration now) {
 void Router::Configure(const RouterConfig& config, absl::Duration now) {
   if (config == config_) return;
   const RouterConfig old = std::exchange(config_, config);
+  all_addresses_ = AllAddresses(config_);
   if (state_ != RouterState::kActive) return;
   if (old.addresses != config_.addresses) output_.held_changed = true;
   const std::set<IpAddress> known(old.addresses.begin(), old.addresses.end());
@@ -205,7 +228,7 @@ void Router::Receive(const PacketHeader& header, const Advertisement& message, a
   if (config_.version == 2 && message.interval != config_.interval) return Drop("other_interval");
   ++counters_->received;
   if (message.priority == kPriorityRelease) ++counters_->releases_received;
-  if (!SameAddresses(config_, message)) ++counters_->address_mismatches;
+  if (!SameAddresses(Listed(all_addresses_), message)) ++counters_->address_mismatches;
   const Heard heard{header.source, message.priority};
   if (state_ == RouterState::kBackup) {
     ReceiveInBackup(heard, message.interval, now);
@@ -304,8 +327,9 @@ void Router::SetState(RouterState state, Reason reason, absl::string_view what) 
 // ---- output ----
 
 void Router::Send(uint8_t priority) {
-  const Advertisement message{config_.version, config_.vrid, priority, config_.interval,
-                              Listed(config_)};
+  const std::span<const IpAddress> listed = Listed(all_addresses_);
+  const Advertisement message{
+      config_.version, config_.vrid, priority, config_.interval, {listed.begin(), listed.end()}};
   std::vector<IpAddress> destinations = config_.unicast_peers;
   if (destinations.empty()) destinations.push_back(MulticastGroup(config_.family));
   for (const IpAddress& destination : destinations) {
@@ -319,7 +343,7 @@ void Router::Send(uint8_t priority) {
 void Router::Announce(absl::Duration now) {
   contested_ = false;
   announce_again_at_ = now + kAnnounceAgain;
-  output_.announce = config_.addresses;
+  output_.announce = all_addresses_;
 }
 
 void Router::SendAndWait(absl::Duration now) {
@@ -333,7 +357,7 @@ RouterOutput Router::TakeOutput() { return std::exchange(output_, {}); }
 
 std::span<const IpAddress> Router::held() const {
   if (state_ != RouterState::kActive) return {};
-  return config_.addresses;
+  return all_addresses_;
 }
 
 std::optional<IpAddress> Router::active() const {

@@ -49,12 +49,20 @@ struct RouterConfig {
   absl::Duration interval = absl::Seconds(1);  // version 3: 10 ms..40.95 s in steps of 10 ms;
                                                // version 2: 1 s..255 s in steps of 1 s
   bool preempt = false;                        // take over from an Active of lower priority
-  std::vector<IpAddress> addresses;      // at least one, none twice; packets list as many as fit
+  // At least one, none twice; packets list as many as fit. A router of IPv6 has VirtualLinkLocal as
+  // well, as its first.
+  std::vector<IpAddress> addresses;
   std::vector<IpAddress> unicast_peers;  // speak with these; empty: with the multicast group
   bool operator==(const RouterConfig&) const = default;
 };
 // InvalidArgument naming router, field and value.
 absl::Status CheckRouterConfig(const RouterConfig& config);
+// fe80::6f65:6c62:0:VRID, the VRID in hex: the link-local address of a virtual router of ours. RFC
+// 9568 5.2.9 wants one first in every ADVERTISEMENT of IPv6; that of a Service is none. It is not
+// made of the virtual MAC address (7.3): other implementations do that, and their hosts may have it
+// as their default router, which is not ours to answer for where two routers meet with one VRID.
+IpAddress VirtualLinkLocal(uint8_t vrid);
+bool IsVirtualLinkLocal(const IpAddress& address);
 // "VRRP router NAME (VRID 51, IPv4, eth0): what"
 std::string SentenceOf(const RouterConfig& config, absl::string_view what);
 
@@ -157,6 +165,7 @@ class Router {
   absl::Duration ActiveInterval() const;
 
   RouterConfig config_;
+  std::vector<IpAddress> all_addresses_;  // of the virtual router, in the order of its packets
   Counters* counters_;
   bool running_ = false;
   std::optional<IpAddress> primary_;  // while the link is up

@@ -10,6 +10,7 @@
 namespace openelb::vrrp {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 IpAddress Ip(absl::string_view text) { return IpAddress::Parse(text).value(); }
@@ -379,8 +380,58 @@ TEST(RouterTest, ListsWhatFitsAndHoldsAll) {
   ASSERT_EQ(output.send.size(), 1u);
   EXPECT_EQ(output.send[0].destination, Ip("ff02::12"));
   EXPECT_LE(output.send[0].payload.size() + 40, 1280u);
-  EXPECT_EQ(output.announce.size(), 100u);
-  EXPECT_EQ(router.held().size(), 100u);
+  EXPECT_EQ(output.announce.size(), 101u) << "with its own";
+  EXPECT_EQ(router.held().size(), 101u);
+}
+
+// RFC 9568 5.2.9.
+TEST(RouterTest, AnIpv6RouterListsALinkLocalAddressOfItsOwnFirst) {
+  const IpAddress own = VirtualLinkLocal(51);
+  EXPECT_EQ(own, Ip("fe80::6f65:6c62:0:33"));
+  EXPECT_TRUE(own.IsLinkLocal());
+  EXPECT_TRUE(IsVirtualLinkLocal(own));
+  for (const char* other : {"fe80::33", "2001:db8::33", "192.168.50.51", "::"})
+    EXPECT_FALSE(IsVirtualLinkLocal(Ip(other))) << other;
+
+  const IpAddress service = Ip("2001:db8::100");
+  RouterConfig config = Config();
+  config.family = Family::kV6;
+  for (const std::vector<IpAddress>& planned : {std::vector{service}, std::vector{service, own}}) {
+    config.addresses = planned;
+    Counters counters;
+    Router router(config, &counters);
+    absl::Duration now;
+    router.SetLink(Ip("fe80::5"), now);
+    router.Start(now);
+    EXPECT_TRUE(router.held().empty());
+    const struct {
+      std::vector<IpAddress> listed;
+      bool same;
+    } kNeighbours[] = {
+        {{own, service}, true},
+        {{service}, true},  // of an older version
+        {{Ip("fe80::51"), service}, false},
+        {{own, service, Ip("2001:db8::101")}, false},
+    };
+    for (const auto& neighbour : kNeighbours) {
+      const uint64_t mismatches = counters.address_mismatches;
+      router.Receive({Ip("fe80::6"), MulticastGroup(Family::kV6), kTtl},
+                     {3, 51, 200, kInterval, neighbour.listed}, now);
+      EXPECT_EQ(counters.address_mismatches - mismatches, neighbour.same ? 0u : 1u);
+      EXPECT_EQ(router.active(), Ip("fe80::6"));
+    }
+    now = router.NextWakeup();
+    router.Tick(now);
+    const RouterOutput output = router.TakeOutput();
+    Advertisement sent;
+    ASSERT_EQ(output.send.size(), 1u);
+    EXPECT_EQ(ParseAdvertisement({Ip("fe80::5"), MulticastGroup(Family::kV6), kTtl},
+                                 output.send[0].payload, &sent),
+              std::nullopt);
+    EXPECT_THAT(sent.addresses, ElementsAre(own, service));
+    EXPECT_THAT(router.held(), ElementsAre(own, service));
+    EXPECT_THAT(output.announce, ElementsAre(own, service));
+  }
 }
 
 TEST(RouterTest, CountsAPeerWithOtherAddresses) {

@@ -22,7 +22,6 @@ struct GracefulRestart {
   bool enabled = false;
   uint32_t restart_time_s = 0;  // 0: not given
   bool helper_only = false;
-  uint32_t deferral_time_s = 0;
   bool notification_enabled = false;
   bool long_lived_enabled = false;
   uint32_t stale_routes_time_s = 0;
@@ -61,6 +60,13 @@ struct AfiSafi {
   bool operator==(const AfiSafi&) const = default;
 };
 
+// A password in a Secret of the controller's namespace.
+struct SecretKeyRef {
+  std::string name;
+  std::string key = "password";
+  bool operator==(const SecretKeyRef&) const = default;
+};
+
 struct BgpPeer {
   static constexpr const char* kKind = "BgpPeer";
   kube::ObjectMeta meta;
@@ -70,6 +76,7 @@ struct BgpPeer {
   uint32_t peer_as = 0;
   uint32_t local_as = 0;  // 0: the instance's
   std::string auth_password;
+  std::optional<SecretKeyRef> auth_password_secret;  // in place of auth_password
   std::string description;
   bool admin_down = false;
   std::string peer_group;  // one of BgpConf::peer_groups; empty: none

@@ -48,6 +48,7 @@ struct Eip {
   std::string address;  // as written; ipam parses it
   Protocol protocol = Protocol::kBgp;
   std::string interface;
+  bool off_link = false;  // `interface` is where, whatever networks it is on
   bool disable = false;
   int64_t priority = 0;  // smaller is preferred
   std::vector<std::string> namespaces;

@@ -50,6 +50,11 @@ void ValidateInterface(const Eip& eip, std::vector<FieldError>* errors) {
   const auto report = [&](std::string message) {
     errors->push_back({"spec.interface", std::move(message)});
   };
+  if (eip.off_link && (eip.protocol == Protocol::kBgp || eip.interface.empty())) {
+    errors->push_back({"spec.offLink",
+                       "true needs protocol layer2 or vip and the name of an interface, or "
+                       "can_reach:IP"});
+  }
   // OpenELB's pages know pools of VIP mode without one; the CRD refuses new ones of Layer 2 mode.
   if (eip.interface.empty()) return;
   absl::string_view rest = eip.interface;
@@ -179,6 +184,17 @@ std::vector<FieldError> ValidateShared(const BgpPeer& peer) {
   if (peer.auth_password.size() > kMaxPassword) {
     errors.push_back({"spec.conf.authPassword",
                       absl::StrCat("longer than the ", kMaxPassword, " bytes that TCP MD5 takes")});
+  }
+  if (peer.auth_password_secret.has_value()) {
+    const SecretKeyRef& ref = *peer.auth_password_secret;
+    const char* missing = ref.name.empty() ? "name" : ref.key.empty() ? "key" : nullptr;
+    if (missing != nullptr) {
+      errors.push_back({absl::StrCat("spec.conf.authPasswordSecretRef.", missing), "is empty"});
+    }
+  }
+  if (!peer.auth_password.empty() && peer.auth_password_secret.has_value()) {
+    errors.push_back({"spec.conf.authPasswordSecretRef",
+                      "given beside authPassword; a session has one password"});
   }
   if (peer.hold_time_s == 1 || peer.hold_time_s == 2) {
     errors.push_back({"spec.timers.config.holdTime",

@@ -75,6 +75,7 @@ void FakeTransport::BreakConnections() {
     if (!exchange.arrived) continue;
     exchange.pieces.clear();
     exchange.watch.reset();
+    exchange.mute_from = absl::InfiniteDuration();
     SendEnd(&exchange, Broken());
   }
 }
@@ -135,6 +136,9 @@ void FakeTransport::BeginWatch(RequestId id, Exchange* exchange) {
   absl::Duration length = kLongestWatch;
   if (absl::SimpleAtoi(request->Param("timeoutSeconds"), &seconds) && seconds > 0) {
     length = absl::Seconds(seconds);
+  }
+  if (HasFault(*exchange, Fault::Kind::kMute)) {
+    exchange->mute_from = scheduler_->Monotonic() + exchange->fault->delay;
   }
   if (HasFault(*exchange, Fault::Kind::kExpired)) {
     exchange->watch->Fail(fake::ExpiredBody("too old resource version"));
@@ -210,6 +214,7 @@ void FakeTransport::SendEnd(Exchange* exchange, const absl::Status& status) {
 }
 
 void FakeTransport::Queue(Exchange* exchange, Piece piece, absl::Duration delay) {
+  if (exchange->mute_from <= scheduler_->Monotonic()) return;
   if (!exchange->pieces.empty() && exchange->pieces.back().end.has_value()) return;
   // Slow pieces follow one another; others arrive together.
   const bool slow = HasFault(*exchange, Fault::Kind::kSlow);

@@ -63,6 +63,7 @@ class FakeTransport final : public Transport {
     std::optional<fake::Fault> fault;
     bool arrived = false;
     bool deaf = false;  // nothing is answered
+    absl::Duration mute_from = absl::InfiniteDuration();
     std::unique_ptr<fake::Watch> watch;
     size_t body_sent = 0;
     std::deque<Piece> pieces;  // under way to the client

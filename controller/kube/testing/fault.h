@@ -21,6 +21,7 @@ struct Fault {
     kDuplicate,  // a watch sends every event twice
     kLate,       // a watch sends every event `delay` late
     kNoBookmarks,
+    kMute,  // a watch: accepted, and from `delay` after that on the connection delivers nothing
   };
   Kind kind = Kind::kStatus;
   std::string verb;      // "list", "watch", "patch", ...; empty: all

@@ -60,6 +60,20 @@ TEST_F(FaultTest, ASilentWatchIsADeadline) {
   EXPECT_EQ(stream->done->code(), absl::StatusCode::kDeadlineExceeded) << *stream->done;
 }
 
+// The connection lives, and neither events nor the end of the watch come.
+TEST_F(FaultTest, AMuteWatchIsADeadline) {
+  Inject({.kind = Fault::Kind::kMute, .verb = "watch"});
+  const std::string from = Get(Secrets()).revision();
+  auto mute = Watch(Secrets(), "timeoutSeconds=1&resourceVersion=" + from, kSoon);
+  EXPECT_TRUE(backend_->RunUntil([&] { return mute->status == 200; }));
+  Make({"a"});
+  EXPECT_TRUE(backend_->RunUntil([&] { return mute->done.has_value(); }));
+  EXPECT_THAT(mute->events, IsEmpty());
+  EXPECT_EQ(mute->done->code(), absl::StatusCode::kDeadlineExceeded) << *mute->done;
+  auto resumed = Watch(Secrets(), "resourceVersion=" + from);
+  EXPECT_THAT(NextNames(resumed.get(), 1), ElementsAre("ADDED a"));
+}
+
 TEST_F(FaultTest, AWriteWhoseAnswerIsCutOffIsNotRepeated) {
   for (const size_t bytes : {0, 10}) {
     const int before = Reached("create");
