@@ -44,7 +44,7 @@ def test_applying_again_changes_nothing(installed):
                 for one in found}
     before = specs()
     installed("apply", "-k", HERE / "default")
-    assert len(before) == 14 and specs() == before
+    assert len(before) == 15 and specs() == before
 
 
 def test_documented_names_and_labels(installed):
@@ -87,6 +87,7 @@ STATUS = "--subresource=status"
     ("watch", "services", ("-A",)), ("patch", "services", ("-n", "default", STATUS)), ("patch", "eips", (STATUS,)),
     ("create", "events", ("-n", "default")), ("create", "tokenreviews", ()),
     ("update", f"leases/{CONTROLLER}", HERE_ONLY), ("get", "secrets/openelb-controller-tls", HERE_ONLY),
+    ("list", "secrets", HERE_ONLY), ("watch", "secrets", HERE_ONLY),
     ("watch", f"daemonsets/{SPEAKER}", HERE_ONLY), ("watch", "configmaps", HERE_ONLY)])
 def test_the_controller_may(installed, verb, resource, where):
     assert may(installed, CONTROLLER, verb, resource, *where)
@@ -95,7 +96,7 @@ def test_the_controller_may(installed, verb, resource, where):
 @pytest.mark.parametrize("verb, resource, where", [
     ("delete", "services", ("-A",)), ("update", "services", ("-A",)), ("create", "services", ("-A",)),
     ("patch", "services", ("-A",)),
-    ("get", "secrets", HERE_ONLY), ("list", "secrets", HERE_ONLY), ("get", "secrets/other", HERE_ONLY),
+    ("get", "secrets", HERE_ONLY), ("list", "secrets", ("-A",)), ("get", "secrets/other", HERE_ONLY),
     ("get", "secrets/openelb-controller-tls", ("-n", "default")), ("update", "leases/other", HERE_ONLY),
     ("list", "pods", ("-A",)), ("patch", "nodes", ()), ("list", "configmaps", ("-n", "default")),
     ("get", "configmaps/other", HERE_ONLY),

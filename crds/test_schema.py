@@ -155,6 +155,11 @@ BAD = [
       for more in ({}, {"interface": ""})),
     *(interface(text, NO_INTERFACE_NAME) for text in (
         "can_reach:", "can_reach:router", "eth0 eth1", "a/b", "sixteencharacter")),
+    *(("Eip", {"address": "10.0.0.1", "offLink": True, **more},
+       'spec.offLink: Invalid value: true needs protocol layer2 or vip and the name of an interface, or can_reach:IP')
+      for more in ({"interface": "eth0"}, {"protocol": "vip"}, {"protocol": "vip", "interface": ""})),
+    ("Eip", {"address": "10.0.0.1", "offLink": "yes"},
+     'spec.offLink: Invalid value: "string": spec.offLink in body must be of type boolean: "string"'),
     ("Eip", {"address": "10.0.0.1", "priority": "high"},
      'spec.priority: Invalid value: "string": spec.priority in body must be of type integer: "string"'),
     number("BgpConf", "spec.as", {"as": 0}, 0, "greater", 1),
@@ -191,6 +196,11 @@ BAD = [
        f'spec.transport.updateSource: Invalid value: "{text}": "{text}" is neither an address that a node can have nor'
        " the name of an interface (up to 15 characters)")
       for text in ("0.0.0.0", "ff02::1", "fe80::1", "10.0.0.1/24", "a-name-too-long0")),
+    ("BgpPeer", {"conf": {"peerAs": 1, "neighborAddress": "10.0.0.1", "authPassword": "x",
+                          "authPasswordSecretRef": {"name": "bgp"}}},
+     "spec.conf.authPasswordSecretRef: Invalid value: given beside authPassword; a session has one password"),
+    ("BgpPeer", {"conf": {"peerAs": 1, "neighborAddress": "10.0.0.1", "authPasswordSecretRef": {"key": "x"}}},
+     "spec.conf.authPasswordSecretRef.name: Required value"),
     number("BgpPeer", "spec.transport.remotePort", peer(transport={"remotePort": 65536}), 65536, "less", 65535),
     number("BgpPeer", "spec.ebgpMultihop.multihopTtl", peer(ebgpMultihop={"multihopTtl": 256}), 256, "less", 255),
     number("BgpPeer", "spec.ttlSecurity.ttlMin", peer(ttlSecurity={"enabled": True, "ttlMin": 256}), 256, "less", 255),
