@@ -5,6 +5,7 @@ include(GoogleTest)
 set(OPENELB_SANITIZE "" CACHE STRING "sanitizer the whole build uses: address or thread")
 # OPENELB_FUZZ: fuzz targets become libFuzzer programs (clang); otherwise each replays its corpus as a test.
 option(OPENELB_FUZZ "build fuzz targets with libFuzzer" OFF)
+option(OPENELB_COVERAGE "count for gcov how often each line runs" OFF)
 
 add_library(openelb_flags INTERFACE)
 target_include_directories(openelb_flags INTERFACE ${CMAKE_SOURCE_DIR})
@@ -30,6 +31,11 @@ elseif(OPENELB_SANITIZE STREQUAL "thread")
 endif()
 if(OPENELB_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+if(OPENELB_COVERAGE)
+  set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O0 -g0")
+  add_compile_options(--coverage)
+  add_link_options(--coverage)
 endif()
 
 find_program(OPENELB_CCACHE ccache)
@@ -155,12 +161,19 @@ endfunction()
 
 add_custom_target(fuzzers)
 
-# openelb_fuzz(NAME SOURCES ... DEPS ... CORPUS dir): one LLVMFuzzerTestOneInput. With OPENELB_FUZZ a libFuzzer
-# program under build/fuzz; without, a test that feeds every corpus file through it once.
+# openelb_fuzz(NAME SOURCES ... DEPS ... CORPUS dir [DECODERS x.cc ...]): one LLVMFuzzerTestOneInput. With OPENELB_FUZZ
+# a libFuzzer program under build/fuzz; without, a test that feeds every corpus file through it once. hack/coverage sees
+# to it that the corpus covers the DECODERS.
 function(openelb_fuzz name)
-  cmake_parse_arguments(arg "" "CORPUS" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(arg "" "CORPUS" "SOURCES;DEPS;DECODERS" ${ARGN})
   if(OPENELB_SANITIZE STREQUAL "thread")
     return()
+  endif()
+  if(OPENELB_COVERAGE AND arg_DECODERS)
+    list(TRANSFORM arg_DECODERS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+    list(JOIN arg_DECODERS "\n" decoders)
+    file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/coverage/${name}
+      CONTENT "${CMAKE_CURRENT_SOURCE_DIR}/${arg_CORPUS}\n${decoders}\n")
   endif()
   if(OPENELB_FUZZ)
     add_executable(${name} ${arg_SOURCES})

@@ -12,11 +12,16 @@ class Bird(Router):
     def roles(self):
         return ["bird"]
 
+    @property
+    def control(self):
+        """Its control socket."""
+        return self._path("ctl")
+
     _gateway = ""
 
     def start(self):
         self._write()
-        self.host.spawn("bird", ["bird", "-f", "-c", self._path("conf"), "-s", self._path("ctl")])
+        self.host.spawn("bird", ["bird", "-f", "-c", self._path("conf"), "-s", self.control])
         wait_until(lambda: "up" in self.run("show status"), what=f"{self.host.netns}: bird")
 
     def apply(self):
@@ -68,7 +73,7 @@ class Bird(Router):
         self.apply()
 
     def run(self, command):
-        return run("birdc", "-s", self._path("ctl"), command, check=False)
+        return run("birdc", "-s", self.control, command, check=False)
 
     def _table(self):
         """{prefix: [next hop of each usable BGP path]}"""

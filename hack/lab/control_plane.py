@@ -11,14 +11,13 @@ The programs come from hack/controlplane/build. The API server listens on the ma
 """
 
 import json
-import os
 import shutil
 import signal
-import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
+from lab.go_programs import binaries
 from lab.management import API_SERVICE, SERVER, ManagementNetwork
 from lab.net import Host, run, wait_until
 from lab.pki import Authority
@@ -43,14 +42,6 @@ AUDIT_POLICY = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages":
                 "rules": [{"level": "Metadata"}]}
 
 
-def binaries():
-    """The folder of the programs, which are built first where they are missing (minutes; progress on stderr)."""
-    if folder := os.environ.get("OPENELB_CONTROL_PLANE_BIN"):
-        return Path(folder)
-    build = Path(__file__).resolve().parents[1] / "controlplane" / "build"
-    return Path(subprocess.run([build], check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
-
-
 class Identity(NamedTuple):
     """A client of the API server, known by its certificate."""
     cert: Path
@@ -70,7 +61,7 @@ class ControlPlane:
     def __init__(self, run_dir, *flags):
         self.run_dir = run_dir
         self.flags = flags
-        self.binaries = binaries()
+        self.binaries = binaries("controlplane")
         self.path = run_dir.path / "control-plane"
         self.audit_log = self.path / "audit.log"
         self.host = Host(run_dir, "control-plane")
@@ -80,6 +71,7 @@ class ControlPlane:
         self._authority = Authority(self._pki)
         self._front_proxy = Authority(self._pki, "front-proxy-ca")
         self.ca = self._authority.cert
+        self.service_account_key = self._pki / "service-account.key"  # signs tokens
         self._starts = []  # of the API server: (begun, served)
         self.admin = self._identity("admin")
         self.kube_proxy = self._identity("kube-proxy")
@@ -196,8 +188,8 @@ class ControlPlane:
         names = [f"DNS:{name}" for name in names] + [f"IP:{ip}" for ip in (SERVER, API_SERVICE, "127.0.0.1")]
         self._authority.issue("apiserver", "/CN=kube-apiserver", ",".join(names))
         run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
-            "-out", self._pki / "service-account.key")
-        run("openssl", "pkey", "-in", self._pki / "service-account.key", "-pubout",
+            "-out", self.service_account_key)
+        run("openssl", "pkey", "-in", self.service_account_key, "-pubout",
             "-out", self._pki / "service-account.pub")
         self.issue("admin", "kubernetes-admin", "system:masters")
         for component in (CONTROLLER_MANAGER, SCHEDULER, "kube-proxy"):
@@ -217,7 +209,7 @@ class ControlPlane:
                     f"--tls-private-key-file={pki / 'apiserver.key'}",
                     f"--service-account-issuer={ISSUER}",
                     f"--service-account-key-file={pki / 'service-account.pub'}",
-                    f"--service-account-signing-key-file={pki / 'service-account.key'}",
+                    f"--service-account-signing-key-file={self.service_account_key}",
                     # Without this second authority the other components log errors for ever.
                     f"--requestheader-client-ca-file={self._front_proxy.cert}",
                     "--requestheader-allowed-names=front-proxy-client",
@@ -233,5 +225,5 @@ class ControlPlane:
                   f"--authorization-kubeconfig={kubeconfig}", "--bind-address=127.0.0.1", "--leader-elect=false"]
         if component == CONTROLLER_MANAGER:
             return [*common, f"--root-ca-file={self.ca}", "--use-service-account-credentials=true",
-                    f"--service-account-private-key-file={pki / 'service-account.key'}"]
+                    f"--service-account-private-key-file={self.service_account_key}"]
         return common

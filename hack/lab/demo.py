@@ -3,7 +3,7 @@
 demo_kubernetes.py: a real control plane and kubectl in the place of manifests.
 
 Each step does one thing to the network, waits until the routers show what should follow, and notes what it
-did to routes and requests. Exit 0 if all of it came out as it should.
+did to routes and requests. Exit 0 if all of it came out as it should. OPENELB_DEMO_LAB names another lab than "demo".
 """
 
 import os
@@ -20,7 +20,7 @@ from lab.screen import Screen, bold, verdict  # noqa: E402
 from lab.topology import MultiRouter  # noqa: E402
 from lab.traffic import TIMEOUT_S, Traffic, ask  # noqa: E402
 
-NAME = "demo"
+NAME = os.environ.get("OPENELB_DEMO_LAB", "demo")
 PREFIX = f"{VIP}/32"
 RATE = 100
 ALL = {"master1", "worker1", "worker-p002"}
@@ -42,6 +42,7 @@ class Demo:
         self.traffic = None
         self.results = []  # (what was done, route changes, requests lost, what followed, as it should be)
         self.sessions = {}
+        self.began = time.monotonic()
 
     def run(self):
         lab, screen = self.lab, self.screen
@@ -173,9 +174,9 @@ class Demo:
         """What to try in the lab that stays, besides what every lab offers."""
         cluster = self.lab.cluster
         return f"""\
-  hack/lab/lab exec demo/ctl curl -s {programs.METRICS}/metrics
-  hack/lab/lab exec demo/master1 curl -s {programs.METRICS}/metrics
-  edit {cluster.manifests}/*.yaml and watch the routes: hack/lab/lab exec demo/leaf1 ip monitor route
+  hack/lab/lab exec {NAME}/ctl curl -s {programs.METRICS}/metrics
+  hack/lab/lab exec {NAME}/master1 curl -s {programs.METRICS}/metrics
+  edit {cluster.manifests}/*.yaml and watch the routes: hack/lab/lab exec {NAME}/leaf1 ip monitor route
   {cluster.status_dir} holds what the controller says of each object"""
 
     def summary(self):
@@ -186,6 +187,7 @@ class Demo:
         good = all(result[-1] for result in self.results)
         print(f"\n{verdict(good)}: " + ("every router held what it should, and clients were served throughout."
                                         if good else "see the steps above."))
+        print(f"All of it took {time.monotonic() - self.began:.0f} s.")
         return good
 
 
@@ -197,12 +199,12 @@ Where to go next:
 
 KEPT = """
 The lab is up. Look around:
-  hack/lab/lab status demo
-  hack/lab/lab exec demo/client curl -s {vip}
-  hack/lab/lab vtysh demo/leaf1 show bgp ipv4 unicast
+  hack/lab/lab status {name}
+  hack/lab/lab exec {name}/client curl -s {vip}
+  hack/lab/lab vtysh {name}/leaf1 show bgp ipv4 unicast
 {more}
 Take it down:
-  hack/lab/lab down demo"""
+  hack/lab/lab down {name}"""
 
 
 def main(demo):
@@ -222,8 +224,10 @@ def main(demo):
         demo.screen.close()
         print("\nStopped.", file=sys.stderr)
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # an impatient second one would leave half of the lab
         if keep and finished:
-            print(KEPT.format(vip=VIP, more=demo.kept()))
+            print(KEPT.format(name=NAME, vip=VIP, more=demo.kept()))
         else:
             demo.lab.down()
             print(LOOK if good else "", end="\n" if good else "")

@@ -87,12 +87,12 @@ class KubernetesDemo(Demo):
             "-n", NAMESPACE, "rollout", "status", "deployment/openelb-controller", "--watch=false"), "new controllers", 60)
 
     def kept(self):
-        return """\
-  hack/lab/lab kubectl demo get eip,bgpconf,bgppeer
-  hack/lab/lab kubectl demo get svc bgp-svc -o yaml
-  hack/lab/lab kubectl demo label node worker1 openelb.kubesphere.io/rack=leaf2 --overwrite
-  hack/lab/lab exec demo/leaf1 ip monitor route
-  hack/lab/lab exec demo/master1 curl -s 127.0.0.1:50053/metrics"""
+        return f"""\
+  hack/lab/lab kubectl {NAME} get eip,bgpconf,bgppeer
+  hack/lab/lab kubectl {NAME} get svc bgp-svc -o yaml
+  hack/lab/lab kubectl {NAME} label node worker1 openelb.kubesphere.io/rack=leaf2 --overwrite
+  hack/lab/lab exec {NAME}/leaf1 ip monitor route
+  hack/lab/lab exec {NAME}/master1 curl -s 127.0.0.1:50053/metrics"""
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@
                   |          |               |
             master1 .0.3  worker1 .0.4  worker-p002 .1.2            AS 50000 (the speakers)
 
-Leaves and spine speak BGP and share their connected networks, so every host reaches every other one.
+Leaves and spine speak BGP and share their connected networks, so every host reaches every other one. A leaf also has a
+default route to the spine: when its link is back, the spine's static routes to its Pods are at once, and what answers them
+must not wait for a session.
 """
 
 from lab.bird import Bird
@@ -71,9 +73,12 @@ class Fabric:
         for seed, (name, leaf) in enumerate(LEAVES.items(), 102):
             host = self.add_host(name)
             connect(host, "uplink", spine, name)
-            host.ip(f"addr add {leaf.uplink}/30 dev uplink", "link add br0 type bridge",
+            # A bridge without an address of its own takes the lowest of its ports': when one of them goes, all that its
+            # neighbours know is wrong for 8 s.
+            host.ip(f"addr add {leaf.uplink}/30 dev uplink", f"link add br0 address 02:00:00:00:00:{seed:02x} type bridge",
                     f"addr add {leaf.address}/24 dev br0", "link set br0 up")
             spine.ip(f"addr add {leaf.spine}/30 dev {name}")
+            host.ip(f"route add default via {leaf.spine}")
             host.forwards(seed)
 
     def add_host(self, name):

@@ -129,6 +129,14 @@ class InstalledLab(KubernetesLab):
         added = [{"key": key, "operator": "Equal", "value": "true", "effect": "NoSchedule"}] if tolerated else []
         self.patch("daemonset", SPEAKER, {"spec": {"template": {"spec": {"tolerations": kept + added}}}}, NAMESPACE)
 
+    def set_speaker_flag(self, name, value):
+        """Likewise, a flag of the speaker: --NAME=VALUE in the place of the one that is there."""
+        container, = self.get("daemonset", SPEAKER, NAMESPACE)["spec"]["template"]["spec"]["containers"]
+        args = [f"--{name}={value}" if arg.startswith(f"--{name}=") else arg for arg in container["args"]]
+        assert f"--{name}={value}" in args, args
+        self.kubectl("-n", NAMESPACE, "patch", "ds", SPEAKER, "-p", json.dumps(
+            {"spec": {"template": {"spec": {"containers": [{"name": container["name"], "args": args}]}}}}))
+
     # -- the pages --
 
     def multi_router(self, brand="openelb", policy="Cluster"):
@@ -162,7 +170,7 @@ class InstalledLab(KubernetesLab):
 
 
 def backends(name, nodes=("worker1", "worker-p002"), **more):
-    """A Deployment of one backend on each of some nodes."""
+    """A Deployment of one backend on each of some nodes; applied to one that exists, its old Pods do not count."""
     labels = {"matchLabels": {"app": name}}
     chosen = [{"key": "kubernetes.io/hostname", "operator": "In", "values": list(nodes)}]
     return deployment(
@@ -170,4 +178,5 @@ def backends(name, nodes=("worker1", "worker-p002"), **more):
         affinity={"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
             "nodeSelectorTerms": [{"matchExpressions": chosen}]}}},
         topologySpreadConstraints=[{"maxSkew": 1, "topologyKey": "kubernetes.io/hostname",
-                                    "whenUnsatisfiable": "DoNotSchedule", "labelSelector": labels}], **more)
+                                    "whenUnsatisfiable": "DoNotSchedule", "labelSelector": labels,
+                                    "matchLabelKeys": ["pod-template-hash"]}], **more)

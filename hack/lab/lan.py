@@ -13,12 +13,13 @@ Speakers run on all but worker3, which has the Pods: so whatever happens to a sp
 
 import contextlib
 import os
-import time
 
+from lab import dual_stack
 from lab.cluster import internal_ip
+from lab.dual_stack import v6_of
 from lab.net import Host, connect, run, wait_until
 from lab.topology import SAMPLES, MultiRouter
-from lab.traffic import Traffic
+from lab.traffic import counted
 
 CLIENT, CONTROLLER = "192.168.0.2", "192.168.0.9"
 NODES = {"master1": "192.168.0.3", "worker1": "192.168.0.4", "worker2": "192.168.0.5", "worker3": "192.168.0.6"}
@@ -73,22 +74,9 @@ class Lan(MultiRouter):
             if not speaker.running():
                 self.start_speaker(node)
 
-    @contextlib.contextmanager
-    def traffic(self, capsys, what, address, node):
-        """A client that asks every 5 ms, served by `node` first; tells afterwards what it lost."""
-        client = Traffic(self["client"], address, rate=200)
-        try:
-            client.wait_flow({node})
-            since = time.time()
-            yield client
-            client.settle()
-            seen = client.count(since)
-            with capsys.disabled():
-                print(f"\n{what}: lost {len(seen.lost)} of {seen.total}, at most "
-                      f"{seen.longest_outage() * 1000:.0f} ms at a time", end=" ")
-            assert seen.longest_outage() < OUTAGE_S, seen
-        finally:
-            client.stop()
+    def traffic(self, record, case, address, node):
+        """`counted` of the client, served by `node` first."""
+        return counted(record, case, self["client"], address, {node}, OUTAGE_S)
 
     def attach(self, name, address):
         """A new host on the switch, on the port of its name."""
@@ -120,6 +108,26 @@ class Lan(MultiRouter):
         with (self.run_dir.path / "hosts").open("a") as file:
             file.write(f"{address} {name}\n")
         return node
+
+    def serve_ipv6(self, mode, interface, address):
+        """IPv6 beside IPv4: a pool of that mode, and the Service MODE-svc6 before the same Pods, which has its first
+        address."""
+        dual_stack.enable(self)
+        for pod, node in PODS.items():
+            dual_stack.start_pod(self, f"{mode}-svc6-{pod}", node, pod)
+        for node, ipv4 in NODES.items():
+            self.cluster.edit("Node", node, lambda o, v6=v6_of(ipv4): o["status"]["addresses"].append(
+                {"type": "InternalIP", "address": v6}))
+        annotations = {"lb.kubesphere.io/v1alpha1": "openelb", "eip.openelb.kubesphere.io/v1alpha2": f"{mode}-eip6"}
+        self.cluster.apply(
+            {"apiVersion": "network.kubesphere.io/v1alpha2", "kind": "Eip", "metadata": {"name": f"{mode}-eip6"},
+             "spec": {"address": f"{address}-{address[:-2]}99", "interface": interface, "protocol": mode}},
+            {"apiVersion": "v1", "kind": "Service",
+             "metadata": {"name": f"{mode}-svc6", "namespace": "default", "annotations": annotations},
+             "spec": {"type": "LoadBalancer", "ipFamilies": ["IPv6"], "ipFamilyPolicy": "SingleStack",
+                      "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}},
+            endpoint_slice(f"{mode}-svc6", {v6_of(pod): node for pod, node in PODS.items()}))
+        wait_until(lambda: self.cluster.service_ips(f"{mode}-svc6") == [address], what="an IPv6 address")
 
     def silence(self, name, silent=True):
         """The switch forwards nothing to or from a host, which sees its link up all the while."""

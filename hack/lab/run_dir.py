@@ -94,11 +94,15 @@ class RunDir:
     def create(self, **about):
         """Makes the directory; a lab of that name that is still there is taken down first."""
         self.remove()
+        # Complete at once: whoever clears up takes a lab that names no owner for an orphan.
+        draft = ROOT / f".{self.name}"
+        shutil.rmtree(draft, ignore_errors=True)
         for folder in ("netns", "pids", "logs"):
-            (self.path / folder).mkdir(parents=True)
+            (draft / folder).mkdir(parents=True)
         owner = os.getpid()
         about |= {"owner": owner, "owner_start": start_time(owner)}
-        (self.path / "lab.json").write_text(json.dumps(about))
+        (draft / "lab.json").write_text(json.dumps(about))
+        draft.rename(self.path)
 
     def exists(self):
         return self.path.exists()
@@ -123,6 +127,8 @@ class RunDir:
         for process in processes:
             if not process.wait(max(0, deadline - time.monotonic())):
                 process.kill()
+        for process in self.processes():  # and what was only being started when this began
+            process.kill()
         with contextlib.suppress(FileNotFoundError):
             Cgroup((self.path / "cgroup").read_text()).remove()
         for record in self._records("netns"):
@@ -160,6 +166,7 @@ class RunDir:
         name such as "master1.speaker"; a dead process of the same role is forgotten."""
         record = self.path / "pids" / role
         record.unlink(missing_ok=True)
+        self._processes.pop(role, None)
         # The record stands before the program does: no crash of ours can leave it unknown.
         script = 'cat /proc/$$/stat > "$0.new" && mv "$0.new" "$0" && exec "$@"'
         command = ["sh", "-c", script, str(record), *map(str, argv)]
@@ -200,7 +207,8 @@ class RunDir:
 
 def every_lab():
     try:
-        return [RunDir(path.name) for path in sorted(ROOT.iterdir()) if path.is_dir()]
+        return [RunDir(path.name) for path in sorted(ROOT.iterdir())
+                if path.is_dir() and not path.name.startswith(".")]
     except OSError:
         return []
 

@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 from lab.bird import Bird
 from lab.fabric import LEAVES, VIP, leaf_of
+from lab.lan import mac
 from lab.net import RouteRecorder, wait_until
 from lab.router import Neighbor, RouterConfig
 from lab.run_dir import RunDir, remove_orphans, start_time
@@ -93,6 +96,14 @@ def test_wrong_md5_keeps_a_session_down_and_the_right_one_brings_it_up(lab):
     lab.wait_documented()
 
 
+def test_a_leaf_keeps_its_mac_when_ports_come_and_go(lab):
+    before = mac(lab["leaf1"], "br0")
+    lab["leaf1"].ip("link add port address 02:00:00:00:00:01 type veth peer name cable", "link set port master br0")
+    assert mac(lab["leaf1"], "br0") == before
+    lab["leaf1"].ip("link del port")
+    assert mac(lab["leaf1"], "br0") == before
+
+
 def test_policy_local_keeps_to_the_nodes_with_pods(lab):
     lab.cluster.edit("Service", "bgp-svc", lambda o: o["spec"].update(externalTrafficPolicy="Local"))
     wait_until(lambda: set(ask(lab["client"], VIP, 60).answers) == {"worker1", "worker-p002"})
@@ -113,6 +124,21 @@ def test_down_works_from_another_object_after_a_crash():
     assert not process.alive()
     assert not first.exists()
     assert not os.path.exists(f"/run/netns/{first.namespace('a')}")
+
+
+def test_down_ends_what_is_started_meanwhile():
+    """Whoever is interrupted while a program starts takes the lab down before there is a record of it."""
+    first = RunDir(f"selftest-late-{os.getpid()}")
+    first.create()
+    stays = first.spawn("stays", ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"])
+    wait_until(lambda: first.log("stays").read_text())
+    down = threading.Thread(target=first.remove)
+    down.start()
+    time.sleep(0.5)  # `stays` has two seconds to end
+    late = RunDir(first.name).spawn("late", ["sleep", "60"])
+    down.join()
+    assert not stays.alive() and not late.alive()
+    assert not first.exists()
 
 
 def test_a_process_lives_as_long_as_any_thread_of_it():

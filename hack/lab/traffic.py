@@ -1,11 +1,13 @@
 """What a client saw, read from the lines that client.py writes."""
 
+import contextlib
 import json
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lab.net import wait_until
 
@@ -71,6 +73,36 @@ class Traffic:
 
     def stop(self):
         self._process.kill()
+
+
+class Lost(NamedTuple):
+    """What a client lost in one case; a property of the test, of this class's name."""
+    case: str
+    lost: int
+    total: int
+    longest: float  # seconds, of requests lost one after the other
+
+    def __str__(self):
+        return f"{self.case}: {self.lost} of {self.total}, at most {self.longest * 1000:.0f} ms at a time"
+
+
+@contextlib.contextmanager
+def counted(record, case, host, address, nodes, most):
+    """A client on a host that asks every 5 ms, answered through `nodes` first, and whose neighbour cache nobody flushes.
+    Afterwards what it lost is told to `record` (pytest's record_property) as a Lost, and was never more than `most`
+    seconds at a time."""
+    client = Traffic(host, address, rate=200)
+    try:
+        client.wait_flow(nodes)
+        since = time.time()
+        yield client
+        client.settle()
+        seen = client.count(since)
+        lost = Lost(case, len(seen.lost), seen.total, seen.longest_outage())
+        record(Lost.__name__, lost)
+        assert lost.longest < most, f"{lost}: {Counter(seen.why)}; answers: {seen.answers}"
+    finally:
+        client.stop()
 
 
 def ask(host, address, requests, port=80, rate=500):
