@@ -1,9 +1,10 @@
 # The commands. What they do is in hack/ and CMake; each says what it does before it does it.
-.PHONY: help deps build test demo lint fmt fuzz bench clean
+.PHONY: help deps build test demo lint fmt render fuzz bench clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# make fuzz SECONDS=600: how long each fuzz target runs. (make sets SECONDS for nobody else.)
+# make fuzz SECONDS=600 TARGETS="plan_fuzz arp_packet_fuzz": how long each fuzz target runs, and which; all unless said.
+# (make sets SECONDS for nobody else.)
 SECONDS ?= 60
 
 help:
@@ -14,7 +15,8 @@ help:
 	@echo '             KUBERNETES=1 types the documented procedure on a real control plane'
 	@echo 'make lint    check format, sizes, includes; clang-tidy on changed files (ALL=1: on every file)'
 	@echo 'make fmt     format the C++ sources in place'
-	@echo 'make fuzz    run each fuzz target for SECONDS=60'
+	@echo 'make render  write what is kept rendered: config/openelb.yaml, config/bundle/manifests'
+	@echo 'make fuzz    run each fuzz target, or TARGETS="...", for SECONDS=60'
 	@echo 'make bench   run the benchmarks'
 	@echo 'make clean   remove what was built'
 
@@ -27,7 +29,10 @@ build: deps
 	@cmake -S . -B build -G Ninja --log-level=WARNING
 	@ninja -C build
 
+# Not a prerequisite: what goes wrong here too has to end with the line that tells the result.
 test:
+	@echo '== installing what is missing'
+	@hack/deps || { echo '0 passed, 1 failed'; exit 1; }
 	@echo '== building and running every test'
 	@hack/test
 
@@ -41,21 +46,25 @@ ifneq ($(filter-out 0,$(KUBERNETES)),)
 endif
 	@echo '== running the demo in network namespaces'
 	@$(if $(filter 0,$(shell id -u)),,sudo) env KEEP=$(KEEP) $(if $(filter-out 0,$(KUBERNETES)),\
-	  OPENELB_CONTROL_PLANE_BIN="$$(hack/controlplane/build --where)" hack/lab/demo_kubernetes.py,hack/lab/demo.py)
+	  OPENELB_CONTROL_PLANE_BIN="$${OPENELB_CONTROL_PLANE_BIN:-$$(hack/controlplane/build --where)}" hack/lab/demo_kubernetes.py,hack/lab/demo.py)
 
-lint:
+lint: deps
 	@echo '== checking the sources'
 	@hack/lint $(if $(ALL),--all)
 
-fmt:
+fmt: deps
 	@echo '== formatting the C++ sources'
 	@git ls-files --cached --others --exclude-standard -- '*.cc' '*.h' | xargs clang-format-19 -i
 
-fuzz:
-	@echo '== fuzzing each target for $(SECONDS) s'
-	@hack/fuzz $(SECONDS)
+render: deps
+	@echo '== rendering config/default'
+	@hack/render
 
-bench:
+fuzz: deps
+	@echo '== fuzzing each target for $(SECONDS) s'
+	@hack/fuzz $(SECONDS) $(TARGETS)
+
+bench: deps
 	@echo '== building and running the benchmarks'
 	@hack/bench
 

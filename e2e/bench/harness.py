@@ -3,7 +3,9 @@
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "hack"))
@@ -38,6 +40,58 @@ class Sniffer:
     def packets(self):
         self._read()
         return self.seen
+
+    def stop(self):
+        self._process.kill()
+
+
+_PROBE = """
+import json, socket, sys, time
+while True:
+    began = time.time()
+    try:
+        with socket.create_connection((sys.argv[1], int(sys.argv[2])), 0.02) as connection:
+            connection.settimeout(0.1)
+            connection.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+            answer = b"".join(iter(lambda: connection.recv(4096), b""))
+        who = json.loads(answer.partition(b"\\r\\n\\r\\n")[2])["entry"]
+        print(began, time.time(), who, flush=True)
+        time.sleep(0.004)
+    except (OSError, ValueError):
+        print(began, time.time(), "-", flush=True)
+"""
+
+
+class Attempt(NamedTuple):
+    began: float
+    ended: float
+    entry: str  # the node that it was answered through
+
+
+class Probe:
+    """A client on a host that asks again and again from now on: 20 ms for a connection, 100 ms for what is sent then."""
+
+    def __init__(self, host, address, port=80):
+        role = f"probe.{address}"
+        host.run_dir.log(f"{host.name}.{role}").unlink(missing_ok=True)
+        self._process = host.spawn(role, [sys.executable, "-c", _PROBE, address, port])
+        self._lines = host.run_dir.log(f"{host.name}.{role}").open()
+        self._partial = ""
+        self.failed = 0  # attempts so far
+
+    def answered(self, since, entry=None, timeout=15):
+        """The first attempt begun after `since` that was answered; through that node, if one is named."""
+        deadline = time.time() + timeout
+        while time.time() < deadline:
+            *lines, self._partial = (self._partial + self._lines.read()).split("\n")
+            for number, line in enumerate(lines):
+                began, ended, who = line.split()
+                self.failed += who == "-"
+                if float(began) >= since and who != "-" and entry in (None, who):
+                    self._partial = "\n".join([*lines[number + 1:], self._partial])
+                    return Attempt(float(began), float(ended), who)
+            time.sleep(0.005)
+        raise TimeoutError(f"no answer{f' through {entry}' if entry else ''} within {timeout} s")
 
     def stop(self):
         self._process.kill()

@@ -65,8 +65,8 @@ def main():
         spans = {name: [] for name in (
             "create -> watch", "create -> status", "bare: create -> status", "create -> EndpointSlice",
             "create -> route", "status -> route", "last of both -> route", "delete -> route gone")}
-        time.sleep(1)
         for number in range(args.services):
+            time.sleep(args.pause / 2)  # the cluster clears up after what was deleted, before ours and before the other
             # As the pool has one address, the name is all that differs.
             began = time.time()
             name = f"ours-{number}"
@@ -87,12 +87,13 @@ def main():
             api.ask("POST", SERVICES, bare)
             status = services.wait(lambda _, item: item["metadata"]["name"] == name and ingress(item))
             spans["bare: create -> status"].append(status - began)
-            api.ask("DELETE", f"{SERVICES}/{name}")
             time.sleep(args.pause / 2)
             began = time.time()
             api.ask("DELETE", f"{SERVICES}/ours-{number}")
             spans["delete -> route gone"].append(kernel.wait(ADDRESS, 0) - began)
             services.wait(lambda kind, item: kind == "DELETED" and item["metadata"]["name"] == f"ours-{number}")
+            time.sleep(args.pause / 2)
+            api.ask("DELETE", f"{SERVICES}/{name}")
         kernel.stop()
         print(f"{args.services} Services, {args.pause} s apart, ms")
         for what, values in spans.items():

@@ -16,6 +16,7 @@ import time
 
 from harness import cpu_seconds, memory_mib, percentiles, tool
 
+from drops import Drops
 from lab import yaml_subset
 from lab.lan import Lan, mac
 from lab.net import wait_until
@@ -71,14 +72,21 @@ class Load:
         wait_until(lambda: "ready" in self.host.log(self.role), 20, what="the load")
 
     def frames(self):
-        """[(seconds since the epoch, "ask" or "told", number of the address, MAC)], at the end."""
+        """[(seconds since the epoch, kind, number of the address, MAC)], at the end; the kinds are neighbor_load's."""
         if not self.process.wait(5 * self.seconds + 20) or self.process.exit_code() != 0:
             raise RuntimeError(self.host.log(self.role)[-500:])
         frames = []
-        for line in self.host.log(self.role).splitlines()[1:]:
+        _, *lines, last = self.host.log(self.role).splitlines()
+        self.dropped = int(last.removeprefix("dropped "))  # frames that it had no room for
+        for line in lines:
             at, kind, number, source = line.split()
             frames.append((float(at), kind, int(number), source))
         return frames
+
+    def where(self, drops):
+        """Where frames were dropped meanwhile, as text."""
+        places = drops.since() | ({"the load's own socket": self.dropped} if self.dropped else {})
+        return ", ".join(f"{count:.0f} {place}" for place, count in places.items()) or "nowhere that is counted"
 
 
 class Scale:
@@ -144,38 +152,47 @@ class Scale:
         # Heard no longer than needed: what is sent to all costs each kernel that is in thousands of groups.
         self.lab.silence("floor", False)
         try:
-            return self.ask(FLOOR[self.family], rate, seconds)
+            return self.ask(FLOOR[self.family], rate, seconds, "floor")
         finally:
             self.lab.silence("floor")
 
-    def ask(self, first, rate, seconds):
-        """The median of the times to an answer, in seconds."""
-        frames = Load(self.lab, first, self.count, rate, seconds).frames()
-        waiting, took, lost = {}, [], 0
-        for at, kind, number, _ in frames:
+    def ask(self, first, rate, seconds, owner):
+        """The median of the times to an answer, in seconds. Prints where the questions and answers were dropped that were:
+        `owner` is who answers, by the name of its host."""
+        drops = Drops(self.lab, ("client", owner), self.lab.speakers.get(owner))
+        load = Load(self.lab, first, self.count, rate, seconds)
+        waiting, took, overtaken, asked, told = {}, [], 0, 0, 0
+        for at, kind, number, _ in load.frames():
+            asked += kind == "ask"
+            told += kind == "told"
             if kind == "ask":
-                lost += number in waiting
+                overtaken += number in waiting
                 waiting[number] = at
-            elif number in waiting:
+            elif kind == "told" and number in waiting:
                 took.append(at - waiting.pop(number))
-        lost += len(waiting)
-        print(f"    {percentiles(took)} ms, most {max(took) * 1e3:.1f}; asked {len(took) + lost}, lost {lost}", flush=True)
+        lost = overtaken + len(waiting)
+        print(f"    {percentiles(took)} ms, most {max(took) * 1e3:.1f}; asked {asked}, lost {lost}", flush=True)
+        if lost:
+            sent = f", sent {drops.answers():.0f}" if owner in self.lab.speakers else ""
+            print(f"    answers heard {told}{sent}; dropped: {load.where(drops)}", flush=True)
         return statistics.median(took)
 
     def moved(self, what, act, seconds=4):
         """Prints when the addresses were announced by another node after `act(owner)`."""
         owner = self.owner()
-        heir = mac(self.lab[next(node for node in NODES if node != owner)])
+        heir = next(node for node in NODES if node != owner)
+        address, drops = mac(self.lab[heir]), Drops(self.lab, ("client", heir), self.lab.speakers[heir])
         load = Load(self.lab, POOL[self.family], self.count, 0, seconds)
         time.sleep(0.2)
         since = time.time()
         act(owner)
-        told = [(at - since, number) for at, kind, number, source in load.frames() if kind == "told" and source == heir]
+        told = [(at - since, number) for at, kind, number, source in load.frames()
+                if kind == "announced" and source == address]
         first = {}
         for at, number in told:
             first.setdefault(number, at)
         if len(first) < self.count:
-            raise RuntimeError(f"{len(first)} of {self.count} addresses announced")
+            raise RuntimeError(f"{len(first)} of {self.count} addresses announced; dropped: {load.where(drops)}")
         busiest = max(collections.Counter(int(at * 100) for at, _ in told).values())
         print(f"  {what}: first announced after {min(first.values()) * 1e3:.0f} ms, last after "
               f"{max(first.values()) * 1e3:.0f} ms; at most {busiest} announcements within 10 ms", flush=True)
@@ -221,7 +238,7 @@ def main():
             print(f"{args.rate} questions a second, the floor:")
             floor = scale.ask_floor(args.rate, args.seconds)
             print(f"{args.rate} questions a second, our speaker:")
-            ours = scale.cpu_of("under them", lambda: scale.ask(POOL[args.family], args.rate, args.seconds))
+            ours = scale.cpu_of("under them", lambda: scale.ask(POOL[args.family], args.rate, args.seconds, scale.owner()))
             print(f"    ratio of p50 {ours / floor:.2f}")
         for _ in range(args.trials):
             scale.killed()

@@ -7,7 +7,10 @@
 // COUNT addresses from FIRST on are asked for in turns, far ones one after the other, from SOURCE;
 // at a RATE of 0 it only listens. Says "ready" before the first second; at the end come the frames:
 //
-//   SECONDS.NANOSECONDS ask|told NUMBER MAC      NUMBER counts from FIRST, MAC is who sent it
+//   SECONDS.NANOSECONDS KIND NUMBER MAC      NUMBER counts from FIRST, MAC is who sent it
+//   dropped N                                at last: frames that there was no room for
+//
+// KIND: "ask" is a question of ours, "told" an answer to us alone, "announced" for all to hear.
 
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
@@ -19,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -99,7 +103,7 @@ std::string NdpQuestion(const Station& us, const std::string& target) {
 
 struct Frame {
   int64_t at;
-  bool ask;
+  const char* kind;
   uint32_t number;
   std::array<uint8_t, 6> mac;
 };
@@ -136,6 +140,14 @@ class Wire {
     }
   }
 
+  // Frames that the kernel had no room for.
+  unsigned Dropped() const {
+    tpacket_stats stats{};
+    socklen_t size = sizeof(stats);
+    if (getsockopt(fd_, SOL_PACKET, PACKET_STATISTICS, &stats, &size) != 0) Die("statistics");
+    return stats.tp_drops;
+  }
+
   void Drain() {
     while (true) {
       std::array<uint8_t, 128> data;
@@ -153,10 +165,12 @@ class Wire {
       if (size < 0) return;
       const bool ask = from.sll_pkttype == PACKET_OUTGOING;
       const std::optional<uint32_t> number = About(data.data(), static_cast<size_t>(size), ask);
-      if (!number.has_value()) continue;
+      const cmsghdr* stamped = CMSG_FIRSTHDR(&message);
+      if (!number.has_value() || stamped == nullptr) continue;
       timespec stamp{};
-      std::memcpy(&stamp, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(stamp));
-      Frame frame{stamp.tv_sec * kSecond + stamp.tv_nsec, ask, *number, {}};
+      std::memcpy(&stamp, CMSG_DATA(stamped), sizeof(stamp));
+      const char* kind = ask ? "ask" : from.sll_pkttype == PACKET_HOST ? "told" : "announced";
+      Frame frame{stamp.tv_sec * kSecond + stamp.tv_nsec, kind, *number, {}};
       std::memcpy(frame.mac.data(), data.data() + 6, 6);
       frames_.push_back(frame);
     }
@@ -214,6 +228,10 @@ int main(int argc, char** argv) {
   }
   const std::string first = Octets(argv[3]);
   const auto count = static_cast<uint32_t>(std::strtoul(argv[4], nullptr, 10));
+  if (count == 0) {
+    std::fprintf(stderr, "neighbor_load: COUNT is %s, must be 1 or more\n", argv[4]);
+    return 2;
+  }
   const int64_t rate = std::strtol(argv[5], nullptr, 10);
   Wire wire(argv[1], first, count);
   const Station us{wire.mac(), Octets(argv[2])};
@@ -234,7 +252,9 @@ int main(int argc, char** argv) {
     wire.Send(questions[static_cast<uint64_t>(i) * kStride % count]);
     wire.Drain();
   }
-  while (Now() < end + kLastAnswers) {
+  // On a busy machine the last question is late, and so is its answer.
+  const int64_t until = std::max(end, Now()) + kLastAnswers;
+  while (Now() < until) {
     wire.Drain();
     SleepUntil(Now() + kSecond / 1000);
   }
@@ -242,7 +262,8 @@ int main(int argc, char** argv) {
     const auto& m = frame.mac;
     std::printf("%lld.%09lld %s %u %02x:%02x:%02x:%02x:%02x:%02x\n",
                 static_cast<long long>(frame.at / kSecond),
-                static_cast<long long>(frame.at % kSecond), frame.ask ? "ask" : "told",
-                frame.number, m[0], m[1], m[2], m[3], m[4], m[5]);
+                static_cast<long long>(frame.at % kSecond), frame.kind, frame.number, m[0], m[1],
+                m[2], m[3], m[4], m[5]);
   }
+  std::printf("dropped %u\n", wire.Dropped());
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """An address without routers whose owner fails: how long until a client is answered again.
 
-On one LAN (hack/lab/lan.py) a client connects again and again, each attempt for 20 ms at most. In each trial the owner's
+On one LAN (hack/lab/lan.py) a client asks again and again, and waits 20 ms at most for a connection. In each trial the owner's
 speaker is killed (and the client's neighbour cache flushed: the kernel of a killed speaker goes on serving who knows its
 MAC), or its cable pulled; time counts from the fault to the first answer to an attempt that began after it.
 
@@ -10,26 +10,14 @@ is preferred.
 """
 
 import argparse
-import sys
 import time
 
-from harness import percentiles
+from harness import Probe, percentiles
 
 from lab.lan import SPEAKERS, Lan
 from lab.net import run, wait_until
 
 ADDRESS = "192.168.0.91"
-PROBE = """
-import socket, sys, time
-while True:
-    began = time.time()
-    try:
-        socket.create_connection((sys.argv[1], 80), 0.02).close()
-        print(began, time.time(), flush=True)
-        time.sleep(0.004)
-    except OSError:
-        pass
-"""
 
 
 def holders(lab):
@@ -50,26 +38,6 @@ def owner(lab, mode):
     return wait_until(one, 20, what="one owner, and all watched")
 
 
-class Probe:
-    def __init__(self, lab):
-        log = lab.run_dir.log("client.probe")
-        self.process = lab["client"].spawn("probe", [sys.executable, "-c", PROBE, ADDRESS])
-        self.lines = log.open()
-        self.partial = ""
-
-    def answered_after(self, since, timeout=15):
-        """When the first attempt that began after `since` was answered."""
-        deadline = time.time() + timeout
-        while time.time() < deadline:
-            *lines, self.partial = (self.partial + self.lines.read()).split("\n")
-            for line in lines:
-                began, ended = map(float, line.split())
-                if began >= since:
-                    return ended
-            time.sleep(0.005)
-        raise TimeoutError(f"no answer within {timeout} s")
-
-
 def killed(lab, node):
     lab.speakers[node].kill()
     run("ip", "-n", lab["client"].netns, "neigh", "flush", "to", ADDRESS)
@@ -84,17 +52,17 @@ def unplugged(lab, node):
 def measure(lab, mode, fault, trials):
     """Seconds, of each trial."""
     took = []
-    probe = Probe(lab)
+    probe = Probe(lab["client"], ADDRESS)
     for _ in range(trials):
         node = owner(lab, mode)
         time.sleep(1.5)  # for whatever the last trial left
-        probe.answered_after(time.time())
+        probe.answered(time.time())
         since = time.time()
         mend = fault(lab, node)
-        took.append(probe.answered_after(time.time()) - since)
+        took.append(probe.answered(time.time()).ended - since)
         time.sleep(0.5)
         mend()
-    probe.process.kill()
+    probe.stop()
     return took
 
 

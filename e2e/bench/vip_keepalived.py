@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """One address, two nodes, one of them fails: ours in VIP mode and keepalived, in turns, on one LAN.
 
-Both speak VRRPv3 with 100 ms between advertisements and priorities 254 and 222 (what ours get), and take nothing back. In each trial the node
-that holds the address has its program killed, or its cable pulled. Time counts from the fault to the other node's first gratuitous
-ARP, as the client's kernel stamps it. The kernel of a node whose program is killed (keepalived: parent and child, the parent
-stopped first, for it would take the child's end for a wish to leave) keeps the address and answers for it, whichever program it
-was; so what a client notices is no measure of that fault, and the address is taken off before the program starts again.
+Both speak VRRPv3 with 100 ms between advertisements and priorities 254 and 222 (what ours get), and take nothing back. In each trial
+the node that holds the address has its program killed, or its cable pulled. One client asks both addresses all the while, and keeps
+its neighbour cache; each node answers itself, by the same small server. Time counts from the fault to the first request
+that the other node answers, and to that node's first gratuitous ARP, as the client's kernel stamps it. The kernel of a node whose
+program is killed (keepalived: parent and child, the parent stopped first, for it would take the child's end for a wish to
+leave) keeps the address and answers until then, whichever program it was, so that hardly a request is lost; the address is taken off
+before the program starts again.
 """
 
 import argparse
@@ -13,10 +15,11 @@ import ipaddress
 import os
 import signal
 import statistics
+import sys
 import time
 from pathlib import Path
 
-from harness import percentiles, tool
+from harness import REPOSITORY, Probe, percentiles, tool
 
 from lab.lan import Lan, mac
 from lab.net import run, wait_until
@@ -25,6 +28,8 @@ from lab.run_dir import start_time
 OURS = ("master1", "worker1")
 KEEPALIVED = {"keep1": "192.168.0.21", "keep2": "192.168.0.22"}
 CLIENT = "192.168.0.2"
+PORT = 8000  # no Service's
+BACKEND = REPOSITORY / "hack" / "lab" / "backend.py"
 PRIORITIES = (254, 222)  # as controller/plan gives them to two nodes
 
 
@@ -103,7 +108,12 @@ class Side:
 
     def __init__(self, lab, program):
         self.lab, self.program = lab, program
-        self.took = {"killed": [], "unplugged": []}
+        self.answered, self.told, self.failed = ({"killed": [], "unplugged": []} for _ in range(3))
+        nobody = lab.run_dir.path / "no-hosts"
+        nobody.touch()
+        for node in program.nodes:
+            lab[node].spawn("server", [sys.executable, BACKEND, "0.0.0.0", PORT, node, node, nobody])
+        self.probe = Probe(lab["client"], program.address, PORT)
 
     def holders(self):
         return [node for node in self.program.nodes if f" {self.program.address}/" in run(
@@ -114,20 +124,24 @@ class Side:
         heir = next(node for node in self.program.nodes if node != holder)
         wait_until(lambda: self.program.stands_by(heir), 20, what=f"{self.program.name} on {heir} as backup")
         time.sleep(1)  # the last of its gratuitous ARPs
+        self.probe.answered(time.time(), holder)
+        failed = self.probe.failed
         role = f"heard-{time.time_ns()}"
         load = self.lab["client"].spawn(
             role, [tool("neighbor_load"), "eth0", CLIENT, ipaddress.ip_address(self.program.address), 1, 0, 2])
         wait_until(lambda: "ready" in self.lab["client"].log(role), what="the listener")
-        time.sleep(0.1 + 0.01 * (len(self.took[fault]) % 10))  # anywhere between two advertisements
+        time.sleep(0.1 + 0.01 * (len(self.told[fault]) % 10))  # anywhere between two advertisements
         since = time.time()
         if fault == "killed":
             self.program.kill(holder)
         else:
             self.lab.unplug(holder)
+        self.answered[fault].append(self.probe.answered(since, heir).ended - since)
+        self.failed[fault].append(self.probe.failed - failed)
         load.wait(20)
-        told = [line.split() for line in self.lab["client"].log(role).splitlines()[1:]]
+        told = [line.split() for line in self.lab["client"].log(role).splitlines()[1:-1]]
         first = min(float(at) for at, _, _, source in told if source == mac(self.lab[heir]) and float(at) > since)
-        self.took[fault].append(first - since)
+        self.told[fault].append(first - since)
         if fault == "killed":
             run("ip", "-n", self.lab[holder].netns, "addr", "flush", "dev", "eth0", "to", self.program.address)
             self.program.start(holder)
@@ -150,9 +164,12 @@ def main():
                 for side in sides:
                     side.trial(fault)
             for side in sides:
-                print(f"{fault}: {side.program.name:10} {percentiles(side.took[fault])} ms", flush=True)
-            ours, other = (statistics.median(side.took[fault]) for side in sides)
-            print(f"{fault}: ratio of p50 {ours / other:.2f}; load average {os.getloadavg()[0]:.1f}", flush=True)
+                print(f"{fault}: {side.program.name:10} answered {percentiles(side.answered[fault])} ms, gratuitous ARP "
+                      f"{percentiles(side.told[fault])} ms, attempts without an answer "
+                      f"{statistics.median(side.failed[fault])}, most {max(side.failed[fault])}", flush=True)
+            for what in ("answered", "told"):
+                ours, other = (statistics.median(getattr(side, what)[fault]) for side in sides)
+                print(f"{fault}: ratio of p50, {what}: {ours / other:.2f}; load average {os.getloadavg()[0]:.1f}", flush=True)
     finally:
         lab.down()
 

@@ -12,7 +12,7 @@ for folder in (ROOT / "hack", ROOT / "e2e" / "suites", Path(__file__).resolve().
 
 from faults import assert_writers, wait_attached  # noqa: E402
 from lab.control_plane import FAST_NODES  # noqa: E402
-from lab.fixtures import pytest_configure  # noqa: E402, F401
+from lab.fixtures import pytest_configure, pytest_terminal_summary  # noqa: E402, F401
 from lab.installed import InstalledLab  # noqa: E402
 from lab.kubernetes_topology import NODES  # noqa: E402
 from lab.run_dir import remove_orphans  # noqa: E402
@@ -25,8 +25,8 @@ def pytest_sessionstart():
 @pytest.fixture(scope="module")
 def cluster(request):
     """The module's cluster: a controller leads, another stands by, a speaker is Ready on every node, nothing is
-    configured yet. A module may set ROUTER ("bird" by default; an indirect parameter comes first) and FLAGS of the
-    control plane."""
+    configured yet. In the end the API server has denied nothing to our programs. A module may set ROUTER ("bird" by
+    default; an indirect parameter comes first) and FLAGS of the control plane."""
     router = getattr(request, "param", getattr(request.module, "ROUTER", "bird"))
     name = request.module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
     flags = getattr(request.module, "FLAGS", (FAST_NODES,))
@@ -34,6 +34,8 @@ def cluster(request):
     request.node.cluster = lab
     try:
         yield lab.up().install()
+        denied = lab.denied()
+        assert denied == [], denied
     except BaseException:
         print(lab.program_logs())
         raise
@@ -50,7 +52,7 @@ def documented(cluster):
 @pytest.fixture
 def lab(documented):
     """For faults: the documented cluster, whose speakers are attached to a leader; and so it heals afterwards, and only
-    the controllers' account has written what is theirs."""
+    who led has written what is a leader's."""
     wait_attached(documented)
     yield documented
     try:

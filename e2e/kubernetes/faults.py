@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import time
+from datetime import datetime
 
 from lab.fabric import VIP
 from lab.installed import CONTROLLER, CONTROLLER_USER, NAMESPACE
@@ -103,6 +104,39 @@ def cut_off(lab, pod, half_open=False):
         host.exec("nft", "delete", "table", "inet", "cut")
 
 
+@contextlib.contextmanager
+def refused(lab, pod):
+    """The connections of a Pod with the API server are reset as soon as it sends anything over them, keepalives
+    included, and none can be made."""
+    host = Host(lab.run_dir, lab.pod_host(pod))
+    host.exec("nft", "-f", "-", stdin="\n".join([
+        "table inet refused {", "chain out { type filter hook output priority 0; tcp dport 443 reject with tcp reset; }",
+        "}\n"]))
+    try:
+        yield
+    finally:
+        host.exec("nft", "delete", "table", "inet", "refused")
+
+
+@contextlib.contextmanager
+def mute(lab, pod):
+    """The connections that a Pod has with the API server live, acknowledgements and keepalives pass, and deliver
+    nothing any more, either way. New ones work."""
+    host = Host(lab.run_dir, lab.pod_host(pod))
+    open_now = host.exec("ss", "-tnH", "state", "established", "dport", "=", ":443").split("\n")
+    ports = {line.split()[2].rpartition(":")[2] for line in open_now if line.strip()}
+    assert ports, "the Pod has no connection with the API server"
+    rules = [f"tcp {theirs} 443 tcp {ours} {{ {', '.join(sorted(ports))} }} ip length > 80 drop"
+             for theirs, ours in (("sport", "dport"), ("dport", "sport"))]
+    host.exec("nft", "-f", "-", stdin="\n".join([
+        "table inet mute {", f"chain in {{ type filter hook input priority 0; {rules[0]}; }}",
+        f"chain out {{ type filter hook output priority 0; {rules[1]}; }}", "}\n"]))
+    try:
+        yield
+    finally:
+        host.exec("nft", "delete", "table", "inet", "mute")
+
+
 def wait_new_leader(lab, before, timeout=30.0):
     """Until another process holds the Lease than `before`; its name."""
     return wait_until(lambda: (lab.holder() not in ("", before) and lab.leader() and lab.holder()), timeout,
@@ -134,13 +168,54 @@ def writes_ours(event):
         or ref.get("apiGroup") == "network.kubesphere.io" and ref.get("subresource") == "status")
 
 
+def leads_by(event):
+    """Whether an audit event is a write of the Lease that the API server took."""
+    ref = event.get("objectRef", {})
+    return ((ref.get("resource"), ref.get("name")) == ("leases", CONTROLLER) and event["verb"] in ("create", "update")
+            and event.get("responseStatus", {}).get("code") in (200, 201))
+
+
+def writer(event):
+    """The Pod that sent a request, by the API server's word: its ServiceAccount's token is bound to it."""
+    [pod] = event["user"]["extra"]["authentication.kubernetes.io/pod-name"]
+    return pod
+
+
+def reads_by(lab, pod, since):
+    """[(resource, "probe" (a list of one object), "list" or "watch")] of what a Pod asked for after `since`, a datetime:
+    of what it keeps up with, so not of lists by label."""
+    found = []
+    for event in lab.control_plane.audited(CONTROLLER_USER):
+        query = event["requestURI"].partition("?")[2]
+        if (event["verb"] in ("list", "watch") and "labelSelector" not in query
+                and writer(event) == pod["metadata"]["name"]
+                and datetime.fromisoformat(event["requestReceivedTimestamp"]) >= since):
+            resumed = "watch=1" in query and "sendInitialEvents" not in query
+            how = "probe" if "limit=1" in query.split("&") else "watch" if resumed else "list"
+            found.append((event["objectRef"]["resource"], how))
+    return found
+
+
+def usurped(events):
+    """[(Pod, the one that led, request)] of the writes of ours, among audit events, that were sent by a Pod when another
+    one had written the Lease since it did."""
+    found, leader = [], None
+    for event in sorted(events, key=lambda event: event["requestReceivedTimestamp"]):
+        if leads_by(event):
+            leader = writer(event)
+        elif writes_ours(event) and writer(event) != leader:
+            found.append((writer(event), leader, event["requestReceivedTimestamp"], event["requestURI"]))
+    return found
+
+
 def assert_writers(lab):
-    """Addresses and statuses are written by the controller's account (and by tests, as the administrator); a speaker
-    never asks the API server anything, and nothing that the controller asks is denied."""
-    writers = {event["user"].get("username") for event in lab.control_plane.audited() if writes_ours(event)}
+    """Addresses and statuses are written by the controllers' account (and by tests, as the administrator), and of the
+    controllers by the one that leads: after another one's first write of the Lease, none by the Pod that led before."""
+    audited = lab.control_plane.audited()
+    writers = {event["user"].get("username") for event in audited if writes_ours(event)}
     assert writers <= {CONTROLLER_USER, "kubernetes-admin", None}, writers  # None: nobody known, so refused
-    denied = lab.denied()
-    assert denied == [], denied
+    late = usurped(event for event in audited if event["user"].get("username") == CONTROLLER_USER)
+    assert late == [], late
 
 
 def said(lab, pod, words):

@@ -167,6 +167,34 @@ def test_eip_shrunk_in_use(lab):
     lab.kubectl("delete", "eip", "shrinking", "--timeout=10s")
 
 
+@pytest.mark.parametrize("kind, name, wrong, says", [
+    ("Eip", "bgp-eip", {"address": "nonsense"}, ("spec.address", "nonsense")),
+    ("BgpConf", "default", {"listenPort": 70000}, ("spec.listenPort", "70000")),
+    ("BgpPeer", "leaf1", {"conf": {"peerAs": -5}}, ("spec.conf.peerAs", "-5")),
+], ids=["eip", "bgpconf", "bgppeer"])
+def test_refused_object_says_so_while_it_is(lab, kind, name, wrong, says):
+    """Its last good state stays in force, and nobody else is concerned."""
+    shown = lab.get(kind, name)
+    every = {"Eip": ["bgp-eip"], "BgpConf": ["default"], "BgpPeer": ["leaf1", "leaf2"]}
+
+    def refused():
+        return [which for other, names in every.items() for which in names if lab.condition(other, which, "Refused")]
+    with unharmed(lab, loses=None), without_schema(lab, f"{kind.lower()}s.network.kubesphere.io"):
+        def write():
+            lab.patch(kind, name, {"spec": wrong})
+            return True
+        wait_until(write, 10, interval=0.3, what="the schema is off")
+        found = wait_until(lambda: lab.condition(kind, name, "Refused"), 10, what="a condition")
+        assert all(word in found["message"] for word in says), found
+        assert found["observedGeneration"] == lab.get(kind, name)["metadata"]["generation"]
+        wait_until(lambda: lab.events(kind, name, "Refused") == [found["message"]], 10, what="an Event")
+        serve_new(lab, "meanwhile")
+        drop(lab, "meanwhile")
+        assert refused() == [name]
+        lab.patch(kind, name, {"spec": {key: shown["spec"][key] for key in wrong}})
+        wait_until(lambda: refused() == [], 10, what="no condition any more")
+
+
 def test_service_that_flips(lab):
     """Type, class, opt-in and pool, faster than anybody follows: what it asks for last is what it gets."""
     lab.apply(eip("other", "172.22.3.1-172.22.3.4"))

@@ -6,7 +6,7 @@ import time
 import pytest
 from lab.bird import Bird
 from lab.fabric import VIP
-from lab.installed import SAMPLES, backends
+from lab.installed import NAMESPACE, SAMPLES, backends
 from lab.net import RouteRecorder, wait_until
 from lab.router import Neighbor, RouterConfig
 from watch import PREFIX
@@ -147,6 +147,43 @@ def test_password_guards_the_session(configured, router):
     edit(configured, conf={"authPassword": None})
     router.set_neighbor(neighbor())
     wait_until(lambda: router.established(SPEAKER), 20)
+
+
+def password_secret(cluster, **data):
+    cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "bgp-password", "namespace": NAMESPACE},
+                   "stringData": data})
+
+
+def condition(cluster, kind):
+    """What a condition of the BgpPeer says; empty: it is not there."""
+    conditions = cluster.status("bgppeer", "bgppeer-sample").get("conditions", [])
+    return next((entry["message"] for entry in conditions if entry["type"] == kind), "")
+
+
+def test_password_of_a_secret_guards_the_session(configured, router):
+    edit(configured, conf={"authPasswordSecretRef": {"name": "bgp-password"}})
+    wait_until(lambda: f'there is no Secret "bgp-password" in the namespace "{NAMESPACE}"'
+               in condition(configured, "HeldDown"))
+    assert not router.established(SPEAKER), "without the password that is asked for"
+    password_secret(configured, token="between-us")
+    wait_until(lambda: 'has no key "password"; it has "token"' in condition(configured, "HeldDown"))
+    password_secret(configured, password="between-us\n")
+    router.set_neighbor(neighbor(password="between-us"))
+    wait_until(lambda: router.established(SPEAKER), 20)
+    wait_until(lambda: not condition(configured, "HeldDown"))
+
+    password_secret(configured, password="also-between-us")
+    router.set_neighbor(neighbor(password="also-between-us"))
+    wait_until(lambda: router.established(SPEAKER), 20)
+
+    configured.kubectl("delete", "secret", "-n", NAMESPACE, "bgp-password")
+    wait_until(lambda: not router.established(SPEAKER), 15)
+    router.set_neighbor(neighbor())
+    assert "there is no Secret" in condition(configured, "HeldDown")
+    edit(configured, conf={"authPasswordSecretRef": None})
+    wait_until(lambda: router.established(SPEAKER), 20)
+    for pod in (*configured.controllers(), configured.speaker("master1")):
+        assert "between-us" not in configured.logs(pod)
 
 
 def test_passive_speaker_is_dialled_on_the_port_of_the_bgpconf(configured, router):

@@ -1,8 +1,10 @@
 """Pods, nodes, racks and Services that change, typed with kubectl; clients count every answer meanwhile."""
 
 import json
+import re
 import time
 from collections import Counter
+from datetime import datetime
 
 import pytest
 from lab.api import Api, in_parallel
@@ -216,6 +218,19 @@ def test_rack_label_moves_a_node_at_once(lab):
     lab.wait_documented()
 
 
+def test_nodes_without_a_rack_are_named(lab):
+    """No node has leaf1's label any more, so no address says that a node belongs there."""
+    with routes_unchanged(lab, "leaf2"):
+        lab.kubectl("label", "node", "master1", f"{RACK}-")
+        try:
+            found = wait_until(lambda: lab.condition("bgpconf", "default", "NoRack"), what="a condition")
+            assert re.fullmatch("node master1: the node has no rack .*; node worker1: the node has no rack .*", found["message"])
+        finally:
+            lab.kubectl("label", "node", "master1", f"{RACK}=leaf1")
+        lab.wait_documented(timeout=20)
+        wait_until(lambda: not lab.condition("bgpconf", "default", "NoRack"), what="no condition any more")
+
+
 def test_node_selector_of_a_peer_acts_at_once(lab):
     with routes_unchanged(lab, "leaf2"):
         for rack, hops in (("elsewhere", set()), ("leaf1", DOCUMENTED["leaf1"])):
@@ -244,7 +259,8 @@ def test_two_services_on_one_address_are_told_apart_by_their_ports(lab):
 
 
 def test_many_services_at_once(lab):
-    """Each gets an address of its own and its routes; the API server gets three calls for each at most."""
+    """Each gets an address of its own and its routes, its status first; the API server gets three calls for each at
+    most."""
     lab.apply({"apiVersion": "network.kubesphere.io/v1alpha2", "kind": "Eip", "metadata": {"name": "many"},
                "spec": {"address": "172.23.0.0/22"}})
     wait_until(lambda: lab.status("eip", "many").get("poolSize"))
@@ -264,6 +280,14 @@ def test_many_services_at_once(lab):
     expected = set(found.values())
     for leaf, hops in DOCUMENTED.items():
         wait_until(lambda: expected <= routes_via(lab[leaf], hops), 60, interval=0.2, what=f"{leaf}: {MANY} routes")
+    shown = statuses_since(plane, began)
+    for leaf in DOCUMENTED:
+        routes = {}
+        for prefix, at, kind, _ in lab.recorders[leaf].changes(began):
+            routes.setdefault(prefix, at if kind == "add" else 0)
+        early = {name: routes[address] - shown[name] for name, address in found.items()
+                 if routes[address] < shown[name]}
+        assert not early, f"{leaf} had routes before the API server was told of statuses: {early}"
     calls = calls_since(plane, began)
     assert SPEAKER_USER not in {user for user, _ in calls}
     for_services = {what: count for (user, what), count in calls.items()
@@ -286,6 +310,20 @@ def routes_via(host, hops=None):
         if hops is None or via == hops:
             found.add(route["dst"])
     return found
+
+
+def statuses_since(plane, began):
+    """{Service: seconds since the epoch} when the API server received the first write of its status that it took, from the
+    audit log. When it was done is noted there after the writer has its answer, on a busy machine long after."""
+    first = {}
+    for event in plane.audited(CONTROLLER_USER):
+        what = event.get("objectRef", {})
+        written = (what.get("resource"), what.get("subresource")) == ("services", "status")
+        if written and event["stage"] == "ResponseComplete" and event["responseStatus"]["code"] == 200:
+            at = datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp()
+            if at >= began:
+                first.setdefault(what["name"], at)
+    return first
 
 
 def calls_since(plane, began):

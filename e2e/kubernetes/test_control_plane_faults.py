@@ -26,7 +26,7 @@ def test_api_server_gone(lab):
         print(f"an address {time.monotonic() - begun:.2f} s after the API server's return")
         lab.wait_nodes(*NODES, timeout=60)
         lab.wait_rollout("deployment/bgp-openelb")
-        wait_served(lab, "after-outage", timeout=60)
+        wait_served(lab, "after-outage", timeout=120)  # kube-proxy may wait a minute before it looks again
         print(f"served {time.monotonic() - begun:.2f} s after it")
         time.sleep(max(0, SETTLE_S + 1 - (time.monotonic() - begun)))
         assert lab.ips("after-outage") == [address]

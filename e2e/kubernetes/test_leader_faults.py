@@ -2,12 +2,14 @@
 served by whoever leads then."""
 
 import time
+from datetime import datetime, timezone
 
 import pytest
-from faults import (LEASE, cut_off, delete_pod, drop, kill, lease, lease_epoch, openelb_service,
-                    serve_new, unharmed, wait_attached, wait_new_leader, wait_served, writes_ours)
+from faults import (LEASE, cut_off, delete_pod, drop, kill, lease, lease_epoch, mute, openelb_service,
+                    reads_by, refused, serve_new, unharmed, wait_attached, wait_new_leader, wait_served, writes_ours)
 from lab.installed import CONTROLLER, NAMESPACE
 from lab.net import wait_until
+from watch import DOCUMENTED
 
 
 def test_leader_killed(lab):
@@ -32,6 +34,33 @@ def test_leader_killed_and_never_back(lab):
         assert lease_epoch(lab) > epoch
         serve_new(lab, "after-loss")
     drop(lab, "after-loss")
+
+
+def test_speakers_find_the_leader_without_kube_proxy(lab):
+    """Every kube-proxy is gone, packets to the cluster address of the controllers' Service vanish, and DNS there is none in
+    this lab. The second leader's address is one that no kube-proxy has ever known."""
+    address = lab.get("service", CONTROLLER, NAMESPACE)["spec"]["clusterIP"]
+    named = [address] if address != "None" else []
+    rule = f"type filter hook output priority -300; ip daddr {{ {', '.join([*named, '192.0.2.255'])} }} drop"
+    with unharmed(lab):
+        for node in lab.nodes.values():
+            node.host.process("kube-proxy").kill()
+            node.host.exec("nft", "-f", "-", stdin=f"table inet unnamed {{\nchain out {{ {rule}; }}\n}}\n")
+        try:
+            for name in ("first", "second"):
+                before = lab.holder()
+                delete_pod(lab, lab.leader(), "--force", "--grace-period=0")
+                wait_new_leader(lab, before)
+                wait_attached(lab, 30)
+                lab.apply(openelb_service(f"without-proxy-{name}"))
+                served, = wait_until(lambda name=name: lab.ips(f"without-proxy-{name}"), 30, what="an address")
+                lab.wait_next_hops(DOCUMENTED, f"{served}/32", 20)
+                lab.wait_installed()
+        finally:
+            for node in lab.nodes.values():
+                node.host.exec("nft", "delete", "table", "inet", "unnamed")
+                node.start_kube_proxy()
+    drop(lab, "without-proxy-first", "without-proxy-second")
 
 
 def test_orderly_stop_hands_over_at_once(lab):
@@ -103,3 +132,43 @@ def test_leader_cut_off_from_the_api_server(lab, half_open):
         serve_new(lab, "after-cut")
         assert lab.ips("during-cut") != lab.ips("after-cut")
     drop(lab, "during-cut", "after-cut")
+
+
+def test_nothing_is_listed_after_a_cut(lab):
+    """The Lease tells that the store is the one that was known, so watches go on where they stood. What changes in the
+    last moments before the cut is listed: Nodes, perhaps, and statuses that we write ourselves."""
+    quiet = {"services", "endpointslices", "eips", "namespaces"}
+    pod, before = lab.leader(), lab.holder()
+    with unharmed(lab):
+        time.sleep(5)  # the Lease is renewed since anything changed
+        since = datetime.now(timezone.utc)
+        with refused(lab, pod):
+            time.sleep(9)  # longer than an etcd takes to be replaced, shorter than the Lease stands
+        serve_new(lab, "after-refusal")
+        assert lab.holder() == before
+        read = reads_by(lab, pod, since)
+        assert quiet <= {resource for resource, how in read if how == "probe"}, read  # it did notice
+        assert quiet & {resource for resource, how in read if how == "list"} == set(), read
+        for resource in ("services", "endpointslices.discovery.k8s.io"):
+            assert lab.metric(pod, f'openelb_api_reads_total{{resource="{resource}",what="resumed"}}') == 1
+    drop(lab, "after-refusal")
+
+
+def test_connections_of_the_leader_turn_mute(lab):
+    """As behind a middlebox that loses its state and keeps the connections: watches show nothing any more, and no error
+    either. They are resumed where they stood; the leader leads on."""
+    def lists(pod):
+        return [lab.metric(pod, f'openelb_api_reads_total{{resource="{resource}",what="list"}}')
+                for resource in ("services", "nodes", "endpointslices.discovery.k8s.io")]
+
+    pod, holder = lab.leader(), lab.holder()
+    with unharmed(lab):
+        before = lists(pod)
+        with mute(lab, pod):
+            address, took = serve_new(lab, "while-mute")
+            print(f"{address} served {took:.1f} s after the connections turned mute")
+            assert took < 15
+            assert lists(pod) == before
+            assert lab.metric(pod, 'openelb_api_reads_total{resource="services",what="silent"}') > 0
+        assert lab.holder() == holder
+    drop(lab, "while-mute")

@@ -5,10 +5,12 @@ import json
 import re
 
 import pytest
+from lab import vrrp
 from lab.installed import SAMPLES, backends
 from lab.lan import OUTAGE_S
 from lab.net import wait_until
-from lab.traffic import Traffic
+from lab.traffic import counted
+from lab.workloads import service
 
 QUICK_START = SAMPLES / "vip-quick-start"
 ADDRESS = "192.168.0.91"
@@ -77,8 +79,12 @@ def test_quick_start(lab):
     answered = {re.search(r'"pod": "([^"]+)"', lab["leaf1"].exec("curl", "-sf", f"http://{ADDRESS}/"))[1]
                 for _ in range(20)}
     assert len(answered) == 2 and answered == pods(lab).keys()
-    assert lab.status("eip", "vip-eip")["used"] == {ADDRESS: "default/vip-svc"}
-    assert [c["type"] for c in lab.status("eip", "vip-eip")["conditions"] if c["status"] == "True"] == ["Ready"]
+
+    def settled():
+        status = lab.status("eip", "vip-eip")
+        return (status.get("used") == {ADDRESS: "default/vip-svc"}
+                and [c["type"] for c in status["conditions"] if c["status"] == "True"] == ["Ready"])
+    wait_until(settled, 5, what="used, and nothing to complain of")
 
 
 def test_owner_is_shown(lab):
@@ -104,7 +110,7 @@ def test_policy_local_is_held_where_a_pod_is(lab):
     lab.patch("service", "vip-svc", {"spec": {"externalTrafficPolicy": "Cluster"}})
 
 
-def test_speakers_placed_by_affinity(lab):
+def test_speakers_placed_by_affinity(lab, record_property):
     """The page "Configure Multiple Replicas", by node affinity: only nodes with the label carry traffic, and one that loses
     it hands over."""
     node = holder(lab)
@@ -114,22 +120,97 @@ def test_speakers_placed_by_affinity(lab):
     wait_until(lambda: lab.speaker_nodes() == {other, "worker-p002"}, 30, what="speakers on the chosen nodes")
     lab.wait_installed()
     assert holder(lab) == other
-    client = Traffic(lab["leaf1"], ADDRESS, rate=200)
     try:
-        client.wait_flow({other})
-        lab.kubectl("label", "nodes", node, f"{PLACED}=true")
-        lab.wait_installed()
-        client.wait_flow({other})  # nothing is taken back
-        lab.kubectl("label", "nodes", other, f"{PLACED}-")
-        assert holder(lab, other_than=other) == node
-        client.wait_flow({node})
-        assert lab.speaker_nodes() == {node, "worker-p002"}
-        client.settle()
-        assert client.count().longest_outage() < OUTAGE_S, client.count()
+        with counted(record_property, "vip: the node's label removed", lab["leaf1"], ADDRESS, {other}, OUTAGE_S) as client:
+            lab.kubectl("label", "nodes", node, f"{PLACED}=true")
+            lab.wait_installed()
+            client.wait_flow({other})  # nothing is taken back
+            lab.kubectl("label", "nodes", other, f"{PLACED}-")
+            assert holder(lab, other_than=other) == node
+            client.wait_flow({node})
+            assert lab.speaker_nodes() == {node, "worker-p002"}
     finally:
-        client.stop()
         lab.set_speaker_affinity(None)
         lab.kubectl("label", "nodes", "--all", f"{PLACED}-")
+
+
+# The page "VIP Mode" of the concepts: addresses that the same nodes hold on the same NIC share a VRRP instance, and no
+# others do. Service: (NIC, app on whose Pods' nodes it is by policy Local, None: policy Cluster; the nodes that take part).
+# The eth0 of worker-p002 is on another network than the others'.
+PAIR, ALL = {"master1", "worker1"}, {"master1", "worker1", "worker-p002"}
+INSTANCES = {
+    "vip-svc": ("eth0", None, PAIR), "second": ("eth0", None, PAIR), "third": ("eth0", None, PAIR),
+    "same-nodes": ("eth0", "pair", PAIR),
+    "other-nodes": ("eth0", "vip-openelb", {"worker1"}),
+    "other-nic": ("mgmt", "pair", PAIR),
+    "both-other": ("mgmt", None, ALL)}
+POOLS = {"eth0": "vip-eip", "mgmt": "mgmt-eip"}
+
+
+@pytest.fixture
+def instances(lab):
+    """The Services of INSTANCES: {name: address}."""
+    added = [name for name in INSTANCES if name != "vip-svc"]
+    lab.apply(backends("vip-openelb"), backends("pair", sorted(PAIR)), {
+        "apiVersion": "network.kubesphere.io/v1alpha2", "kind": "Eip", "metadata": {"name": "mgmt-eip"},
+        "spec": {"address": "10.250.0.200-10.250.0.209", "protocol": "vip", "interface": "mgmt"}})
+    for app in ("vip-openelb", "pair"):
+        lab.wait_rollout(f"deployment/{app}")
+    for name in added:
+        nic, app, _ = INSTANCES[name]
+        lab.apply(service(name, app or "vip-openelb", "Local" if app else "Cluster", {
+            "lb.kubesphere.io/v1alpha1": "openelb", "eip.openelb.kubesphere.io/v1alpha2": POOLS[nic]}))
+    try:
+        yield {name: wait_until(lambda name=name: lab.ips(name), 10, what=f"{name}: an address")[0] for name in INSTANCES}
+    finally:
+        lab.kubectl("delete", "service", *added, "--timeout=10s")
+        lab.kubectl("delete", "eip", "mgmt-eip", "--timeout=10s")
+        lab.kubectl("delete", "deployment", "pair", "--timeout=20s")
+
+
+def routers(lab):
+    """{(NIC, VRID): the nodes that take part}, by the speakers' metrics."""
+    found = {}
+    for node in lab.nodes:
+        text = lab[node].exec("curl", "-s", "--max-time", "2", "http://127.0.0.1:50053/metrics")
+        for nic, vrid in re.findall(r'^openelb_speaker_vrrp_router_state{.*router="(\w+)/4/(\d+)"', text, re.MULTILINE):
+            found.setdefault((nic, int(vrid)), set()).add(node)
+    return found
+
+
+def test_instances(lab, instances):
+    """As documented, but that nodes which share addresses have as many routers for them as they are nodes: each leads one.
+    Seen in what the routers advertise, on each network."""
+    leaders = {node.address: name for name, node in lab.nodes.items()}
+    leaders |= {node.management: name for name, node in lab.nodes.items()}
+
+    def led():
+        """{Service: (NIC, VRID, who leads)}, once every address is advertised, by a node of its own."""
+        wire = {"eth0": vrrp.heard(lab["leaf1"], "br0"), "mgmt": vrrp.heard(lab.management.bridge, "br0")}
+        seen = {name: (nic, *wire[nic][instances[name]]) for name, (nic, _, _) in INSTANCES.items()}
+        taking_part = routers(lab)
+        if all(taking_part.get(entry[:2]) == INSTANCES[name][2] for name, entry in seen.items()):
+            return {name: (nic, vrid, leaders[source]) for name, (nic, vrid, source) in seen.items()}
+        raise ValueError(f"{seen}, {taking_part}")
+    found = wait_until(led, 20, 0.2, what="every address in a router of its nodes")
+    shared = {found[name] for name, (nic, _, nodes) in INSTANCES.items() if (nic, nodes) == ("eth0", PAIR)}
+    assert len(shared) == 2 and {leader for _, _, leader in shared} == PAIR, found
+    others = [found[name] for name in ("other-nodes", "other-nic", "both-other")]
+    vrids = [vrid for _, vrid, _ in [*shared, *others]]
+    assert len(set(vrids)) == len(vrids), found  # one id is never two routers', whatever the NIC
+    assert lab.control_plane.host.exec("curl", "-sf", "--max-time", "2", f"http://{instances['both-other']}/")
+
+
+def test_mode_turned_off_and_on(lab):
+    """By the flag of the quick start, in the DaemonSet: the address is on no NIC meanwhile, and the Eip says why."""
+    lab.set_speaker_flag("enable-keepalived-vip", "false")
+    said = wait_until(lambda: lab.condition("eip", "vip-eip", "ModeDisabled"), 60, what="a condition")
+    assert "--enable-keepalived-vip is false" in said["message"]
+    assert holders(lab) == set() and not ping(lab) and lab.ips("vip-svc") == [ADDRESS]
+    lab.set_speaker_flag("enable-keepalived-vip", "true")
+    wait_until(lambda: holder(lab) in ON_LINK and ping(lab), 60, what="a node with the address")
+    lab.wait_installed()
+    wait_until(lambda: lab.condition("eip", "vip-eip", "ModeDisabled") is None, 10, what="no condition")
 
 
 def test_deleted(lab):

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "hack"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from lab.fabric import LEAVES  # noqa: E402
-from lab.fixtures import pytest_configure  # noqa: E402, F401
+from lab.fixtures import pytest_configure, pytest_terminal_summary  # noqa: E402, F401
 from lab.net import RouteRecorder, wait_until  # noqa: E402
 from lab.run_dir import remove_orphans  # noqa: E402
 from lab.topology import MultiRouter  # noqa: E402
@@ -20,15 +20,29 @@ def pytest_sessionstart():
     remove_orphans("suite-")
 
 
+def pytest_generate_tests(metafunc):
+    """Every test of a module that uses the lab runs with each of the module's ROUTERS, and from each of its SPELLINGS:
+    folders of config/samples that say the same."""
+    if "lab_router" in metafunc.fixturenames:
+        metafunc.parametrize("lab_router", getattr(metafunc.module, "ROUTERS", ["bird"]), indirect=True)
+        metafunc.parametrize("lab_samples", getattr(metafunc.module, "SPELLINGS", ["multi-router"]), indirect=True)
+
+
 @pytest.fixture(scope="module")
-def shared_lab(request):
-    """The module's lab with controller and speakers, at the documented state. A module may set ROUTER and
-    SAMPLES; indirect parameters (router, samples) come first."""
-    router = getattr(request.module, "ROUTER", "bird")
-    samples = getattr(request.module, "SAMPLES", "multi-router")
-    router, samples = getattr(request, "param", (router, samples))
+def lab_router(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def lab_samples(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def shared_lab(request, lab_router, lab_samples):
+    """The module's lab with controller and speakers, at the documented state."""
     name = request.module.__name__.rpartition(".")[2].removeprefix("test_")
-    lab = MultiRouter(f"suite-{name}-{router}-{samples}-{os.getpid()}", router=router, samples=samples)
+    lab = MultiRouter(f"suite-{name}-{lab_router}-{lab_samples}-{os.getpid()}", router=lab_router, samples=lab_samples)
     try:
         lab.up()
         lab.recorders = {name: RouteRecorder(lab[name]) for name in ("spine", *LEAVES)}

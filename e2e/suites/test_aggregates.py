@@ -8,15 +8,13 @@ ours prevents that; HUNTING bounds what a client may lose then."""
 import contextlib
 import time
 
-import pytest
 from lab import yaml_subset
 from lab.net import wait_until
 from lab.router import Shown
 from lab.topology import SAMPLES
 from watch import ALL, DOCUMENTED, condition, routes_unchanged, says, traffic, unharmed
 
-pytestmark = pytest.mark.parametrize("shared_lab", [("bird", "multi-router"), ("frr", "multi-router")],
-                                     indirect=True)
+ROUTERS = ["bird", "frr"]
 
 SHOPS, BLOCK = "172.23.0.0/24", "172.23.1.64/26"
 BAKERY, FLORIST, NOTARY = "172.23.0.10", "172.23.0.200", "172.23.1.70"

@@ -5,15 +5,13 @@ import json
 import time
 from dataclasses import replace
 
-import pytest
 from lab import topology, yaml_subset
 from lab.net import wait_until
 from lab.router import Shown
 from watch import (DOCUMENTED, PREFIX, condition, nothing_withdrawn, routes_unchanged, says, speaker_paths, traffic,
                    wait_paths, withdrawals)
 
-pytestmark = pytest.mark.parametrize("shared_lab", [("bird", "multi-router"), ("frr", "multi-router")],
-                                     indirect=True)
+ROUTERS = ["bird", "frr"]
 
 MASTER, WORKER = "192.168.0.3", "192.168.0.4"
 AS = 50000

@@ -11,6 +11,7 @@ sys.path[:0] = [str(BENCH), str(BENCH / "bgp")]
 
 import failures  # noqa: E402
 import report  # noqa: E402
+import router  # noqa: E402
 import series  # noqa: E402
 from network import Network  # noqa: E402
 from peers import BirdPeer, ExaBgpPeer, FrrPeer, GoBgpPeer  # noqa: E402
@@ -46,6 +47,14 @@ def test_table_and_its_changes(network, kind):
 def test_start(network, kind):
     found = series.start(network, kind(network), trials=1)
     assert 0 < found.took[0] < 30 and found.rss_mib > found.own_mib > 0
+
+
+@pytest.mark.parametrize("kind", [Speaker, Floor, BirdPeer])
+def test_router_takes_a_table(network, kind):
+    """Two sessions one after the other; a wait for the exact count of paths ends, or the test fails."""
+    took = router.transfer(network, kind(network), ROUTES, hops=2, trials=2)
+    assert len(took.table) == 2 and all(0 < seconds < 60 for seconds in took.table)
+    assert took.rss_mib > took.own_mib > 0 and took.router_rss_mib > 0
 
 
 def test_failures(network):

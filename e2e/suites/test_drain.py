@@ -12,7 +12,7 @@ from lab.programs import DRAIN_TIME
 from lab.router import Neighbor, Shown
 from watch import ALL, DOCUMENTED, PREFIX, routes_unchanged, says, traffic, unharmed, withdrawals
 
-ROUTER = "frr"
+ROUTERS = ["frr"]
 DRAIN = "network.kubesphere.io/drain"
 GRACEFUL_SHUTDOWN = {"graceful-shutdown", "gracefulshutdown", "65535:0"}  # as FRR writes it
 MASTER, WORKER = "192.168.0.3", "192.168.0.4"

@@ -9,7 +9,7 @@ from lab.net import wait_until
 from lab.traffic import ask
 from watch import ALL, DOCUMENTED, PREFIX
 
-pytestmark = pytest.mark.parametrize("shared_lab", [("frr", "multi-router"), ("bird", "multi-router")], indirect=True)
+ROUTERS = ["bird", "frr"]
 
 VIP6 = "fd00:172:22::2"
 PODS = {"worker1": "10.233.65.11", "worker-p002": "10.233.66.12"}

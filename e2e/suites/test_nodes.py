@@ -6,6 +6,7 @@ from lab.net import wait_until
 from lab.router import Neighbor
 from watch import ALL, DOCUMENTED, routes_unchanged, traffic
 
+ROUTERS = ["bird", "frr"]
 EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers"
 
 

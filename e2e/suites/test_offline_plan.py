@@ -9,9 +9,14 @@ from lab.fabric import VIP
 from lab.topology import SAMPLES
 
 
+def run(*args):
+    return subprocess.run([programs.BIN / "openelb-controller", "plan", *args], capture_output=True, text=True,
+                          timeout=20)
+
+
 def plan(*args):
-    done = subprocess.run([programs.BIN / "openelb-controller", "plan", *args], capture_output=True, text=True,
-                          timeout=20, check=True)
+    done = run(*args)
+    done.check_returncode()
     return done.stdout
 
 
@@ -68,3 +73,84 @@ def test_without_a_default_eip_the_third_namespace_waits(tmp_path):
     found = json.loads(plan("--manifests", tmp_path, "-o", "json"))["services"]
     assert [name for name, service in found.items() if not service["addresses"]] == ["namespace-3/automatic"]
     assert found["namespace-3/automatic"]["pending"]
+
+
+@pytest.mark.parametrize("args, code, named", [
+    (["--manifests", SAMPLES / "multi-router", "--node", "nowhere"], 2, ["--node", '"nowhere"']),
+    (["--manifests", SAMPLES / "multi-router", "-o", "yaml"], 2, ['"yaml"', "table", "json"]),
+    (["--manifests", SAMPLES / "no-such-folder"], 1, ["--manifests", "no-such-folder"]),
+    ([], 2, ["--manifests", "required"]),
+    (["--manifests", SAMPLES / "multi-router", "--bogus"], 2, ["--bogus"]),
+    (["--manifests", SAMPLES / "multi-router", "extra"], 2, ['"extra"']),
+])
+def test_a_wrong_call_is_answered_with_one_line(args, code, named):
+    done = run(*args)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert all(name in done.stderr for name in named), done.stderr
+
+
+def test_one_speaker_is_shown_alone():
+    found = json.loads(plan("--manifests", SAMPLES / "multi-router", "--node", "worker-p002", "-o", "json"))
+    assert list(found["speakers"]) == ["worker-p002"]
+
+
+def sample_with(folder, extra):
+    """The multi-router sample and one more file."""
+    for file in (SAMPLES / "multi-router").glob("*.yaml"):
+        (folder / file.name).write_text(file.read_text())
+    (folder / "x.yaml").write_text(extra)
+    return folder
+
+
+OURS = "apiVersion: network.kubesphere.io/v1alpha2\nkind: {kind}\nmetadata:\n  name: {name}\n"
+
+
+@pytest.mark.parametrize("extra, line", [
+    (OURS.format(kind="BgpPer", name="x"), 'x.yaml:2: BgpPer/x: kind: "BgpPer" is not one of Eip, BgpConf, BgpPeer'),
+    (OURS.format(kind="Eip", name="x") + "spec:\n  address: 10.0.0.1\n  address: 10.0.0.2\n",
+     "x.yaml:7: Eip/x: spec.address: the key address stands twice in one map; write it once"),
+    ("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: x}\naddressType: IPv6\n"
+     "endpoints: [{addresses: [10.0.0.1]}]\n",
+     'x.yaml:5: EndpointSlice/default/x: endpoints[0].addresses[0]: "10.0.0.1" is not an IPv6 address, as '
+     "addressType says"),
+    ("a: [\n", "x.yaml:1: not YAML: end of sequence flow not found"),
+])
+def test_a_wrong_manifest_is_named_and_the_rest_is_planned(extra, line, tmp_path):
+    done = run("--manifests", sample_with(tmp_path, extra), "-o", "json")
+    assert (done.returncode, done.stderr.splitlines()) == (0, [line])
+    assert json.loads(done.stdout)["services"]["default/bgp-svc"]["addresses"] == [VIP]
+
+
+def problems(folder):
+    return {(p["object"], p["reason"]): p["message"] for p in json.loads(
+        plan("--manifests", folder, "-o", "json"))["problems"]}
+
+
+def test_eips_that_are_in_each_others_way_are_problems(tmp_path):
+    default = "  annotations: {eip.openelb.kubesphere.io/is-default-eip: 'true'}\n"
+    folder = sample_with(tmp_path, "---\n".join([
+        OURS.format(kind="Eip", name="z-late") + "spec: {address: 172.22.0.5}\n",
+        OURS.format(kind="Eip", name="one") + default + "spec: {address: 10.0.1.0/24}\n",
+        OURS.format(kind="Eip", name="two") + default + "spec: {address: 10.0.2.0/24}\n"]))
+    found = problems(folder)
+    assert set(found) == {("Eip/z-late", "Overlap"), ("Eip/two", "NotDefault")}
+    assert found["Eip/z-late", "Overlap"].startswith('spec.address: "172.22.0.5" overlaps Eip "bgp-eip"')
+    assert "is-default-eip" in found["Eip/two", "NotDefault"] and 'Eip "one"' in found["Eip/two", "NotDefault"]
+
+
+def test_what_is_wrong_with_a_nodes_prefixes_is_a_problem(tmp_path):
+    folder = sample_with(tmp_path, "{}")
+    (folder / "x.yaml").unlink()
+    cluster = folder / "cluster.yaml"
+    cluster.write_text(cluster.read_text().replace("prefixes: 192.168.0.3/24", "prefixes: 192.168.0.3"))
+    found = problems(folder)
+    assert '"192.168.0.3"' in found["Node/master1", "BadPrefixes"]
+    assert ("Node/worker1", "NoRack") in found
+
+
+def test_what_is_left_to_the_cni_is_a_problem(tmp_path):
+    folder = sample_with(tmp_path, OURS.format(kind="BgpPeer", name="x") +
+                         "  labels: {openelb.kubesphere.io/cni: calico}\n"
+                         "spec: {conf: {peerAs: 65001, neighborAddress: 192.168.0.9}}\n")
+    assert "openelb.kubesphere.io/cni" in problems(folder)["BgpPeer/x", "HandledByCni"]

@@ -5,8 +5,7 @@ from lab import topology, yaml_subset
 from lab.net import wait_until
 from watch import condition, nothing_withdrawn, routes_unchanged, speaker_paths, wait_paths
 
-pytestmark = pytest.mark.parametrize("shared_lab", [("bird", "multi-router"), ("frr", "multi-router")],
-                                     indirect=True)
+ROUTERS = ["bird", "frr"]
 
 SPEAKERS = {"leaf1": "192.168.0.3", "leaf2": "192.168.1.2"}
 

@@ -1,12 +1,14 @@
 """Controller and speakers killed, stopped and started, under traffic."""
 
+import subprocess
 import time
 
 import pytest
 from lab.net import wait_until
-from watch import ALL, DOCUMENTED, PREFIX, routes_unchanged, traffic, withdrawals
+from lab.programs import BIN
+from watch import ALL, DOCUMENTED, PREFIX, routes_unchanged, says, traffic, wait_saved, withdrawals
 
-ROUTER = "frr"
+ROUTERS = ["bird", "frr"]
 
 
 def test_controller_killed_and_restarted_changes_nothing(lab):
@@ -42,6 +44,40 @@ def test_controller_that_returns_acts_on_what_it_missed(lab):
     lab.wait_next_hops(DOCUMENTED | {"leaf1": {"192.168.0.3"}}, timeout=20)
 
 
+def test_controller_started_before_its_manifests_are_there_changes_nothing(lab):
+    """A mount that is late: the folder is empty, or missing, until it comes."""
+    manifests = lab.cluster.manifests
+    elsewhere = manifests.with_name("elsewhere")
+    with routes_unchanged(lab):
+        lab.controller.kill()
+        manifests.rename(elsewhere)
+        manifests.mkdir()
+        lab.controller.start()
+        says(lab.controller, "manifests cannot be read", "none.yaml")
+        time.sleep(2)
+        manifests.rmdir()
+        lab.controller.kill()
+        lab.controller.start()
+        says(lab.controller, "manifests cannot be read", "No such file")
+        elsewhere.rename(manifests)
+        lab.controller.wait_ready()
+        time.sleep(2)
+    lab.wait_documented()
+
+
+def test_controller_waits_for_the_folder_of_its_status(tmp_path):
+    manifests = tmp_path / "mount"
+    with subprocess.Popen([BIN / "openelb-controller", "--manifests", manifests, "--plan-insecure",
+                           "--plan-addr", "127.0.0.1:0", "--metrics-addr", "0"],
+                          stderr=subprocess.PIPE, text=True) as process:
+        assert str(manifests) in process.stderr.readline()
+        time.sleep(1.5)
+        assert not manifests.exists()
+        process.terminate()
+        assert process.stderr.read() == ""
+        assert process.wait(5) == 0
+
+
 def test_speaker_killed_and_restarted(lab):
     """Its leaf withdraws what only it announced; the other leaf takes over, and it comes back by itself."""
     with traffic(lab) as client:
@@ -63,6 +99,7 @@ def test_speaker_killed_and_restarted(lab):
 
 
 def test_speaker_comes_back_from_disk_with_the_controller_dead(lab):
+    wait_saved(lab)
     lab.controller.kill()
     lab.speakers["master1"].kill()
     lab.speakers["worker-p002"].kill()
@@ -95,6 +132,15 @@ def test_everything_started_at_once_on_an_empty_state(lab):
     lab.start_controller()
     lab.wait_documented()
     assert lab.cluster.service_ips("bgp-svc") == ["172.22.0.2"]
+
+
+def test_controller_without_speakers_says_that_it_waits_for_them(lab):
+    for program in (*lab.speakers.values(), lab.controller):
+        program.kill()
+    lab.start_controller()
+    says(lab.controller, "waiting to hear from speakers", "at_most=10s")
+    lab.start_speakers()
+    lab.wait_documented()
 
 
 def test_leaf_link_cut_and_back(lab):

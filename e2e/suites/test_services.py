@@ -5,6 +5,7 @@ import time
 from lab.net import wait_until
 from watch import DOCUMENTED, PREFIX, routes_unchanged, traffic
 
+ROUTERS = ["bird", "frr"]
 SLICE = "bgp-svc-7xk2p"
 
 

@@ -3,12 +3,10 @@
 import time
 from dataclasses import replace
 
-import pytest
 from lab.net import wait_until
 from watch import ALL, DOCUMENTED, PREFIX, condition, peer_status, routes_unchanged, says, traffic
 
-pytestmark = pytest.mark.parametrize("shared_lab", [("bird", "multi-router"), ("frr", "multi-router")],
-                                     indirect=True)
+ROUTERS = ["bird", "frr"]
 
 MASTER = "192.168.0.3"
 

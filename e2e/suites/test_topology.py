@@ -1,13 +1,12 @@
 """OpenELB's multi-router page as documented, with FRR and with BIRD, and in PorterLB's spelling."""
 
-import pytest
 from lab.fabric import LEAVES, VIP
 from lab.net import wait_until
 from lab.traffic import ask
 from watch import ALL, PREFIX, peer_status
 
-pytestmark = pytest.mark.parametrize(
-    "shared_lab", [("frr", "multi-router"), ("bird", "multi-router"), ("frr", "porter")], indirect=True)
+ROUTERS = ["bird", "frr"]
+SPELLINGS = ["multi-router", "porter"]
 
 
 def test_every_router_holds_the_documented_next_hops(lab):

@@ -8,7 +8,7 @@ from lab import dual_stack
 from lab.dual_stack import v6_of
 from lab.lan import CLIENT, NODES, OUTAGE_S, PODS, SPEAKERS, Lan, endpoint_slice, second
 from lab.net import run, wait_until
-from lab.traffic import Traffic
+from lab.traffic import counted
 
 # By pool: the address, the client on whose LAN it is, the nodes' NIC there, and how the Eip says so.
 FIRST, SECOND = ("client", "eth0"), ("client2", "eth1")
@@ -16,6 +16,7 @@ ADDRESS, ADDRESS6 = "192.168.0.91", v6_of("192.168.0.91")
 OTHER, OTHER6 = second(ADDRESS), v6_of(second(ADDRESS))
 POOLS = {ADDRESS: (*FIRST, "eth0"), ADDRESS6: (*FIRST, f"can_reach:{v6_of(CLIENT)}"),
          OTHER: (*SECOND, "eth1"), OTHER6: (*SECOND, f"can_reach:{second(CLIENT)}")}
+WARM = "192.168.0.12"  # of clients beside these, whose neighbour cache stays as it is
 NAMES = {ADDRESS6: "first6", OTHER: "second", OTHER6: "second6"}
 
 
@@ -25,6 +26,9 @@ def shared_lab(request):
     with Lan.running(f"{mode}-quick-start", f"{mode}-svc", ADDRESS) as lab:
         lab.mode = mode
         lab.add_second()
+        lab.attach("warm", WARM)
+        lab.add_host("warm2")
+        lab.plug_in("warm2", second(WARM), switch="switch2")
         dual_stack.enable(lab)
         for address, node in PODS.items():
             dual_stack.start_pod(lab, f"pod6-{address}", node, address)
@@ -32,7 +36,7 @@ def shared_lab(request):
             lab.cluster.edit("Node", node, lambda o, v6=v6_of(address): o["status"]["addresses"].append(
                 {"type": "InternalIP", "address": v6}))
         for address, name in NAMES.items():
-            lab.cluster.apply(*pool(mode, name, address))
+            lab.cluster.apply(*pool(mode, name, address, POOLS[address][2]))
         for client, foreign in (("client", (OTHER, OTHER6)), ("client2", (ADDRESS, ADDRESS6))):
             lab[client].ip(*(f"route add {address} dev eth0" for address in foreign))
         yield lab
@@ -46,11 +50,11 @@ def lab(shared_lab):
     return shared_lab
 
 
-def pool(mode, name, address):
+def pool(mode, name, address, interface):
     """An Eip, a Service that takes the first address from it, and the endpoints."""
     six = ":" in address
     yield {"apiVersion": "network.kubesphere.io/v1alpha2", "kind": "Eip", "metadata": {"name": name},
-           "spec": {"address": f"{address}-{address[:-2]}99", "interface": POOLS[address][2], "protocol": mode}}
+           "spec": {"address": f"{address}-{address[:-2]}99", "interface": interface, "protocol": mode}}
     yield {"apiVersion": "v1", "kind": "Service",
            "metadata": {"name": name, "namespace": "default",
                         "annotations": {"lb.kubesphere.io/v1alpha1": "openelb",
@@ -92,10 +96,9 @@ def owner(lab, address):
     return wait_until(agreed, 15, 0.1, what=f"one node that answers for {address} with {nic}")
 
 
-def condition(lab, what):
-    """Its message on the Eip of OTHER; None: there is no such condition."""
-    return next((c["message"] for c in lab.cluster.status("Eip", "second").get("conditions") or [] if c["type"] == what),
-                None)
+def condition(lab, what, name="second"):
+    """Its message on an Eip, that of OTHER by default; None: there is no such condition."""
+    return next((c["message"] for c in lab.cluster.status("Eip", name).get("conditions") or [] if c["type"] == what), None)
 
 
 def unplug(lab, nodes, unplugged=True):
@@ -112,7 +115,7 @@ def test_every_address_is_on_its_own_lan(lab):
             assert station(lab, address, "client2" if client == "client" else "client") is None
 
 
-def test_a_nic_that_goes_down_moves_its_addresses_alone(lab, capsys):
+def test_a_nic_that_goes_down_moves_its_addresses_alone(lab, record_property):
     stays = owner(lab, ADDRESS)
     others = [node for node in SPEAKERS if node != stays]
     unplug(lab, others)  # all of the second LAN to the node that answers on the first
@@ -121,30 +124,23 @@ def test_a_nic_that_goes_down_moves_its_addresses_alone(lab, capsys):
     unplug(lab, others, False)
     first = {address: owner(lab, address) for address in (ADDRESS, ADDRESS6)}
     time.sleep(1)  # standbys that were gone watch again
-    clients = [Traffic(lab["client"], ADDRESS, rate=100), Traffic(lab["client2"], OTHER, rate=100)]
+    case = f"{lab.mode}: one of two cables pulled"
     try:
-        for client in clients:
-            client.wait_flow({stays})
-        since = time.time()
-        unplug(lab, [stays])
-        moved = {address: owner(lab, address) for address in (OTHER, OTHER6)}
-        assert stays not in moved.values()
-        clients[0].wait_flow({stays})
-        clients[1].wait_flow({moved[OTHER]})
-        unplug(lab, [stays], False)
-        clients[1].wait_flow({moved[OTHER]})
-        for client in clients:
-            client.settle()
-        lost = [client.count(since) for client in clients]
-        with capsys.disabled():
-            print(f"\n{lab.mode}, one of two cables pulled: lost {len(lost[0].lost)} and {len(lost[1].lost)}", end=" ")
-        assert lost[0].lost == [] and lost[1].longest_outage() < OUTAGE_S
+        with counted(record_property, f"{case}, other LAN", lab["warm"], ADDRESS, {stays}, OUTAGE_S) as still, \
+                counted(record_property, case, lab["warm2"], OTHER, {stays}, OUTAGE_S) as client:
+            since = time.time()
+            unplug(lab, [stays])
+            moved = {address: owner(lab, address) for address in (OTHER, OTHER6)}
+            assert stays not in moved.values()
+            still.wait_flow({stays})
+            client.wait_flow({moved[OTHER]})
+            unplug(lab, [stays], False)
+            client.wait_flow({moved[OTHER]})
+        assert still.count(since).lost == []
         assert {address: owner(lab, address) for address in first} == first
         assert {address: owner(lab, address) for address in moved} == moved  # nothing is taken back
     finally:
         unplug(lab, SPEAKERS, False)
-        for client in clients:
-            client.stop()
 
 
 # What happens to eth1 of every node, and how it is undone.
@@ -214,3 +210,47 @@ def test_nic_that_the_eip_does_not_name(lab):
     finally:
         annotate(None)
         set_interface("eth1")
+
+
+def test_addresses_on_no_network(lab):
+    """With offLink, on the NIC that the Eip names; the clients there have a route to them."""
+    address, name = "203.0.113.91", "off-link"
+    made = list(pool(lab.mode, name, address, "eth1"))
+    lab["client2"].ip("route add 203.0.113.0/24 dev eth0")
+    POOLS[address], NAMES[address] = (*SECOND, "eth1"), name
+    try:
+        lab.cluster.apply(*made)
+        refused = wait_until(lambda: condition(lab, "NoOwner", name), what="a condition")
+        assert address in refused and "a network there that contains the address" in refused
+        lab.cluster.edit("Eip", name, lambda o: o["spec"].update(offLink=True))
+        owner(lab, address)
+        wait_until(lambda: condition(lab, "NoOwner", name) is None, what="no condition")
+        wait_until(lambda: lab["client2"].exec("curl", "-sf", "-m", "1", f"http://{address}/", check=False).strip(),
+                   what=f"an answer of {address}")
+    finally:
+        for obj in made:
+            lab.cluster.delete(obj["kind"], obj["metadata"]["name"])
+        del POOLS[address], NAMES[address]
+        lab["client2"].ip("route del 203.0.113.0/24 dev eth0")
+
+
+def test_what_is_reached_over_the_default_route(lab):
+    """can_reach of an address behind a gateway means the NIC of the default route, also when that changes."""
+    def lead(gateway, nic):
+        for node in SPEAKERS:
+            lab[node].ip(f"route replace default via {gateway} dev {nic}")
+
+    def set_interface(name):
+        lab.cluster.edit("Eip", "second", lambda o: o["spec"].update(interface=name))
+    lead(CLIENT, "eth0")
+    try:
+        set_interface("can_reach:198.51.100.1")
+        assert "can_reach:198.51.100.1" in wait_until(lambda: condition(lab, "NoOwner"), what="a condition")
+        lead(second(CLIENT), "eth1")
+        wait_until(lambda: condition(lab, "NoOwner") is None, what="no condition")
+        owner(lab, OTHER)
+    finally:
+        set_interface("eth1")
+        for node in SPEAKERS:
+            lab[node].ip("route del default")
+    owner(lab, OTHER)

@@ -1,5 +1,5 @@
 """VIP quick start, and what moves an address of that mode, on one LAN. The client asks every 5 ms and keeps its neighbour
-cache throughout; each test tells how many requests were lost."""
+cache throughout; what it lost is told at the end."""
 
 import contextlib
 import re
@@ -7,9 +7,8 @@ import time
 from datetime import datetime
 
 import pytest
-from lab import dual_stack, programs
-from lab.dual_stack import v6_of
-from lab.lan import NODES, PODS, SPEAKERS, Lan, endpoint_slice, mac
+from lab import programs
+from lab.lan import PODS, SPEAKERS, Lan, endpoint_slice, mac
 from lab.net import run, wait_until
 
 ADDRESS = "192.168.0.91"
@@ -44,16 +43,17 @@ def active(lab, address=ADDRESS, other_than=None):
     return wait_until(one, 10, what=f"one node with {address}")
 
 
-def traffic(lab, capsys, what, address=ADDRESS):
-    return lab.traffic(capsys, what, address, active(lab, address))
+def traffic(lab, record, case, address=ADDRESS):
+    family = "IPv6" if ":" in address else "IPv4"
+    return lab.traffic(record, f"vip: {family}, {case}", address, active(lab, address))
 
 
-def test_quick_start(lab, capsys):
+def test_quick_start(lab, record_property):
     """As documented: one node's MAC, an answer to ping, an answer from both Pods."""
     holder = active(lab)
     lab["client"].exec("ping", "-c", "1", "-W", "1", ADDRESS)
     assert mac(lab[holder]) in lab["client"].exec("ip", "neigh", "show", ADDRESS)
-    with traffic(lab, capsys, "nothing") as client:
+    with traffic(lab, record_property, "nothing") as client:
         time.sleep(0.5)
     assert client.count().lost == []
     pods = {re.search(r'"pod": "([^"]+)"', lab["client"].exec("curl", "-sf", f"http://{ADDRESS}/"))[1]
@@ -69,10 +69,12 @@ def test_offline_plan(lab):
     assert sorted(order) == sorted(SPEAKERS) and order[0] == shown(lab, active(lab))["planned"]
 
 
-def shown(lab, node):
+def shown(lab, node, address=ADDRESS):
     """What the Eip's status says of the address, once it says that this node has it."""
+    eip = "vip-eip6" if ":" in address else "vip-eip"
+
     def entry():
-        found = next(e for e in lab.cluster.status("Eip", "vip-eip")["owners"] if e["address"] == ADDRESS)
+        found = next(e for e in lab.cluster.status("Eip", eip)["owners"] if e["address"] == address)
         return found.get("actual") == [node] and found
     return wait_until(entry, what=f"{node} in the Eip's status")
 
@@ -97,50 +99,62 @@ def test_owner_in_the_status(lab):
     assert shown(lab, after) == entry
 
 
-@pytest.mark.parametrize("controller", ["alive", "dead"])
-def test_active_killed(lab, capsys, controller):
+def active_killed(lab, record, controller, address=ADDRESS):
     """Its kernel keeps the address until its next speaker takes it off; nothing goes back to it."""
     if controller == "dead":
         lab.controller.kill()
-    before = active(lab)
-    with traffic(lab, capsys, f"speaker killed, controller {controller}") as client:
+    before = active(lab, address)
+    with traffic(lab, record, f"speaker killed, controller {controller}", address) as client:
         lab.speakers[before].kill()
-        after = active(lab, other_than=before)
+        after = active(lab, address, other_than=before)
         client.wait_flow({after})
-        assert holders(lab) == {before, after}
+        assert holders(lab, address) == {before, after}
         lab.start_speaker(before)
-        wait_until(lambda: holders(lab) == {after}, what="the address off the node whose speaker was killed")
+        wait_until(lambda: holders(lab, address) == {after}, what="the address off the node whose speaker was killed")
         client.wait_flow({after})
 
 
-def test_link_unplugged(lab, capsys):
-    before = active(lab)
-    with traffic(lab, capsys, "cable pulled") as client:
+@pytest.mark.parametrize("controller", ["alive", "dead"])
+def test_active_killed(lab, record_property, controller):
+    active_killed(lab, record_property, controller)
+
+
+def link_unplugged(lab, record, address=ADDRESS):
+    before = active(lab, address)
+    with traffic(lab, record, "cable pulled", address) as client:
         lab.unplug(before)
-        after = active(lab, other_than=before)
-        assert holders(lab) == {after}
+        after = active(lab, address, other_than=before)
+        assert holders(lab, address) == {after}
         client.wait_flow({after})
         lab.unplug(before, False)
         client.wait_flow({after})
 
 
-def test_partition(lab, capsys):
+def test_link_unplugged(lab, record_property):
+    link_unplugged(lab, record_property)
+
+
+def partition(lab, record, address=ADDRESS):
     """Both sides serve; they agree on one when they meet again."""
-    before = active(lab)
-    with traffic(lab, capsys, "node cut off in silence, and back") as client:
+    before = active(lab, address)
+    with traffic(lab, record, "node cut off in silence, and back", address) as client:
         lab.silence(before)
-        after = active(lab, other_than=before)
+        after = active(lab, address, other_than=before)
         client.wait_flow({after})
-        assert holders(lab) == {before, after}
-        shown(lab, after)  # the other has not been heard since
+        assert holders(lab, address) == {before, after}
+        shown(lab, after, address)  # the other has not been heard since
         lab.silence(before, False)
-        client.wait_flow({active(lab)})
-        shown(lab, active(lab))
+        client.wait_flow({active(lab, address)})
+        shown(lab, active(lab, address), address)
 
 
-def test_orderly_stop(lab, capsys):
+def test_partition(lab, record_property):
+    partition(lab, record_property)
+
+
+def test_orderly_stop(lab, record_property):
     before = active(lab)
-    with traffic(lab, capsys, "speaker stopped") as client:
+    with traffic(lab, record_property, "speaker stopped") as client:
         lab.speakers[before].stop()
         assert before not in holders(lab)
         after = active(lab)
@@ -149,8 +163,8 @@ def test_orderly_stop(lab, capsys):
         assert active(lab) == after
 
 
-def test_speakers_upgraded_one_by_one(lab, capsys):
-    with traffic(lab, capsys, "all speakers replaced in turn") as client:
+def test_speakers_upgraded_one_by_one(lab, record_property):
+    with traffic(lab, record_property, "all speakers replaced in turn") as client:
         for node in SPEAKERS:
             lab.speakers[node].stop()
             lab.start_speaker(node).wait_ready()
@@ -181,10 +195,10 @@ def test_another_station(lab):
         lab["ctl"].ip(f"addr del {ADDRESS}/32 dev eth0")
 
 
-def test_mode_turned_off(lab, capsys):
+def test_mode_turned_off(lab, record_property):
     """A speaker that is to leave VIPs alone takes off what one before it left behind."""
     before = active(lab)
-    with traffic(lab, capsys, "VIP mode turned off on the node that had the address") as client:
+    with traffic(lab, record_property, "VIP mode turned off on the node that had the address") as client:
         lab.speakers[before].kill()
         after = active(lab, other_than=before)
         lab.speakers[before].start("--enable-keepalived-vip=false")
@@ -195,15 +209,22 @@ def test_mode_turned_off(lab, capsys):
     lab.start_speaker(before)
 
 
-def router_id(lab):
-    """The VRID of the router that holds the address."""
-    return re.findall(r'vrrp_router_state\{.*router="eth0/4/(\d+)"\} 2', lab.speakers[active(lab)].get("/metrics"))[0]
+def router_id(lab, address=ADDRESS):
+    """The VRID of the router that holds the address, the one of its family."""
+    series = rf'vrrp_router_state\{{.*router="eth0/{6 if ":" in address else 4}/(\d+)"\}} 2'
+    return re.findall(series, lab.speakers[active(lab, address)].get("/metrics"))[0]
 
 
 @contextlib.contextmanager
-def keepalived(lab, node, address=ADDRESS):
-    """In the virtual router that holds the address, as the last choice, on a host without a speaker."""
-    folder = lab.run_dir.path / f"keepalived.{node}"
+def keepalived(lab, node, address=ADDRESS, priority=1):
+    """In the virtual router that holds our address of that family, on a host without a speaker; with priority 1 as the
+    last choice."""
+    v6 = ":" in address
+    vrid = router_id(lab, ADDRESS6 if v6 else ADDRESS)
+    listed = [f"fe80::6f65:6c62:0:{int(vrid):x}", address] if v6 else [address]
+    addresses = "\n    ".join(f"{each}/{128 if v6 else 32} dev eth0" for each in listed)
+    role = f"keepalived.{6 if v6 else 4}"
+    folder = lab.run_dir.path / f"{role}.{node}"
     folder.mkdir()
     (folder / "conf").write_text(f"""
 global_defs {{
@@ -212,76 +233,94 @@ global_defs {{
 vrrp_instance V1 {{
   state BACKUP
   interface eth0
-  virtual_router_id {router_id(lab)}
-  priority 1
+  virtual_router_id {vrid}
+  priority {priority}
   nopreempt
   advert_int 0.1
+  {"native_ipv6" if v6 else ""}
   virtual_ipaddress {{
-    {address}/32 dev eth0
+    {addresses}
   }}
 }}
 """)
-    process = lab[node].spawn("keepalived", ["keepalived", "-n", "-l", "-D", "-P", "-f", folder / "conf",
-                                             "-p", folder / "pid", "-r", folder / "vrrp.pid"])
+    process = lab[node].spawn(role, ["keepalived", "-n", "-l", "-D", "-P", "-f", folder / "conf",
+                                     "-p", folder / "pid", "-r", folder / "vrrp.pid"])
     try:
-        wait_until(lambda: "Entering BACKUP" in lab[node].log("keepalived"), what="keepalived as backup")
+        wait_until(lambda: "Entering BACKUP" in lab[node].log(role), what="keepalived as backup")
         yield process
     finally:
         process.stop()
 
 
-def test_keepalived_as_third_router(lab, capsys):
-    """It takes over when both speakers stop, keeps the address when they are back, and gives it to one of them."""
-    outsider = next(node for node in SPEAKERS if node != active(lab))
+def keepalived_as_third_router(lab, record, address):
+    """It leaves ours the address, takes over when both speakers stop, keeps it when they are back, and gives it to one."""
+    outsider = next(node for node in SPEAKERS if node != active(lab, address))
     lab.speakers[outsider].stop()
     ours = set(SPEAKERS) - {outsider}
-    with traffic(lab, capsys, "to keepalived and back") as client, keepalived(lab, outsider) as other:
-        before = active(lab)
-        assert before in ours
+    with traffic(lab, record, "to keepalived and back", address) as client, keepalived(lab, outsider, address) as other:
+        before = active(lab, address)
+        time.sleep(1)
+        assert before in ours and holders(lab, address) == {before}
         for node in ours:
             lab.speakers[node].stop()
-        wait_until(lambda: holders(lab) == {outsider}, what="the address at keepalived")
+        wait_until(lambda: holders(lab, address) == {outsider}, what="the address at keepalived")
         client.wait_flow({outsider})
         for node in ours:
             lab.start_speaker(node).wait_ready()
         client.wait_flow({outsider})
         other.stop()
-        after = active(lab)
+        after = active(lab, address)
         assert after in ours
         client.wait_flow({after})
 
 
-def test_foreign_router_with_our_id(lab, capsys):
-    """It cannot be told to go away, so ours takes another id."""
-    taken = router_id(lab)
-    with traffic(lab, capsys, "to another VRID") as client:
-        with keepalived(lab, "ctl", "192.168.0.200"):
+def test_keepalived_as_third_router(lab, record_property):
+    keepalived_as_third_router(lab, record_property, ADDRESS)
+
+
+def test_foreign_router_with_our_id(lab, record_property):
+    """It serves something else, with the highest priority: ours goes on, and takes another id when a controller is there."""
+    taken, before, other = router_id(lab), active(lab), "192.168.0.200"
+    lab.controller.kill()
+    with keepalived(lab, "ctl", other, priority=254):
+        with traffic(lab, record_property, "a foreign router with our id, controller dead") as client:
+            wait_until(lambda: f" {other}/" in run("ip", "-n", lab["ctl"].netns, "-o", "addr"), what="the foreign master")
+            since = time.time()
+            time.sleep(1)
+            client.settle()
+            assert client.count(since).lost == []
+            assert holders(lab) == {before} and router_id(lab) == taken
+        with traffic(lab, record_property, "to another VRID") as client:
+            lab.start_controller()
             wait_until(lambda: router_id(lab) != taken, 20, what="another id")
             client.wait_flow({active(lab)})
+    with traffic(lab, record_property, "the foreign router gone") as client:
         client.wait_flow({active(lab)})
 
 
-def test_ipv6(lab, capsys):
-    dual_stack.enable(lab)
-    for address, node in PODS.items():
-        dual_stack.start_pod(lab, f"vip-svc6-{address}", node, address)
-    for node, address in NODES.items():
-        lab.cluster.edit("Node", node, lambda o, v6=v6_of(address): o["status"]["addresses"].append(
-            {"type": "InternalIP", "address": v6}))
-    eip = {"apiVersion": "network.kubesphere.io/v1alpha2", "kind": "Eip", "metadata": {"name": "vip-eip6"},
-           "spec": {"address": f"{ADDRESS6}-fd00:192:168::100", "interface": "eth0", "protocol": "vip"}}
-    service = {"apiVersion": "v1", "kind": "Service",
-               "metadata": {"name": "vip-svc6", "namespace": "default",
-                            "annotations": {"lb.kubesphere.io/v1alpha1": "openelb",
-                                            "eip.openelb.kubesphere.io/v1alpha2": "vip-eip6"}},
-               "spec": {"type": "LoadBalancer", "ipFamilies": ["IPv6"], "ipFamilyPolicy": "SingleStack",
-                        "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}}
-    lab.cluster.apply(eip, service, endpoint_slice("vip-svc6", {v6_of(a): n for a, n in PODS.items()}))
-    wait_until(lambda: lab.cluster.service_ips("vip-svc6") == [ADDRESS6], what="an IPv6 address")
-    before = active(lab, ADDRESS6)
+@pytest.fixture(scope="module")
+def ipv6(shared_lab):
+    """A Service with ADDRESS6."""
+    shared_lab.serve_ipv6("vip", "eth0", ADDRESS6)
+
+
+@pytest.mark.usefixtures("ipv6")
+@pytest.mark.parametrize("controller", ["alive", "dead"])
+def test_ipv6_active_killed(lab, record_property, controller):
+    active_killed(lab, record_property, controller, ADDRESS6)
     lab["client"].exec("ping", "-6", "-c", "1", "-W", "1", ADDRESS6)
-    with traffic(lab, capsys, "IPv6, speaker killed", ADDRESS6) as client:
-        lab.speakers[before].kill()
-        client.wait_flow({active(lab, ADDRESS6, other_than=before)})
-    lab.start_speaker(before)
-    active(lab, ADDRESS6)
+
+
+@pytest.mark.usefixtures("ipv6")
+def test_ipv6_link_unplugged(lab, record_property):
+    link_unplugged(lab, record_property, ADDRESS6)
+
+
+@pytest.mark.usefixtures("ipv6")
+def test_ipv6_partition(lab, record_property):
+    partition(lab, record_property, ADDRESS6)
+
+
+@pytest.mark.usefixtures("ipv6")
+def test_keepalived_as_third_router_of_ipv6(lab, record_property):
+    keepalived_as_third_router(lab, record_property, ADDRESS6)

@@ -1,6 +1,7 @@
 """What must not happen while something is done to a lab."""
 
 import contextlib
+import re
 import time
 
 from lab.fabric import VIP, leaf_of
@@ -78,6 +79,23 @@ def says(program, *words, timeout=5.0):
     def line():
         return next((text for text in program.log().splitlines() if all(word in text for word in words)), None)
     return wait_until(line, timeout, what=f"a line of {program.host.name}'s {program.role} with {words}")
+
+
+def wait_saved(lab):
+    """Until the plan that each speaker has in force is the one on its disk, which it is written to a moment later."""
+    for node, speaker in lab.speakers.items():
+        def saved(node=node, speaker=speaker):
+            in_force = tuple(speaker.metric(f"openelb_speaker_plan_{name}") for name in ("epoch", "generation"))
+            return saved_plan(lab, node) == in_force or Shown([in_force])
+        wait_until(saved, what=f"{node}: its plan on disk")
+
+
+def saved_plan(lab, node):
+    """(epoch, counter) of the plan on a speaker's disk, the first fields of SavedPlanFile in speaker/link; None without one."""
+    varint = rb"([\x80-\xff]*[\x00-\x7f])"
+    content = (lab.run_dir.path / "state" / node / "plan").read_bytes()
+    found = re.match(rb"[^\n]*\n\x08" + varint + rb"\x10" + varint, content)
+    return found and tuple(sum((byte & 0x7F) << 7 * place for place, byte in enumerate(number)) for number in found.groups())
 
 
 def peer_status(lab, peer, node):

@@ -1,8 +1,9 @@
 """Our speaker, BIRD, FRR, GoBGP, ExaBGP and prebuilt octets (the floor), side by side: how fast a table is sent and
-changed, how soon a session is up, what that costs, and how soon a leaf knows of a failure.
+changed, how soon a session is up and BIRD as a router has a table, what that costs, and how soon a leaf knows of a failure.
 
-    python3 e2e/bench/bgp            all of it: about half an hour
-    python3 e2e/bench/bgp --quick    1,000 routes, one trial: under 2 minutes
+    python3 e2e/bench/bgp                  all of it: about half an hour
+    python3 e2e/bench/bgp --quick          1,000 routes, one trial: under 2 minutes
+    python3 e2e/bench/bgp --only router    10,000 routes to BIRD: 2 minutes; with --senders speaker BIRD 20 seconds
 """
 
 import argparse
@@ -15,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import harness  # noqa: E402, F401  (it knows where the lab is)
 import failures  # noqa: E402
+import router  # noqa: E402
 import series  # noqa: E402
 from network import Network  # noqa: E402
 from peers import BirdPeer, ExaBgpPeer, FrrPeer, GoBgpPeer  # noqa: E402
@@ -38,8 +40,8 @@ def main():
     parser.add_argument("--repeat", type=int, default=3, help="tables sent in each cell, starts")
     parser.add_argument("--trials", type=int, default=30, help="of each failure")
     parser.add_argument("--budget", type=float, default=20, help="seconds after which a cell is not repeated")
-    parser.add_argument("--only", nargs="+", choices=("start", "transfer", "failures"),
-                        default=["start", "transfer", "failures"])
+    parts = ("start", "transfer", "router", "failures")
+    parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     parser.add_argument("--senders", nargs="+", default=[sender.name for sender in SENDERS])
     args = parser.parse_args()
     if args.quick:
@@ -58,6 +60,8 @@ def main():
             idle = starts(network, chosen, args.repeat)
         if "transfer" in args.only:
             transfers(network, chosen, cells, args, idle)
+        if "router" in args.only:
+            routers(network, chosen, min(10_000, max(args.routes)), args.repeat)
         if "failures" in args.only:
             failing(network, chosen, args.trials)
         print(f"took {time.time() - began:.0f} s; load average {os.getloadavg()[0]:.1f}")
@@ -108,6 +112,22 @@ def transfers(network, chosen, cells, args, idle):
                    for name in names if (cell, name) in found} for cell in cells}, ratios=False), flush=True)
     if late:
         sys.exit("\n".join(late))
+
+
+def routers(network, chosen, routes, repeat):
+    senders = [sender(network) for sender in chosen]
+    names = [sender.name for sender in senders]
+    found = {(hops, sender.name): router.transfer(network, sender, routes, hops, repeat)
+             for hops in (1, 4) for sender in senders if sender.can(routes, hops, 1)}
+
+    def rows(value):
+        return {f"{routes} x {hops}": {name: value(found[hops, name]) for name in names if (hops, name) in found}
+                for hops in (1, 4)}
+
+    print(table("ESTABLISHED to all routes in BIRD's table, ms", names, rows(lambda took: 1e3 * series.median(took.table))))
+    print(table("resident, MiB", names, rows(lambda took: took.rss_mib)))
+    print(table("of which its own, MiB", names, rows(lambda took: took.own_mib)))
+    print(table("resident meanwhile, MiB: the router", names, rows(lambda took: took.router_rss_mib), ratios=False), flush=True)
 
 
 def failing(network, chosen, trials):

@@ -2,6 +2,8 @@
 
 import mmap
 import os
+import re
+import socket
 import struct
 import time
 from dataclasses import dataclass
@@ -125,3 +127,28 @@ class Pipe:
 
     def close(self):
         os.close(self._fd)
+
+
+class BirdControl:
+    """The control socket of a BIRD: commands without a birdc to start."""
+
+    def __init__(self, path):
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(str(path))
+        self._answer()  # the greeting
+
+    def ask(self, command):
+        """The lines of the answer, without their numbers."""
+        self._socket.sendall(command.encode() + b"\n")
+        return self._answer()
+
+    def _answer(self):
+        text = b""
+        while not re.search(rb"^\d{4} .*\n\Z", text, re.MULTILINE):
+            if not (more := self._socket.recv(4096)):
+                raise RuntimeError(f"BIRD has closed its control socket after {text!r}")
+            text += more
+        return re.sub(r"^(\d{4}[ -]| )", "", text.decode(), flags=re.MULTILINE)
+
+    def close(self):
+        self._socket.close()

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import grpc
-from network import RECEIVER_AS, SENDER_AS, Pipe
+from network import RECEIVER_AS, SENDER_AS, BirdControl, Pipe
 from senders import Sender, prefix
 
 from lab.net import run, wait_until
@@ -53,9 +53,7 @@ class BirdPeer(Sender):
         control = self._folder / "ctl"
         self.host.spawn("bird", ["bird", "-f", "-c", self._folder / "conf", "-s", control])
         wait_until(lambda: "up" in run("birdc", "-s", control, "show status", check=False), 60, what="bird")
-        self._control = socket.socket(socket.AF_UNIX)
-        self._control.connect(str(control))
-        self._control.recv(1024)
+        self._control = BirdControl(control)
 
     def _write_routes(self):
         for i in range(self._width):
@@ -67,12 +65,9 @@ class BirdPeer(Sender):
         self._announced.follow(word)
         self._write_routes()
         at = time.time_ns()
-        self._control.sendall(b"configure\n")
-        answer = b""
-        while not answer.endswith(b"\n") or answer.splitlines()[-1][4:5] == b"-":
-            answer += self._control.recv(4096)
-        if b"Reconfigur" not in answer:
-            raise RuntimeError(answer.decode())
+        answer = self._control.ask("configure")
+        if "Reconfigur" not in answer:
+            raise RuntimeError(answer)
         return at
 
     def process(self):
