@@ -22,8 +22,9 @@ class ApiSideTest : public ::testing::Test, public StatusHandler {
     Put("web");
     transport_.Inject({.kind = Fault::Kind::kMute,
                        .verb = "watch",
-                       .count = 9,
-                       .skip = 9,  // the fresh lists of a new leader cut the first ones short
+                       .count = static_cast<int>(kResources),
+                       // The fresh lists of a new leader cut the first ones short.
+                       .skip = static_cast<int>(kResources),
                        .delay = absl::Seconds(8)});
     RunFor(absl::Seconds(10));
     ASSERT_TRUE(side_.election().leadership().may_write());

@@ -50,7 +50,7 @@ TEST(KubeSource, SendsWhatChanges) {
   rig.server.Remove("services", "default", "web");
   rig.RunFor(absl::Milliseconds(10));
   EXPECT_THAT(rig.told.deleted, ElementsAre("Service/default/web"));
-  EXPECT_EQ(rig.Lists(), 9u);
+  EXPECT_EQ(rig.Lists(), kResources);
 }
 
 TEST(KubeSource, IsNotSyncedBeforeEveryListIsComplete) {
@@ -233,7 +233,7 @@ TEST_F(SourceSlices, FollowTheirServiceWhenItBecomesOurs) {
   rig_.Inject({.kind = fake::Fault::Kind::kHang, .resource = "endpointslices", .count = -1});
   Annotate("web", "\"openelb\"");
   EXPECT_EQ(Slices(), "web-1 web-2 ready");
-  EXPECT_EQ(rig_.Lists(), 9u);
+  EXPECT_EQ(rig_.Lists(), kResources);
 }
 
 TEST_F(SourceSlices, MayComeBeforeTheirService) {
@@ -343,7 +343,7 @@ TEST(KubeSource, CallsNobodyWhenItIsGone) {
     source.Start(&told);
     source.Turn();
     scheduler.RunFor(absl::Microseconds(500));
-    EXPECT_EQ(transport.open(), 9u);
+    EXPECT_EQ(transport.open(), kResources);
   }
   scheduler.RunFor(absl::Minutes(1));
   EXPECT_EQ(told.events, 0u);

@@ -15,8 +15,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr uint64_t kResources = 10;
-
 class SourceFault : public ::testing::Test {
  protected:
   // Services "web" and "db", all read.
@@ -392,7 +390,7 @@ TEST_F(SourceFault, FalseDoubtsAreFollowedEverMoreRarely) {
   EXPECT_EQ(rig_.Lists(), kResources);
 }
 
-// What the bound on silence costs the server, for all nine resources where nothing ever changes: a
+// What the bound on silence costs the server, for all resources where nothing ever changes: a
 // watch and a small list each, every 75 s.
 TEST_F(SourceFault, ASourceAtRestAsksLittle) {
   StartWithServices();

@@ -2,6 +2,7 @@
 // A KubeSource before the API server in memory, in virtual time, and what its handler was told.
 // Beside it a controller's election, once that is started.
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -12,10 +13,13 @@
 #include "api/base/scheduler.h"
 #include "controller/kube/kube_source.h"
 #include "controller/kube/leader_election.h"
+#include "controller/kube/resource.h"
 #include "controller/kube/testing/fake_transport.h"
 #include "controller/kube/testing/server.h"
 
 namespace openelb::kube {
+
+inline const uint64_t kResources = ResourcesToRead("openelb-system").size();
 
 // Keeps what it was told as a controller would.
 class Told final : public EventSource::Handler {

@@ -13,8 +13,6 @@ namespace {
 using fake::Fault;
 using ::testing::ElementsAre;
 
-constexpr uint64_t kResources = 9;
-
 class Witnessed : public ::testing::Test {
  protected:
   // The election is won, and the Lease renewed since the last change.

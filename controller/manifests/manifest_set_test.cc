@@ -183,7 +183,7 @@ TEST_F(ManifestSetTest, CopiesFollowObjectsThroughSeveralMistakes) {
 
 TEST_F(ManifestSetTest, UnchangedFilesNeedNoNewCopies) {
   set_.SetFile("a.yaml", Eip("one", "10.0.0.1"));
-  set_.SetFile("other.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\n");
+  set_.SetFile("other.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n");
   EXPECT_EQ(set_.TakeChanges().copies.size(), 1u);
   set_.SetFile("a.yaml", Eip("one", "10.0.0.1"));
   EXPECT_THAT(set_.TakeChanges().copies, IsEmpty());

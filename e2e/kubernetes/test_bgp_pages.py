@@ -179,7 +179,7 @@ def test_password_of_a_secret_guards_the_session(configured, router):
     configured.kubectl("delete", "secret", "-n", NAMESPACE, "bgp-password")
     wait_until(lambda: not router.established(SPEAKER), 15)
     router.set_neighbor(neighbor())
-    assert "there is no Secret" in condition(configured, "HeldDown")
+    wait_until(lambda: "there is no Secret" in condition(configured, "HeldDown"))
     edit(configured, conf={"authPasswordSecretRef": None})
     wait_until(lambda: router.established(SPEAKER), 20)
     for pod in (*configured.controllers(), configured.speaker("master1")):

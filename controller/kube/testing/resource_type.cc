@@ -18,7 +18,7 @@ constexpr ResourceType kTypes[] = {
     {"", "v1", "nodes", "Node", false, true, false, true},
     {"", "v1", "services", "Service", true, true, false, true},
     {"", "v1", "configmaps", "ConfigMap", true, false, false, true},
-    {"", "v1", "secrets", "Secret", true, false, false, true},
+    {"", "v1", "secrets", "Secret", true, false, false, true, false, false, "type"},
     {"", "v1", "events", "Event", true, false, false, true, true},
     {"apps", "v1", "daemonsets", "DaemonSet", true, true, true, true},
     {"authentication.k8s.io", "v1", "tokenreviews", "TokenReview", false},

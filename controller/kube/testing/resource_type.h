@@ -22,6 +22,7 @@ struct ResourceType {
   bool unconditional_update = false;  // PUT without resourceVersion is taken
   bool create_on_update = false;      // PUT makes what is missing
   bool custom = false;                // defined by a CRD; v1alpha1 is served too
+  absl::string_view selectable = {};  // a field outside metadata that field selectors may name
 
   // "v1", "discovery.k8s.io/v1"
   std::string ApiVersion(absl::string_view served_version) const;

@@ -131,6 +131,7 @@ void FillIn(const ResourceType& type, uint64_t number, Value* object) {
     Default(object, "reportingComponent", "");
     Default(object, "reportingInstance", "");
   }
+  if (type.kind == "Secret") Default(object, "type", "Opaque");
   if (type.kind == "Namespace") {
     Default(&(*object)["metadata"]["labels"], "kubernetes.io/metadata.name",
             TextAt(*object, {"metadata", "name"}));

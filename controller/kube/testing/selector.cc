@@ -11,9 +11,10 @@
 namespace openelb::kube::fake {
 namespace {
 
-// The text at metadata.`key`, or at metadata.labels.`key`; null pointer when there is none.
+// The text of a label, or of a field by its path; null pointer when there is none.
 const std::string* TextOf(const codec::Value& object, absl::string_view key, bool label) {
-  const codec::Value* value = object.Find("metadata");
+  const bool in_metadata = label || absl::ConsumePrefix(&key, "metadata.");
+  const codec::Value* value = in_metadata ? object.Find("metadata") : &object;
   if (value != nullptr && label) value = value->Find("labels");
   if (value != nullptr) value = value->Find(key);
   return value == nullptr ? nullptr : value->string();
@@ -21,7 +22,8 @@ const std::string* TextOf(const codec::Value& object, absl::string_view key, boo
 
 }  // namespace
 
-absl::StatusOr<Selector> Selector::Parse(absl::string_view labels, absl::string_view fields) {
+absl::StatusOr<Selector> Selector::Parse(absl::string_view labels, absl::string_view fields,
+                                         absl::string_view selectable) {
   Selector selector;
   for (const auto& [text, label] : {std::pair(labels, true), std::pair(fields, false)}) {
     for (absl::string_view part : absl::StrSplit(text, ',', absl::SkipWhitespace())) {
@@ -36,8 +38,9 @@ absl::StatusOr<Selector> Selector::Parse(absl::string_view labels, absl::string_
         term.has_value = false;
         term.negated = absl::ConsumePrefix(&part, "!");
       }
-      if (!label && (!term.has_value || !absl::ConsumePrefix(&part, "metadata.") ||
-                     (part != "name" && part != "namespace"))) {
+      const bool known = part == "metadata.name" || part == "metadata.namespace" ||
+                         (!selectable.empty() && part == selectable);
+      if (!label && !(known && term.has_value)) {
         return absl::InvalidArgumentError(
             absl::StrCat("\"", part,
                          "\" is not a known field selector: only \"metadata.name\", "

@@ -12,9 +12,10 @@ namespace openelb::kube::fake {
 
 class Selector {
  public:
-  // Labels: "a=b,c!=d,e,!f"; fields: metadata.name and metadata.namespace with = or !=. Error:
-  // InvalidArgument with the server's words.
-  static absl::StatusOr<Selector> Parse(absl::string_view labels, absl::string_view fields);
+  // Labels: "a=b,c!=d,e,!f"; fields: metadata.name, metadata.namespace and `selectable`, unless it
+  // is empty, with = or !=. Error: InvalidArgument with the server's words.
+  static absl::StatusOr<Selector> Parse(absl::string_view labels, absl::string_view fields,
+                                        absl::string_view selectable);
 
   bool Matches(const codec::Value& object) const;
   bool empty() const { return terms_.empty(); }
@@ -22,7 +23,7 @@ class Selector {
  private:
   struct Term {
     bool label = true;
-    std::string key;
+    std::string key;  // of a field: its path
     bool has_value = true;
     std::string value;
     bool negated = false;

@@ -133,8 +133,8 @@ Reply Server::Get(const ApiRequest& request, Revision behind) const {
 }
 
 Reply Server::List(const ApiRequest& request, Revision behind) const {
-  const absl::StatusOr<Selector> selector =
-      Selector::Parse(request.Param("labelSelector"), request.Param("fieldSelector"));
+  const absl::StatusOr<Selector> selector = Selector::Parse(
+      request.Param("labelSelector"), request.Param("fieldSelector"), request.type->selectable);
   if (!selector.ok()) return BadRequest(selector.status().message());
   Continue from;
   from.revision = std::max(store_.compacted(), store_.revision() - behind);
@@ -200,8 +200,8 @@ Reply Server::List(const ApiRequest& request, Revision behind) const {
 
 Server::Answer Server::StartWatch(const ApiRequest& request) {
   Answer answer;
-  const absl::StatusOr<Selector> selector =
-      Selector::Parse(request.Param("labelSelector"), request.Param("fieldSelector"));
+  const absl::StatusOr<Selector> selector = Selector::Parse(
+      request.Param("labelSelector"), request.Param("fieldSelector"), request.type->selectable);
   if (!selector.ok()) {
     answer.reply = BadRequest(selector.status().message());
     return answer;

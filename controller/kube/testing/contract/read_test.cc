@@ -67,6 +67,11 @@ TEST_F(ContractTest, ListsSelectByLabelAndField) {
   EXPECT_THAT(NamesOf(Get(Secrets() + "?labelSelector=x!%3D1")), ElementsAre("b", "c"));
   EXPECT_THAT(NamesOf(Get(Secrets() + "?labelSelector=x,!y")), ElementsAre("b"));
   EXPECT_THAT(NamesOf(Get(Secrets() + "?fieldSelector=metadata.name%3Dc")), ElementsAre("c"));
+  Post(Secrets(), "{metadata: {name: d}, type: example.net/other}");
+  EXPECT_THAT(NamesOf(Get(Secrets() + "?fieldSelector=type!%3Dexample.net/other")),
+              ElementsAre("a", "b", "c"));
+  EXPECT_THAT(NamesOf(Get(Secrets() + "?fieldSelector=type%3DOpaque,metadata.name!%3Da")),
+              ElementsAre("b", "c"));
   const Answer unknown = Get(Secrets() + "?fieldSelector=spec.what%3Dc");
   EXPECT_EQ(unknown.status, 400);
   EXPECT_EQ(unknown.reason(), "BadRequest");
