@@ -24,7 +24,7 @@ absl::Status CheckTime(absl::string_view what, const CertificateInfo& info, absl
   return absl::OkStatus();
 }
 
-absl::Status CheckAuthority(const KeyPair& authority, absl::Time now) {
+absl::Status CheckAuthority(const KeyPair& authority) {
   if (authority.certificate.empty()) return Invalid("authority", "missing");
   if (absl::Status status = CheckPair(authority); !status.ok()) {
     return Invalid("authority", status.message());
@@ -32,7 +32,14 @@ absl::Status CheckAuthority(const KeyPair& authority, absl::Time now) {
   const auto info = ReadCertificate(authority.certificate);
   if (!info.ok()) return Invalid("authority", info.status().message());
   if (!info->is_authority) return Invalid("authority", "may not sign certificates");
-  return CheckTime("authority", *info, now);
+  return absl::OkStatus();
+}
+
+// That one has not begun says that a clock is wrong: ours, or that of the controller that made it.
+absl::Status CheckBegun(absl::string_view what, const CertificateInfo& info, absl::Time now) {
+  if (now >= info.not_before) return absl::OkStatus();
+  return Invalid(what, absl::StrCat("does not begin before ", absl::FormatTime(info.not_before),
+                                    "; is a controller's clock wrong?"));
 }
 
 bool Due(const std::string& certificate, absl::Duration lifetime, absl::Time now) {
@@ -88,12 +95,23 @@ absl::StatusOr<std::optional<Renewal>> Renew(const Material& old, const Material
     return !info.ok() || !CheckTime("", *info, now).ok();
   });
 
-  absl::Status authority = CheckAuthority(material.authority, now);
+  absl::Time begin = now - kClockSkew;
+  absl::Time end = now + options.authority_lifetime;
+  absl::Status authority = CheckAuthority(material.authority);
+  if (const auto info = ReadCertificate(material.authority.certificate); authority.ok()) {
+    authority = CheckTime("authority", *info, now);
+    if (authority.ok()) authority = CheckBegun("authority", *info, now);
+    // Whichever clock is wrong, the new one is good by both.
+    if (!authority.ok()) {
+      begin = std::min(begin, info->not_before);
+      end = std::max(end, info->not_after);
+    }
+  }
   const bool due =
       authority.ok() && Due(material.authority.certificate, options.authority_lifetime, now);
   if (due) authority = Invalid("authority", "it ends soon");
   if (!authority.ok()) {
-    auto made = MakeAuthority(now - kClockSkew, now + options.authority_lifetime);
+    auto made = MakeAuthority(begin, end);
     if (!made.ok()) return made.status();
     // Also one whose key is lost: what it signed is served until it is replaced.
     if (const auto info = ReadCertificate(material.authority.certificate);
@@ -106,6 +124,10 @@ absl::StatusOr<std::optional<Renewal>> Renew(const Material& old, const Material
   }
 
   absl::Status serving = CheckServing(material, options.dns_name, now);
+  if (serving.ok()) {
+    const auto info = ReadCertificate(material.serving.certificate);
+    serving = CheckBegun("serving certificate", *info, now);
+  }
   const auto signer = ReadCertificate(material.authority.certificate);
   if (!signer.ok()) return signer.status();
   if (serving.ok() && Due(material.serving.certificate, options.serving_lifetime, now) &&
@@ -113,10 +135,14 @@ absl::StatusOr<std::optional<Renewal>> Renew(const Material& old, const Material
     serving = Invalid("serving certificate", "it ends soon");
   }
   if (!serving.ok()) {
-    // It begins when the authority does, so that one made by a clock that ran ahead is good for the
-    // others too.
+    // It begins when the authority does and ends no sooner than the one before, so that one made by
+    // a clock that is wrong is good for the others too.
+    absl::Time serving_end = now + options.serving_lifetime;
+    if (const auto info = ReadCertificate(material.serving.certificate); info.ok()) {
+      serving_end = std::max(serving_end, info->not_after);
+    }
     auto made = Issue(material.authority, options.dns_name, signer->not_before,
-                      std::min(now + options.serving_lifetime, signer->not_after));
+                      std::min(serving_end, signer->not_after));
     if (!made.ok()) return made.status();
     material.serving = *std::move(made);
     renewal.reasons.emplace_back(serving.message());

@@ -152,7 +152,42 @@ TEST_F(MaterialTest, AClockThatJumpsDoesNoHarm) {
   EXPECT_THAT(Step(), IsEmpty());
   EXPECT_TRUE(TrustedBy(mounted));
   EXPECT_LE(ReadCertificate(material_.serving.certificate)->not_before, now_);
-  now_ -= 365 * kDay;  // behind: nothing is made
+}
+
+// A clock that is years wrong and then right again. What it makes anew in the meantime is good by
+// either time, so that nothing has to be made when it is right.
+TEST_F(MaterialTest, WhatAWrongClockMakesIsGoodByTheRightOne) {
+  for (const absl::Duration jump : {20 * 365 * kDay, -20 * 365 * kDay}) {
+    SCOPED_TRACE(jump);
+    material_ = {};
+    Step();
+    const absl::Time true_now = now_;
+    now_ += jump;
+    if (jump > absl::ZeroDuration()) {
+      EXPECT_THAT(Step(), ElementsAre(HasSubstr("authority: expired"), HasSubstr("no authority")));
+    } else {
+      EXPECT_THAT(Step(), ElementsAre(HasSubstr("authority: does not begin before 2025-12-31"),
+                                      HasSubstr("certificate: does not begin before 2025-12-31")));
+    }
+    for (const absl::Time now : {now_, true_now}) {
+      for (const std::string& made :
+           {material_.authority.certificate, material_.serving.certificate}) {
+        EXPECT_LE(ReadCertificate(made)->not_before, now);
+        EXPECT_LT(now, ReadCertificate(made)->not_after);
+      }
+    }
+    now_ = true_now;
+    EXPECT_THAT(Step(), IsEmpty());
+  }
+}
+
+// The first controller there ever was had a clock that ran ahead.
+TEST_F(MaterialTest, AnAuthorityFromTheFutureIsReplaced) {
+  now_ += 365 * kDay;
+  Step();
+  now_ -= 365 * kDay;
+  EXPECT_THAT(Step(), ElementsAre(HasSubstr("authority: does not begin before 2026-12-31"),
+                                  HasSubstr("certificate: does not begin before 2026-12-31")));
   EXPECT_THAT(Step(), IsEmpty());
 }
 
