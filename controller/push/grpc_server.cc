@@ -1,16 +1,8 @@
 #include "controller/push/grpc_server.h"
 
-#include <fcntl.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/security/server_credentials.h>
-#include <grpcpp/security/tls_certificate_provider.h>
-#include <grpcpp/security/tls_credentials_options.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <map>
 #include <optional>
 #include <utility>
@@ -25,6 +17,7 @@
 #include "api/plan/referral.h"
 #include "api/plan/v1/plan.grpc.pb.h"
 #include "controller/push/stream_identity.h"
+#include "controller/push/tls_credentials.h"
 
 namespace openelb::push {
 namespace {
@@ -33,7 +26,6 @@ using plan::v1::Plan;
 using plan::v1::Report;
 
 constexpr int kMaxReportBytes = 4 << 20;
-constexpr unsigned kCertificateRefreshSeconds = 1;
 // Transport keepalive, both interval and patience: tighter ones turn overload into mass disconnect.
 constexpr int kKeepaliveMs = 1000;
 
@@ -48,52 +40,6 @@ absl::string_view BearerToken(const grpc::CallbackServerContext& context) {
   if (header == context.client_metadata().end()) return "";
   const absl::string_view value(header->second.data(), header->second.size());
   return absl::StartsWithIgnoreCase(value, kScheme) ? value.substr(kScheme.size()) : "";
-}
-
-// Why a file cannot be read, in the system's words: OpenSSL has none for it. Empty: it can.
-std::string CannotRead(const std::string& file) {
-  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return std::strerror(errno);
-  close(fd);
-  return "";
-}
-
-// Certificate and key can be read and belong together.
-absl::Status CheckTlsFiles(const GrpcServerOptions& options) {
-  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_server_method()),
-                                                                  &SSL_CTX_free);
-  const auto error = [](absl::string_view flag, const std::string& file) {
-    const char* reason = ERR_reason_error_string(ERR_peek_last_error());
-    ERR_clear_error();
-    std::string why = CannotRead(file);
-    if (why.empty()) why = reason == nullptr ? "unusable" : reason;
-    return absl::InvalidArgumentError(absl::StrCat("--", flag, ": ", file, ": ", why));
-  };
-  if (SSL_CTX_use_certificate_chain_file(context.get(), options.cert.c_str()) != 1) {
-    return error("plan-tls-cert", options.cert);
-  }
-  if (SSL_CTX_use_PrivateKey_file(context.get(), options.key.c_str(), SSL_FILETYPE_PEM) != 1) {
-    return error("plan-tls-key", options.key);
-  }
-  if (!options.ca.empty() &&
-      SSL_CTX_load_verify_locations(context.get(), options.ca.c_str(), nullptr) != 1) {
-    return error("plan-tls-ca", options.ca);
-  }
-  return absl::OkStatus();
-}
-
-std::shared_ptr<grpc::ServerCredentials> MakeCredentials(const GrpcServerOptions& options) {
-  if (options.insecure) return grpc::InsecureServerCredentials();
-  using grpc::experimental::FileWatcherCertificateProvider;
-  const bool mutual = !options.ca.empty();
-  grpc::experimental::TlsServerCredentialsOptions tls(
-      std::make_shared<FileWatcherCertificateProvider>(options.key, options.cert, options.ca,
-                                                       kCertificateRefreshSeconds));
-  tls.watch_identity_key_cert_pairs();
-  if (mutual) tls.watch_root_certs();
-  tls.set_cert_request_type(mutual ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
-                                   : GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
-  return grpc::experimental::TlsServerCredentials(tls);
 }
 
 // What a stream tells its owner. The functions are called on gRPC's threads.
@@ -261,15 +207,18 @@ class GrpcServer::Impl final : public plan::v1::PlanService::CallbackService,
         handler_(handler) {}
 
   absl::StatusOr<int> Start(const std::string& address) {
+    credentials_ = grpc::InsecureServerCredentials();
     if (!options_.insecure) {
-      if (const absl::Status status = CheckTlsFiles(options_); !status.ok()) return status;
+      const TlsFiles files{options_.cert, options_.key, options_.ca};
+      if (const absl::Status status = CheckTlsFiles(files); !status.ok()) return status;
+      credentials_ = TlsCredentials(files);
     }
     plan::KeepCallbackQueue();
     grpc::ServerBuilder builder;
     int port = 0;
     // An empty host: every address of either family.
     const std::string bind = absl::StartsWith(address, ":") ? "[::]" + address : address;
-    builder.AddListeningPort(bind, MakeCredentials(options_), &port);
+    builder.AddListeningPort(bind, credentials_, &port);
     builder.RegisterService(this);
     builder.SetMaxReceiveMessageSize(kMaxReportBytes);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a taken port is an error
@@ -352,7 +301,8 @@ class GrpcServer::Impl final : public plan::v1::PlanService::CallbackService,
   const GrpcServerOptions options_;
   Authenticator* const authenticator_;
   PostGate gate_;
-  Handler* handler_;  // owner thread only; null once stopped
+  Handler* handler_;                                      // owner thread only; null once stopped
+  std::shared_ptr<grpc::ServerCredentials> credentials_;  // outlive the server, which asks them
   std::unique_ptr<grpc::Server> server_;
   Mutex mutex_;
   bool stopping_ GUARDED_BY(mutex_) = false;

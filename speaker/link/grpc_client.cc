@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "api/base/mutex.h"
@@ -26,11 +27,18 @@ constexpr int kMaxPlanBytes = 16 << 20;
 constexpr size_t kMaxQueuedReports = 256;  // a controller that takes none is given up
 constexpr absl::Duration kHangupPatience = absl::Seconds(1);
 
-absl::Status FromGrpc(const grpc::Status& status) {
+// `ca`: the file that says whom to trust.
+absl::Status FromGrpc(const grpc::Status& status, const std::string& ca) {
   if (status.ok()) return absl::UnavailableError("the controller ended the stream");
-  return plan::DecodeReferral(
-      {static_cast<absl::StatusCode>(status.error_code()), status.error_message()},
-      status.error_details());
+  std::string message = status.error_message();
+  if (absl::StrContains(message, "certificate verify failed")) {
+    absl::StrAppend(&message, "; the controller's certificate is not signed by what ", ca,
+                    " holds, or it is not valid now, which is ",
+                    absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::Now(), absl::UTCTimeZone()),
+                    " by the clock here");
+  }
+  return plan::DecodeReferral({static_cast<absl::StatusCode>(status.error_code()), message},
+                              status.error_details());
 }
 
 absl::StatusOr<std::string> ReadFile(absl::string_view flag, const std::string& path) {
@@ -77,8 +85,12 @@ grpc::ChannelArguments MakeArguments(const GrpcClientOptions& options) {
 class Call final : public grpc::ClientBidiReactor<Report, Plan>,
                    public std::enable_shared_from_this<Call> {
  public:
-  Call(std::string endpoint, PlanLink::Handler* handler, std::shared_ptr<PostGate> gate)
-      : endpoint_(std::move(endpoint)), handler_(handler), gate_(std::move(gate)) {}
+  Call(std::string endpoint, std::string ca, PlanLink::Handler* handler,
+       std::shared_ptr<PostGate> gate)
+      : endpoint_(std::move(endpoint)),
+        ca_(std::move(ca)),
+        handler_(handler),
+        gate_(std::move(gate)) {}
 
   void Start(std::shared_ptr<grpc::Channel> channel, const std::string& token) {
     self_ = shared_from_this();
@@ -149,7 +161,7 @@ class Call final : public grpc::ClientBidiReactor<Report, Plan>,
     if (ok && !released_ && !queue_.empty()) StartWrite(&queue_.front());
   }
   void OnDone(const grpc::Status& status) override {
-    Fail(FromGrpc(status));
+    Fail(FromGrpc(status, ca_));
     const std::shared_ptr<Call> self = std::move(self_);  // freed after the lock
     MutexLock lock(&mutex_);
     done_ = true;
@@ -177,6 +189,7 @@ class Call final : public grpc::ClientBidiReactor<Report, Plan>,
   }
 
   const std::string endpoint_;
+  const std::string ca_;
   PlanLink::Handler* handler_;  // owner thread only; null once hung up
   std::shared_ptr<Call> self_;
   std::shared_ptr<grpc::Channel> channel_;
@@ -207,7 +220,7 @@ class GrpcClient::Impl {
   }
 
   void Dial(const std::string& endpoint) {
-    call_ = std::make_shared<Call>(endpoint, handler_, gate_);
+    call_ = std::make_shared<Call>(endpoint, options_.ca, handler_, gate_);
     if (const absl::Status status = Start(endpoint); !status.ok()) call_->Fail(status);
   }
   void Send(const Report& report) {
