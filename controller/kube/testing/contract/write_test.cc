@@ -1,10 +1,14 @@
 // Creating, updating, patching, applying, deleting: what is common to all types.
 
+#include "api/codec/write.h"
+
 #include "absl/strings/str_cat.h"
+#include "api/codec/encode.h"
 #include "controller/kube/api_status.h"
 #include "controller/kube/client.h"
 #include "controller/kube/testing/contract/contract.h"
 #include "controller/kube/testing/value_at.h"
+#include "controller/observe/truncate.h"
 #include "gmock/gmock.h"
 
 namespace openelb::kube::contract {
@@ -272,6 +276,48 @@ TEST_F(ContractTest, TheStatusOfACustomResourceIsWrittenApart) {
   EXPECT_EQ(NumberAt(answer.body, {"metadata", "generation"}), 2);
   answer = Merge(eip + "/status", "{status: {used: {192.0.2.1: null}}}");
   EXPECT_EQ(ValueAt(answer.body, {"status", "used", "192.0.2.1"}), nullptr);
+}
+
+// What the server adds to an object for each field of ours counts as well, so many short entries
+// are the worst.
+TEST_F(ContractTest, TheLargestStatusesThatWeWriteAreTaken) {
+  const std::string ours = "/apis/network.kubesphere.io/v1alpha2/";
+  const auto make = [&](absl::string_view kind, absl::string_view plural, absl::string_view spec) {
+    const std::string all = absl::StrCat(ours, plural);
+    const Answer answer =
+        Post(all, absl::StrCat("{apiVersion: network.kubesphere.io/v1alpha2, kind: ", kind,
+                               ", metadata: {name: ", ns_, "}, spec: ", spec, "}"));
+    EXPECT_EQ(answer.status, 201) << answer.text;
+    return absl::StrCat(all, "/", ns_, "/status");
+  };
+  network::EipStatus eip;
+  network::BgpPeerStatus peer;
+  network::BgpConfStatus conf;
+  for (int i = 0; i < 40'000; ++i) {
+    eip.used[absl::StrCat("10.", i / 62500, ".", i / 250 % 250, ".", i % 250)] = "a/b";
+    if (i < 5000) peer.nodes[absl::StrCat("n", i)] = {.last_error = "e"};
+    conf.nodes[absl::StrCat("n", i)] = {"10.0.0.1", 1};
+  }
+  ASSERT_TRUE(observe::Truncate(&eip) && observe::Truncate(&peer) && observe::Truncate(&conf));
+  const struct {
+    std::string path;
+    Value status;
+    const char* field;
+    size_t entries;
+  } kWrites[] = {
+      {make("Eip", "eips", "{address: 192.0.2.0/28}"), codec::EncodeEipStatus(eip), "used",
+       eip.used.size()},
+      {make("BgpPeer", "bgppeers", "{conf: {peerAs: 1, neighborAddress: 192.0.2.1}}"),
+       codec::EncodeBgpPeerStatus(peer), "nodesPeerStatus", peer.nodes.size()},
+      {make("BgpConf", "bgpconfs", "{as: 1}"), codec::EncodeBgpConfStatus(conf), "nodesConfStatus",
+       conf.nodes.size()},
+  };
+  for (const auto& write : kWrites) {
+    const Answer answer =
+        Merge(write.path, codec::ToJson(Value(Value::Map{{"status", write.status}})));
+    ASSERT_EQ(answer.status, 200) << write.path << ": " << answer.text.substr(0, 300);
+    EXPECT_EQ(ValueAt(answer.body, {"status", write.field})->map()->size(), write.entries);
+  }
 }
 
 TEST_F(ContractTest, ACustomResourceIsUpdatedOnlyByItsRevision) {
