@@ -83,6 +83,13 @@ def peer(**spec):
     return {"conf": {"peerAs": 50001, "neighborAddress": "192.168.0.5"}, **spec}
 
 
+KEY = {"sendId": 1, "receiveId": 2, "algorithm": "hmac-sha-1-96", "secretRef": {"name": "bgp"}}
+
+
+def keyed(*keys, **conf):
+    return peer(conf={**peer()["conf"], "authKeys": list(keys), **conf})
+
+
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_documented_samples_apply(server, path):
     # kubectl asks the server to refuse unknown fields.
@@ -201,6 +208,23 @@ BAD = [
      "spec.conf.authPasswordSecretRef: Invalid value: given beside authPassword; a session has one password"),
     ("BgpPeer", {"conf": {"peerAs": 1, "neighborAddress": "10.0.0.1", "authPasswordSecretRef": {"key": "x"}}},
      "spec.conf.authPasswordSecretRef.name: Required value"),
+    ("BgpPeer", keyed(KEY, authPassword="x"),
+     "spec.conf.authKeys: Invalid value: given beside a password; a session has a password or keys"),
+    ("BgpPeer", keyed(KEY, authPasswordSecretRef={"name": "bgp"}),
+     "spec.conf.authKeys: Invalid value: given beside a password; a session has a password or keys"),
+    *(("BgpPeer", keyed(KEY, KEY | other),
+       "spec.conf.authKeys: Invalid value: a sendId or receiveId stands twice; ids tell keys apart")
+      for other in ({"sendId": 2}, {"receiveId": 3}, {})),
+    *(("BgpPeer", keyed({name: value for name, value in KEY.items() if name != missing}),
+       f"spec.conf.authKeys[0].{missing}: Required value") for missing in KEY),
+    ("BgpPeer", keyed(KEY | {"secretRef": {"key": "x"}}), "spec.conf.authKeys[0].secretRef.name: Required value"),
+    ("BgpPeer", keyed(KEY | {"algorithm": "md5"}),
+     'spec.conf.authKeys[0].algorithm: Unsupported value: "md5": supported values: "hmac-sha-1-96", "aes-128-cmac-96", '
+     '"hmac-sha-256-96", "hmac-sha-256-128"'),
+    number("BgpPeer", "spec.conf.authKeys[0].sendId", keyed(KEY | {"sendId": 256}), 256, "less", 255),
+    number("BgpPeer", "spec.conf.authKeys[0].receiveId", keyed(KEY | {"receiveId": -1}), -1, "greater", 0),
+    ("BgpPeer", keyed(*(KEY | {"sendId": i, "receiveId": i} for i in range(17))),
+     "spec.conf.authKeys: Too many: 17: must have at most 16 items"),
     number("BgpPeer", "spec.transport.remotePort", peer(transport={"remotePort": 65536}), 65536, "less", 65535),
     number("BgpPeer", "spec.ebgpMultihop.multihopTtl", peer(ebgpMultihop={"multihopTtl": 256}), 256, "less", 255),
     number("BgpPeer", "spec.ttlSecurity.ttlMin", peer(ttlSecurity={"enabled": True, "ttlMin": 256}), 256, "less", 255),

@@ -227,6 +227,28 @@ TEST(BadManifest, BgpPeer) {
       {Ours("BgpPeer",
             "spec: {conf: {peerAs: 1, neighborAddress: 10.0.0.1, authPasswordSecretRef: {}}}\n"),
        "f.yaml:4: BgpPeer/x: spec.conf.authPasswordSecretRef.name: missing; the name of a Secret"},
+      {Ours("BgpPeer",
+            "spec: {conf: {peerAs: 1, neighborAddress: 10.0.0.1, authKeys: [{sendId: 256, "
+            "algorithm: md5, secretRef: {}}]}}\n"),
+       "f.yaml:4: BgpPeer/x: spec.conf.authKeys[0].receiveId: missing; a number from 0 to 255\n"
+       "f.yaml:4: BgpPeer/x: spec.conf.authKeys[0].sendId: 256 is not a whole number from 0 to "
+       "255\n"
+       "f.yaml:4: BgpPeer/x: spec.conf.authKeys[0].algorithm: \"md5\" is not one of hmac-sha-1-96, "
+       "aes-128-cmac-96, hmac-sha-256-96, hmac-sha-256-128\n"
+       "f.yaml:4: BgpPeer/x: spec.conf.authKeys[0].secretRef.name: missing; the name of a Secret"},
+      {Ours("BgpPeer",
+            "spec: {conf: {peerAs: 1, neighborAddress: 10.0.0.1, authPasswordSecretRef: {name: "
+            "bgp}, "
+            "authKeys: [{sendId: 1, receiveId: 2, algorithm: hmac-sha-1-96, "
+            "secretRef: {name: bgp, key: ''}}, "
+            "{sendId: 2, receiveId: 2, algorithm: hmac-sha-1-96, secretRef: {name: bgp}}]}}\n"),
+       "f.yaml:4: BgpPeer/x: spec.conf.authKeys[0].secretRef.key: is empty\n"
+       "f.yaml:4: BgpPeer/x: spec.conf.authKeys: given beside authPasswordSecretRef; a session has "
+       "a "
+       "password or keys\n"
+       "f.yaml:4: BgpPeer/x: spec.conf.authKeys: receiveId 2 stands twice; ids tell keys apart"},
+      {Ours("BgpPeer", "spec: {conf: {peerAs: 1, neighborAddress: 10.0.0.1, authKeys: [x]}}\n"),
+       "f.yaml:4: BgpPeer/x: spec.conf.authKeys[0]: \"x\" is not a map"},
       {"apiVersion: v1\nkind: Secret\nmetadata: {name: x}\n"
        "data: {password: 's3cret!', number: 3}\n",
        "f.yaml:4: Secret/default/x: data.number: not a string; put it in quotes\n"

@@ -75,16 +75,57 @@ network::AfiSafi DecodeAfiSafi(const Field& field, Family neighbor, IgnoredField
   return entry;
 }
 
+std::optional<network::SecretKeyRef> DecodeSecretKeyRef(const Field& field) {
+  if (!field.given() || !field["name"].Require("the name of a Secret")) return std::nullopt;
+  network::SecretKeyRef ref;
+  const auto read = [](const Field& member, std::string* text) {
+    if (!member.given()) return;
+    *text = member.String();
+    if (text->empty() && member.value()->string() != nullptr) member.Error("is empty");
+  };
+  read(field["name"], &ref.name);
+  read(field["key"], &ref.key);
+  return ref;
+}
+
+// nullopt: something is missing, and has been reported.
+std::optional<network::AuthKey> DecodeAuthKey(const Field& field) {
+  const Field send = field["sendId"];
+  const Field receive = field["receiveId"];
+  const Field algorithm = field["algorithm"];
+  const Field options = field["includeTcpOptions"];
+  const Field ref = field["secretRef"];
+  if (!field.Require("a key") || field.value()->map() == nullptr) return std::nullopt;
+  bool whole = send.Require("a number from 0 to 255");
+  whole &= receive.Require("a number from 0 to 255");
+  whole &= algorithm.Require(absl::StrCat("one of ", TcpAoAlgorithmNames()));
+  whole &= ref.Require("the name of a Secret, and a key in it");
+  network::AuthKey decoded;
+  decoded.key.send_id = send.Int<uint8_t>(0, 255);
+  decoded.key.receive_id = receive.Int<uint8_t>(0, 255);
+  const std::string* name = algorithm.given() ? algorithm.value()->string() : nullptr;
+  const auto known = name == nullptr ? std::nullopt : ParseTcpAoAlgorithm(*name);
+  if (algorithm.given() && !known.has_value()) {
+    algorithm.Error(
+        absl::StrCat(algorithm.value()->Describe(), " is not one of ", TcpAoAlgorithmNames()));
+  }
+  decoded.key.include_tcp_options = !options.given() || options.Bool();
+  const auto secret = DecodeSecretKeyRef(ref);
+  if (!whole || !known.has_value() || !secret.has_value()) return std::nullopt;
+  decoded.key.algorithm = *known;
+  decoded.secret = *secret;
+  return decoded;
+}
+
 void DecodePeerConf(const Field& conf, network::BgpPeer* peer, IgnoredFields* ignored) {
   peer->neighbor_address = conf["neighborAddress"].String();
   const Field interface = conf["neighborInterface"];
   peer->peer_as = conf["peerAs"].Int<uint32_t>(1, kMaxAs);
   peer->local_as = conf["localAs"].Int<uint32_t>(0, kMaxAs);
   peer->auth_password = conf["authPassword"].Secret();
-  const Field ref = conf["authPasswordSecretRef"];
-  if (ref.given() && ref["name"].Require("the name of a Secret")) {
-    peer->auth_password_secret.emplace().name = ref["name"].String();
-    if (ref["key"].given()) peer->auth_password_secret->key = ref["key"].String();
+  peer->auth_password_secret = DecodeSecretKeyRef(conf["authPasswordSecretRef"]);
+  for (const Field& field : conf["authKeys"].Items()) {
+    if (const auto key = DecodeAuthKey(field)) peer->auth_keys.push_back(*key);
   }
   peer->description = conf["description"].String();
   peer->admin_down = conf["adminDown"].Bool();

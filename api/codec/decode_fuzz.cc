@@ -75,6 +75,7 @@ void CheckGrouped(const network::BgpPeer& peer, const Value& group) {
   Check(grouped->neighbor_address == peer.neighbor_address);
   Check(grouped->neighbor_interface == peer.neighbor_interface);
   Check(grouped->auth_password == peer.auth_password);
+  Check(grouped->auth_keys.empty() || !grouped->auth_password_secret.has_value());
   Check(grouped->peer_group == peer.peer_group);
   absl::StatusOr<network::BgpPeer> own = WithGroup(peer, Value::Map());
   if (!own.ok()) return;

@@ -253,6 +253,21 @@ TEST(Decode, Porter) {
   EXPECT_EQ(service.load_balancer_ip, "192.168.1.10");
 }
 
+TEST(Decode, KeysOfAPeerInTheirOrder) {
+  const auto objects = Load("ok-bgp-auth-keys.yaml");
+  ASSERT_EQ(objects.size(), 1u);
+  const auto& keys = std::get<network::BgpPeer>(objects[0]).auth_keys;
+  ASSERT_EQ(keys.size(), 2u);
+  EXPECT_EQ(keys[0].key, (TcpAoKey{.send_id = 255,
+                                   .receive_id = 0,
+                                   .algorithm = TcpAoAlgorithm::kAes128Cmac96,
+                                   .include_tcp_options = false,
+                                   .secret = ""}));
+  EXPECT_EQ(keys[0].secret, (network::SecretKeyRef{"bgp-keys", "second"}));
+  EXPECT_EQ(keys[1].key, (TcpAoKey{.send_id = 1, .receive_id = 1, .secret = ""}));
+  EXPECT_EQ(keys[1].secret, (network::SecretKeyRef{"bgp-keys", "password"}));
+}
+
 TEST(Decode, OldSpellingsYieldToNewOnes) {
   const DecodedText decoded = DecodeText(
       "apiVersion: network.kubesphere.io/v1alpha2\nkind: BgpConf\nmetadata: {name: default}\n"

@@ -14,6 +14,7 @@ namespace {
 
 constexpr const char* kNotShared[] = {"neighborAddress", "neighborInterface", "peerGroup",
                                       "authPassword"};
+constexpr const char* kProtections[] = {"authPassword", "authPasswordSecretRef", "authKeys"};
 
 std::string Message(absl::string_view path, absl::string_view message) {
   absl::ConsumePrefix(&path, "spec.");
@@ -40,13 +41,18 @@ Value Merged(const Value& below, const Value& above) {
   return merged;
 }
 
-// A session has one password, so a BgpPeer's own replaces its group's, whichever way it is given.
-void DropPassword(const Value& above, Value* below) {
+// A session is protected in one way, so a BgpPeer's own replaces its group's.
+void DropProtection(const Value& above, Value* below) {
   const Value* own = above.Find("conf");
   Value* conf = below->Find("conf") == nullptr ? nullptr : &(*below)["conf"];
   if (own == nullptr || conf == nullptr || conf->map() == nullptr) return;
-  const Value* password = own->Find("authPassword");
-  if (password != nullptr && !password->IsNull()) conf->map()->erase("authPasswordSecretRef");
+  for (const char* given : kProtections) {
+    const Value* value = own->Find(given);
+    if (value == nullptr || value->IsNull()) continue;
+    for (const char* other : kProtections) {
+      if (other != given) conf->map()->erase(other);
+    }
+  }
 }
 
 }  // namespace
@@ -78,7 +84,7 @@ std::string PeerGroupError(const Value& group) {
 absl::StatusOr<network::BgpPeer> WithGroup(const network::BgpPeer& peer, const Value& group) {
   const Value own = Renamed(peer.spec);
   Value shared = Renamed(group);
-  DropPassword(own, &shared);
+  DropProtection(own, &shared);
   const Value spec = Merged(shared, own);
   Findings findings;
   network::BgpPeer merged = DecodePeerSpec(Field(&spec, "spec", 0, &findings));

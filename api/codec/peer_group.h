@@ -14,7 +14,7 @@ namespace openelb::codec {
 // What is wrong with a group, as "timers.config.holdTime: 1 is not 0 or from 3 to 65535"; empty:
 // nothing. Unknown members are wrong, because no schema tells of them. So are what makes one router
 // of many (neighborAddress, neighborInterface), another group, and a written password, because
-// groups are kept where everybody may read; they name a Secret.
+// groups are kept where everybody may read; they name Secrets.
 std::string PeerGroupError(const Value& group);
 
 // `peer`, which names a group, with what its spec does not give taken from `group`, whose

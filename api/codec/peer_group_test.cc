@@ -40,6 +40,30 @@ TEST(PeerGroup, GivesThePasswordOfASecretUnlessThePeerHasOne) {
   EXPECT_EQ(written.auth_password_secret, std::nullopt);
 }
 
+TEST(PeerGroup, OneKindOfProtectionReplacesAnother) {
+  const std::string key =
+      "{sendId: 1, receiveId: 2, algorithm: hmac-sha-1-96, secretRef: {name: keys}}";
+  const Value keys = Read("conf: {peerAs: 1, authKeys: [" + key + "]}");
+  const Value secret = Read("conf: {peerAs: 1, authPasswordSecretRef: {name: leaves}}");
+  ASSERT_EQ(PeerGroupError(keys), "");
+  const auto merged = [&](const std::string& own, const Value& group) {
+    return WithGroup(Peer("{conf: {neighborAddress: 10.0.0.1, peerGroup: g" + own + "}}"), group)
+        .value();
+  };
+  ASSERT_EQ(merged("", keys).auth_keys.size(), 1u);
+  EXPECT_EQ(merged("", keys).auth_keys[0].secret, (network::SecretKeyRef{"keys", "password"}));
+  for (const char* own : {", authPassword: own", ", authPasswordSecretRef: {name: mine}",
+                          ", authPassword: ''", ", authKeys: []"}) {
+    EXPECT_THAT(merged(own, keys).auth_keys, IsEmpty()) << own;
+  }
+  const network::BgpPeer own = merged(", authKeys: [" + key + "]", secret);
+  EXPECT_EQ(own.auth_keys.size(), 1u);
+  EXPECT_EQ(own.auth_password_secret, std::nullopt);
+  EXPECT_THAT(
+      PeerGroupError(Read("conf: {authPasswordSecretRef: {name: x}, authKeys: [" + key + "]}")),
+      HasSubstr("conf.authKeys: given beside authPasswordSecretRef"));
+}
+
 TEST(PeerGroup, GivesWhatThePeerDoesNot) {
   const Value group = Read(
       "conf: {peerAs: 65001, description: leaves}\n"

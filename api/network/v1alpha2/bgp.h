@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "api/base/ip.h"
+#include "api/base/tcp_ao.h"
 #include "api/codec/value.h"
 #include "api/kube/meta.h"
 #include "api/network/v1alpha2/advertise.h"
@@ -60,11 +61,18 @@ struct AfiSafi {
   bool operator==(const AfiSafi&) const = default;
 };
 
-// A password in a Secret of the controller's namespace.
+// A password or master key in a Secret of the controller's namespace.
 struct SecretKeyRef {
   std::string name;
   std::string key = "password";
   bool operator==(const SecretKeyRef&) const = default;
+};
+
+// A key of the TCP Authentication Option (RFC 5925).
+struct AuthKey {
+  TcpAoKey key;  // but for its secret
+  SecretKeyRef secret;
+  bool operator==(const AuthKey&) const = default;
 };
 
 struct BgpPeer {
@@ -77,6 +85,7 @@ struct BgpPeer {
   uint32_t local_as = 0;  // 0: the instance's
   std::string auth_password;
   std::optional<SecretKeyRef> auth_password_secret;  // in place of auth_password
+  std::vector<AuthKey> auth_keys;                    // in place of both; the one in use first
   std::string description;
   bool admin_down = false;
   std::string peer_group;  // one of BgpConf::peer_groups; empty: none

@@ -4,6 +4,7 @@
 #include "absl/strings/strip.h"
 #include "api/base/ip.h"
 #include "api/base/neighbor.h"
+#include "api/base/tcp_ao.h"
 #include "api/network/v1alpha2/community.h"
 
 namespace openelb::network {
@@ -11,6 +12,7 @@ namespace {
 
 constexpr absl::string_view kCanReach = "can_reach:";
 constexpr size_t kMaxPassword = 80;  // TCP_MD5SIG_MAXKEYLEN
+constexpr size_t kMaxAuthKeys = 16;
 
 std::string Quote(absl::string_view text) { return absl::StrCat("\"", text, "\""); }
 
@@ -93,6 +95,25 @@ void ValidateSource(const std::string& source, const IpAddress& neighbor,
     report(absl::StrCat("is ", FamilyName(address->family()), ", but neighborAddress is ",
                         FamilyName(neighbor.family())));
   }
+}
+
+void ValidateAuthKeys(const BgpPeer& peer, std::vector<FieldError>* errors) {
+  constexpr const char* kField = "spec.conf.authKeys";
+  if (peer.auth_keys.empty()) return;
+  if (!peer.auth_password.empty() || peer.auth_password_secret.has_value()) {
+    errors->push_back(
+        {kField, absl::StrCat("given beside ",
+                              peer.auth_password.empty() ? "authPasswordSecretRef" : "authPassword",
+                              "; a session has a password or keys")});
+  }
+  if (peer.auth_keys.size() > kMaxAuthKeys) {
+    errors->push_back({kField, absl::StrCat(peer.auth_keys.size(), " keys; at most ", kMaxAuthKeys,
+                                            " are taken")});
+  }
+  TcpAoKeys keys;
+  for (const AuthKey& key : peer.auth_keys) keys.push_back(key.key);
+  if (const std::string id = SharedTcpAoId(keys); !id.empty())
+    errors->push_back({kField, absl::StrCat(id, " stands twice; ids tell keys apart")});
 }
 
 }  // namespace
@@ -185,13 +206,7 @@ std::vector<FieldError> ValidateShared(const BgpPeer& peer) {
     errors.push_back({"spec.conf.authPassword",
                       absl::StrCat("longer than the ", kMaxPassword, " bytes that TCP MD5 takes")});
   }
-  if (peer.auth_password_secret.has_value()) {
-    const SecretKeyRef& ref = *peer.auth_password_secret;
-    const char* missing = ref.name.empty() ? "name" : ref.key.empty() ? "key" : nullptr;
-    if (missing != nullptr) {
-      errors.push_back({absl::StrCat("spec.conf.authPasswordSecretRef.", missing), "is empty"});
-    }
-  }
+  ValidateAuthKeys(peer, &errors);
   if (!peer.auth_password.empty() && peer.auth_password_secret.has_value()) {
     errors.push_back({"spec.conf.authPasswordSecretRef",
                       "given beside authPassword; a session has one password"});
