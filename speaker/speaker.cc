@@ -234,6 +234,7 @@ void Speaker::ReportFacts() {
   std::vector<std::string> modes;
   if (layer2()) modes.emplace_back("layer2");
   if (vip()) modes.emplace_back("vip");
+  modes.emplace_back(seams_.io->TcpAoSupport().ok() ? "tcp-ao" : "no-tcp-ao");
   add("prefixes", prefixes);
   add("modes", modes);
   // Of a mode that is off as well: what an earlier process said of it is over.

@@ -178,7 +178,7 @@ TEST_F(SpeakerVipTest, APlannedRouterHoldsItsAddressAndIsReported) {
   StartSpeaker();
   RunFor(absl::Seconds(2));
   EXPECT_THAT(wire.Held("n1"), ElementsAre(kAddress));
-  EXPECT_THAT(Fact("modes"), ElementsAre("vip"));
+  EXPECT_THAT(Fact("modes"), ElementsAre("vip", "tcp-ao"));
   ASSERT_EQ(controller.observed->vrrp_size(), 1);
   EXPECT_EQ(Observed().interface(), "eth0");
   EXPECT_EQ(Observed().family(), 4U);

@@ -30,6 +30,8 @@ bool Failed(Reason reason) {
   }
 }
 
+io::TcpAuth AuthOf(const link::BgpPeer& peer) { return {peer.md5_password, peer.tcp_ao_keys}; }
+
 }  // namespace
 
 Instance::Instance(io::Io* io, const Clock* clock, Random* random, Logger* logger,
@@ -79,7 +81,7 @@ void Instance::ApplyPeer(const Neighbor& neighbor) {
   std::unique_ptr<Peer>& peer = peers_[neighbor];
   const bool added = peer == nullptr;
   if (added) peer = std::make_unique<Peer>(config, plan_, random_, &counters_);
-  if (peer->address().has_value()) SetMd5(*peer->address(), config.peer.md5_password);
+  if (peer->address().has_value()) SetAuth(*peer->address(), AuthOf(config.peer));
   if (added) {
     peer->down_since = clock_->Wall();
     peer->session.Tick(now());
@@ -95,6 +97,7 @@ void Instance::ApplyPeer(const Neighbor& neighbor) {
       (void)io_->SetTtl(conn, config.peer.ttl, config.peer.min_ttl);
     }
   }
+  const TcpAoKeys keys = session.config().peer.tcp_ao_keys;
   if (session.NeedsReset(config)) {
     session.ConfigureLive(config, now());
     if (std::find(resets_.begin(), resets_.end(), neighbor) == resets_.end()) {
@@ -103,6 +106,7 @@ void Instance::ApplyPeer(const Neighbor& neighbor) {
   } else {
     session.Configure(config, now());
   }
+  RollOver(peer.get(), keys);
   session.Tick(now());
   changed_.insert(neighbor);
 }
@@ -110,29 +114,45 @@ void Instance::ApplyPeer(const Neighbor& neighbor) {
 void Instance::RemovePeer(const Neighbor& neighbor) {
   const auto peer = peers_.find(neighbor);
   if (peer == peers_.end()) return;
-  if (peer->second->address().has_value()) SetMd5(*peer->second->address(), "");
+  if (peer->second->address().has_value()) SetAuth(*peer->second->address(), {});
   peer->second->session.Stop({ErrorCode::kCease, cease::kPeerDeconfigured});
   Pump(peer->second.get());
   peers_.erase(peer);
   changed_.insert(neighbor);
 }
 
-void Instance::SetMd5(const IpAddress& address, const std::string& password) {
-  const auto known = md5_.find(address);
-  if (known == md5_.end() ? password.empty()
-                          : known->second.password == password && known->second.problem.empty()) {
+void Instance::SetAuth(const IpAddress& address, const io::TcpAuth& auth) {
+  const auto known = auth_.find(address);
+  if (known == auth_.end() ? auth.empty()
+                           : known->second.auth == auth && known->second.problem.empty()) {
     return;
   }
-  const absl::Status status = io_->SetListenerMd5(address, password);
-  if (password.empty()) {
-    md5_.erase(address);
+  const absl::Status status = io_->SetListenerAuth(address, auth);
+  if (auth.empty()) {
+    auth_.erase(address);
   } else {
-    md5_[address] = {password, status.ok() ? "" : std::string(status.message())};
+    auth_[address] = {auth, status.ok() ? "" : std::string(status.message())};
     if (!status.ok()) {
-      logger_->Damped(absl::StrCat("bgp password ", address.ToString()),
-                      "BGP password for inbound connections refused", status.message(),
+      logger_->Damped(absl::StrCat("bgp auth ", address.ToString()),
+                      "BGP password or keys for inbound connections refused", status.message(),
                       {{"address", address.ToString()}});
     }
+  }
+}
+
+// What the kernel did not take costs a session that is up nothing, unless a key was to go.
+void Instance::RollOver(Peer* peer, const TcpAoKeys& before) {
+  Session& session = peer->session;
+  const TcpAoKeys& keys = session.config().peer.tcp_ao_keys;
+  if (keys == before) return;
+  for (const io::ConnId conn : session.connections()) {
+    const absl::Status status = io_->SetAoKeys(conn, keys);
+    if (status.ok()) continue;
+    logger_->Damped(absl::StrCat("bgp keys ", peer->neighbor().ToString()),
+                    "BGP keys of a connection cannot be changed", status.message(),
+                    {{"peer", session.config().peer.name}});
+    if (TcpAoKeysBesides(before, keys).empty()) continue;
+    return session.Reset(absl::StrCat("reset to apply authKeys: ", status.message()), now());
   }
 }
 
@@ -200,7 +220,7 @@ void Instance::Stop(StopFor what) {
       peer->session.Stop(ShutdownNotification("the speaker leaves"));
     }
     Pump(peer.get());
-    if (peer->address().has_value()) SetMd5(*peer->address(), "");
+    if (peer->address().has_value()) SetAuth(*peer->address(), {});
   }
   peers_.clear();
   resets_.clear();
@@ -247,7 +267,7 @@ void Instance::Dial(Peer* peer) {
   }
   const io::ConnId conn = io_->Dial({.remote = *remote,
                                      .port = config.remote_port,
-                                     .md5_password = config.md5_password,
+                                     .auth = AuthOf(config),
                                      .ttl = config.ttl,
                                      .min_ttl = config.min_ttl,
                                      .source = *source,
@@ -363,10 +383,9 @@ Instance::Peer* Instance::FindCaller(io::ConnId conn, const IpAddress& remote) {
 
 void Instance::Meet(Peer* peer, const IpAddress& router) {
   if (peer->router == router) return;
-  const std::string password = peer->session.config().peer.md5_password;
-  if (peer->router.has_value()) SetMd5(*peer->router, "");
+  if (peer->router.has_value()) SetAuth(*peer->router, {});
   peer->router = router;
-  SetMd5(router, password);
+  SetAuth(router, AuthOf(peer->session.config().peer));
 }
 
 void Instance::OnRouter(const std::string& interface, const IpAddress& router) {
@@ -390,6 +409,18 @@ std::string Instance::WrongEnd(const IpAddress& local, const link::BgpPeer& conf
                       config.update_source, "\"");
 }
 
+std::string Instance::Unprotected(io::ConnId conn, const IpAddress& remote,
+                                  const link::BgpPeer& config) {
+  const io::TcpAuth auth = AuthOf(config);
+  if (auth.empty()) return "";
+  const auto asked = auth_.find(remote);
+  if (asked == auth_.end() || asked->second.auth != auth)
+    return "the password or keys were not asked for yet when the peer connected";
+  if (!asked->second.problem.empty()) return asked->second.problem;
+  if (auth.ao_keys.empty()) return "";
+  return std::string(io_->SetAoKeys(conn, auth.ao_keys).message());
+}
+
 void Instance::OnAccepted(io::ConnId conn, const IpAddress& local, const IpAddress& remote) {
   Peer* peer = FindCaller(conn, remote);
   if (peer == nullptr) {
@@ -398,6 +429,9 @@ void Instance::OnAccepted(io::ConnId conn, const IpAddress& local, const IpAddre
   Session& session = peer->session;
   const link::BgpPeer& config = session.config().peer;
   if (const std::string why = WrongEnd(local, config); !why.empty()) {
+    return Reject(conn, remote, cease::kConnectionRejected, session.Sentence(why));
+  }
+  if (const std::string why = Unprotected(conn, remote, config); !why.empty()) {
     return Reject(conn, remote, cease::kConnectionRejected, session.Sentence(why));
   }
   if (!session.OnAccepted(conn, now(), local)) {

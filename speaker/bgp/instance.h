@@ -106,8 +106,12 @@ class Instance final : public io::IoHandler {
 
   void ApplyPeer(const Neighbor& neighbor);
   void RemovePeer(const Neighbor& neighbor);
-  // The password that the listeners ask of a peer; empty: none.
-  void SetMd5(const IpAddress& address, const std::string& password);
+  // What the listeners ask of a peer; empty: nothing.
+  void SetAuth(const IpAddress& address, const io::TcpAuth& auth);
+  // Gives the connections of a session, which had the keys `before`, those that it has now.
+  void RollOver(Peer* peer, const TcpAoKeys& before);
+  // Why a connection from `remote` lacks what protects the session; empty: it has it.
+  std::string Unprotected(io::ConnId conn, const IpAddress& remote, const link::BgpPeer& config);
   // One session reset at a time: the next when the last is ESTABLISHED again or took too long.
   void AdvanceResets();
   void Reject(io::ConnId conn, const IpAddress& remote, uint8_t cease_subcode,
@@ -140,11 +144,11 @@ class Instance final : public io::IoHandler {
   RouteIndex index_;
   std::map<Neighbor, std::unique_ptr<Peer>> peers_;
   std::map<io::ConnId, Neighbor> conns_;
-  struct Md5 {
-    std::string password;
+  struct Auth {
+    io::TcpAuth auth;
     std::string problem;  // why the listeners did not take it
   };
-  std::map<IpAddress, Md5> md5_;
+  std::map<IpAddress, Auth> auth_;
   std::deque<Neighbor> resets_;  // waiting for their turn
   struct Resetting {
     Neighbor peer;

@@ -157,7 +157,7 @@ TEST_F(UnnumberedTest, ThePasswordGoesWithTheRouter) {
   leaf_io_->SetHandler(&leaf);
   const auto connects = [&] {
     const io::ConnId conn =
-        leaf_io_->Dial({.remote = Ip("fe80::3"), .port = 179, .md5_password = "secret"});
+        leaf_io_->Dial({.remote = Ip("fe80::3"), .port = 179, .auth = {.md5_password = "secret"}});
     Run(absl::Seconds(1));
     return leaf.connected.contains(conn);
   };
@@ -167,6 +167,19 @@ TEST_F(UnnumberedTest, ThePasswordGoesWithTheRouter) {
   plan_.peers.clear();
   speaker_->Apply(plan_, {.peers = {Neighbor::Unnumbered("eth1")}});
   EXPECT_FALSE(connects()) << "the listener has forgotten the password";
+}
+
+TEST_F(UnnumberedTest, ARouterThatIsNotKnownYetIsNotHeardWithoutThePassword) {
+  Planned().passive = true;
+  Planned().md5_password = "secret";
+  StartSpeaker();
+  io::RecordingHandler leaf;
+  leaf_io_->SetHandler(&leaf);
+  const io::ConnId conn = leaf_io_->Dial({.remote = Ip("fe80::3"), .port = 179});
+  Run(absl::Seconds(1));
+  EXPECT_TRUE(leaf.closed.contains(conn));
+  EXPECT_EQ(speaker_->counters().rejected_connections, 1u);
+  EXPECT_EQ(Peer().session_state(), "ACTIVE");
 }
 
 }  // namespace

@@ -206,9 +206,9 @@ TEST_F(InstanceTest, InboundConnectionsNeedThePassword) {
   StartSpeaker();
   io::RecordingHandler leaf;
   leaf_io_->SetHandler(&leaf);
-  leaf_io_->Dial({.remote = Ip("10.0.0.3"), .port = 179, .md5_password = "wrong"});
+  leaf_io_->Dial({.remote = Ip("10.0.0.3"), .port = 179, .auth = {.md5_password = "wrong"}});
   const io::ConnId right =
-      leaf_io_->Dial({.remote = Ip("10.0.0.3"), .port = 179, .md5_password = "s3cret"});
+      leaf_io_->Dial({.remote = Ip("10.0.0.3"), .port = 179, .auth = {.md5_password = "s3cret"}});
   Run(absl::Seconds(1));
   EXPECT_EQ(leaf.connected.size(), 1u);
   EXPECT_TRUE(leaf.connected.contains(right));

@@ -76,10 +76,12 @@ plan::v1::Observed Instance::Observed() const {
       if (const auto source = Source(config); !source.ok())
         observed.add_problems(session.Sentence(source.status().message()));
     }
-    const auto md5 = md5_.find(peer->second->address().value_or(IpAddress()));
-    if (md5 != md5_.end() && !md5->second.problem.empty()) {
-      observed.add_problems(session.Sentence(
-          absl::StrCat("authPassword: peers cannot connect with it: ", md5->second.problem)));
+    const auto auth = auth_.find(peer->second->address().value_or(IpAddress()));
+    if (auth != auth_.end() && !auth->second.problem.empty()) {
+      observed.add_problems(session.Sentence(absl::StrCat(
+          auth->second.auth.ao_keys.empty() ? "authPassword: peers cannot connect with it: "
+                                            : "authKeys: peers cannot connect with them: ",
+          auth->second.problem)));
     }
     if (session.rib() == nullptr) continue;
     for (const auto& [group, problem] : session.rib()->problems()) {

@@ -20,7 +20,9 @@ constexpr size_t kBurst = size_t{64} * 1024;
 // RFC 4271 calls these what OPEN carries or decides; the others are part of the connection.
 bool SameSession(const SessionConfig& a, const SessionConfig& b) {
   return OpenTerms(a.peer, a.router_id) == OpenTerms(b.peer, b.router_id) &&
-         a.peer.md5_password == b.peer.md5_password && a.peer.update_source == b.peer.update_source;
+         a.peer.md5_password == b.peer.md5_password &&
+         TcpAoRollsOver(a.peer.tcp_ao_keys, b.peer.tcp_ao_keys) &&
+         a.peer.update_source == b.peer.update_source;
 }
 
 std::string Changes(const SessionConfig& a, const SessionConfig& b) {
@@ -37,6 +39,7 @@ std::string Changes(const SessionConfig& a, const SessionConfig& b) {
   note(old_terms.families == new_terms.families, "afiSafis");
   note(old_terms.graceful_restart == new_terms.graceful_restart, "gracefulRestart");
   note(a.peer.md5_password == b.peer.md5_password, "authPassword");
+  note(TcpAoRollsOver(a.peer.tcp_ao_keys, b.peer.tcp_ao_keys), "authKeys");
   note(a.peer.update_source == b.peer.update_source, "updateSource");
   return text;
 }
@@ -91,20 +94,13 @@ bool Session::NeedsReset(const SessionConfig& config) const {
 
 void Session::Configure(const SessionConfig& config, absl::Duration now) {
   if (!SameSession(config_, config)) {
-    if (dialled_ || accepted_) {
-      const std::string what = absl::StrCat("reset to apply ", Changes(config_, config));
-      last_error_ = Sentence(what);
-      CloseAll({ErrorCode::kCease, cease::kConfigurationChange});
-      SetState(Reason::kConfigurationChanged, what);
-    }
-    AbortDial();
-    backoff_.Reset();
-    retry_at_ = now;
+    Reset(absl::StrCat("reset to apply ", Changes(config_, config)), now);
     config_.router_id = config.router_id;
     config_.peer.local_as = config.peer.local_as;
     config_.peer.remote_as = config.peer.remote_as;
     config_.peer.hold_time_s = config.peer.hold_time_s;
     config_.peer.md5_password = config.peer.md5_password;
+    config_.peer.tcp_ao_keys = config.peer.tcp_ao_keys;
     config_.peer.update_source = config.peer.update_source;
     config_.peer.families = config.peer.families;
     config_.peer.graceful_restart = config.peer.graceful_restart;
@@ -119,6 +115,7 @@ void Session::ConfigureLive(const SessionConfig& config, absl::Duration now) {
   peer.remote_as = before.remote_as;
   peer.hold_time_s = before.hold_time_s;
   peer.md5_password = before.md5_password;
+  if (!TcpAoRollsOver(before.tcp_ao_keys, peer.tcp_ao_keys)) peer.tcp_ao_keys = before.tcp_ao_keys;
   peer.update_source = before.update_source;
   peer.families = before.families;
   peer.graceful_restart = before.graceful_restart;
@@ -131,7 +128,8 @@ void Session::ConfigureLive(const SessionConfig& config, absl::Duration now) {
   }
   config_.peer = std::move(peer);
 
-  if (config_.peer.remote_port != before.remote_port || config_.peer.passive != before.passive) {
+  if (config_.peer.remote_port != before.remote_port || config_.peer.passive != before.passive ||
+      config_.peer.tcp_ao_keys != before.tcp_ao_keys) {
     DialAnew(now);
   }
   for (Connection* connection : {dialled_.get(), accepted_.get()}) {
@@ -144,6 +142,17 @@ void Session::ConfigureLive(const SessionConfig& config, absl::Duration now) {
   }
   if (rib_) rib_->SetPolicy(AdjRibOut::Policy(config_.peer));
   StartOrStop(now);
+}
+
+void Session::Reset(absl::string_view what, absl::Duration now) {
+  if (dialled_ || accepted_) {
+    last_error_ = Sentence(what);
+    CloseAll({ErrorCode::kCease, cease::kConfigurationChange});
+    SetState(Reason::kConfigurationChanged, what);
+  }
+  AbortDial();
+  backoff_.Reset();
+  retry_at_ = now;
 }
 
 void Session::Touch(const link::PlanChanges& changes, std::span<const IpPrefix> prefixes) {

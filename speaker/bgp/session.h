@@ -118,12 +118,14 @@ class Session {
 
   // ---- configuration ----
   // True when the session is ESTABLISHED and `config` differs in what our OPEN says, in whom we
-  // expect, or in the password: it would have to go down.
+  // expect, in the password, or in TCP-AO keys that do not roll over: it would have to go down.
   bool NeedsReset(const SessionConfig& config) const;
   // Takes all of `config`, with a reset (Cease, Other Configuration Change) where it needs one.
   void Configure(const SessionConfig& config, absl::Duration now);
   // Takes what acts live and leaves the rest as it is.
   void ConfigureLive(const SessionConfig& config, absl::Duration now);
+  // Ends connections with Cease, Other Configuration Change, and begins anew.
+  void Reset(absl::string_view what, absl::Duration now);
   // The plan changed; `prefixes` as RouteIndex::Update returned them.
   void Touch(const link::PlanChanges& changes, std::span<const IpPrefix> prefixes);
   // Ends the session with this Cease; it stays IDLE. The peer is to keep no routes.

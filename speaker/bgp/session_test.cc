@@ -234,6 +234,8 @@ TEST(SessionTest, ToleratesWhatRfc7606Tolerates) {
 
 TEST(SessionTest, LiveChangesKeepTheSession) {
   Bench bench;
+  bench.config.peer.tcp_ao_keys = {{.send_id = 1, .receive_id = 1, .secret = "a"}};
+  bench.Make();
   bench.Establish();
   bench.TakeSent();
   SessionConfig config = bench.config;
@@ -244,6 +246,9 @@ TEST(SessionTest, LiveChangesKeepTheSession) {
   config.peer.passive = true;
   config.peer.remote_port = 1179;
   config.peer.families[0].send_max = 1;
+  ASSERT_EQ(config.peer.tcp_ao_keys.size(), 1u);
+  config.peer.tcp_ao_keys.insert(config.peer.tcp_ao_keys.begin(),
+                                 {.send_id = 2, .receive_id = 2, .secret = "b"});
   EXPECT_FALSE(bench.session->NeedsReset(config));
   bench.session->Configure(config, bench.now);
   bench.Pump();
@@ -264,6 +269,7 @@ TEST(SessionTest, ChangesOfTheOpenResetTheSession) {
       {"afiSafis", [](SessionConfig* c) { c->peer.families[0].add_path_send = false; }},
       {"afiSafis", [](SessionConfig* c) { c->peer.families.push_back({Family::kV6, false, 0}); }},
       {"authPassword", [](SessionConfig* c) { c->peer.md5_password = "s3cret"; }},
+      {"authKeys", [](SessionConfig* c) { c->peer.tcp_ao_keys = {{.secret = "s3cret"}}; }},
   };
   for (const auto& c : kCases) {
     SCOPED_TRACE(c.field);

@@ -174,9 +174,9 @@ void EpollIo::SetInterest(ConnId conn, Connection* connection, uint32_t interest
 absl::Status EpollIo::Listen(const ListenOptions& options) {
   absl::StatusOr<UniqueFd> fd = StartListen(options);
   if (!fd.ok()) return fd.status();
-  for (const auto& [peer, password] : md5_) {
+  for (const auto& [peer, auth] : auth_) {
     if (peer.family() != options.address.family()) continue;
-    absl::Status status = SetMd5(fd->get(), peer, password);
+    absl::Status status = ChangeListenerAuth(fd->get(), peer, {}, auth);
     if (!status.ok()) return status;
   }
   const uint64_t id = next_id_++;
@@ -190,22 +190,47 @@ void EpollIo::Unlisten(const ListenOptions& options) {
   std::erase_if(listeners_, [&](const auto& entry) { return entry.second.options == options; });
 }
 
-absl::Status EpollIo::SetListenerMd5(const IpAddress& peer, const std::string& password) {
-  absl::Status result = CheckMd5(peer, password);
-  for (const auto& [id, listener] : listeners_) {
-    if (listener.options.address.family() != peer.family()) continue;
-    result.Update(SetMd5(listener.fd.get(), peer, password));
-  }
+absl::Status EpollIo::SetListenerAuth(const IpAddress& peer, const TcpAuth& auth) {
+  const auto known = auth_.find(peer);
+  const TcpAuth before = known == auth_.end() ? TcpAuth() : known->second;
+  // A later listener would fail with what the kernel refuses, for all peers.
+  absl::Status result = CheckAuth(peer, auth);
   if (!result.ok()) return result;
-  if (password.empty()) {
-    md5_.erase(peer);
-  } else {
-    md5_[peer] = password;
+  const auto each = [&](const auto& act) {
+    for (const auto& [id, listener] : listeners_) {
+      if (listener.options.address.family() == peer.family()) act(listener);
+    }
+  };
+  each([&](const Listener& listener) {
+    result.Update(ChangeListenerAuth(listener.fd.get(), peer, before, auth));
+    // What has connected already did so with what was asked before.
+    TurnAway(listener, peer);
+  });
+  auth_.erase(peer);
+  if (!result.ok()) {
+    each([&](const Listener& listener) {
+      ChangeListenerAuth(listener.fd.get(), peer, auth, {}).IgnoreError();
+    });
+  } else if (!auth.empty()) {
+    auth_[peer] = auth;
   }
-  return absl::OkStatus();
+  return result;
 }
 
-void EpollIo::OnListener(const Listener& listener) {
+void EpollIo::TurnAway(const Listener& listener, const IpAddress& peer) {
+  for (absl::StatusOr<Accepted> next = Next(listener); next.ok(); next = Next(listener)) {
+    const IpAddress local = next->local;
+    const IpAddress remote = next->remote;
+    if (remote == peer) continue;
+    const std::optional<ConnId> conn = Take(*std::move(next));
+    if (!conn.has_value()) continue;
+    later_.push_back([this, conn = *conn, local, remote] {
+      if (connections_.contains(conn)) handler_->OnAccepted(conn, local, remote);
+    });
+  }
+}
+
+absl::StatusOr<Accepted> EpollIo::Next(const Listener& listener) {
   absl::StatusOr<Accepted> accepted = AcceptNext(listener.fd.get());
   if (absl::IsResourceExhausted(accepted.status())) {
     // The connection is turned away; left waiting, it would wake this loop for ever.
@@ -213,16 +238,29 @@ void EpollIo::OnListener(const Listener& listener) {
     AcceptNext(listener.fd.get()).IgnoreError();
     reserve_ = UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC));
   }
-  if (!accepted.ok()) return;
-  SetConnectionOptions(accepted->fd.get(), accepted->remote.family());
+  return accepted;
+}
+
+std::optional<ConnId> EpollIo::Take(Accepted accepted) {
+  SetConnectionOptions(accepted.fd.get(), accepted.remote.family());
   const ConnId conn = next_id_++;
-  if (!Add(accepted->fd.get(), conn, EPOLLIN).ok()) return;
+  if (!Add(accepted.fd.get(), conn, EPOLLIN).ok()) return std::nullopt;
   Connection& connection = connections_[conn];
-  connection.fd = std::move(accepted->fd);
-  connection.remote = accepted->remote;
+  connection.fd = std::move(accepted.fd);
+  connection.remote = accepted.remote;
   connection.connected = true;
   connection.interest = EPOLLIN;
-  handler_->OnAccepted(conn, accepted->local, accepted->remote);
+  const auto auth = auth_.find(accepted.remote);
+  if (auth != auth_.end()) connection.ao_keys = auth->second.ao_keys;
+  return conn;
+}
+
+void EpollIo::OnListener(const Listener& listener) {
+  absl::StatusOr<Accepted> accepted = Next(listener);
+  if (!accepted.ok()) return;
+  const IpAddress local = accepted->local;
+  const IpAddress remote = accepted->remote;
+  if (const auto conn = Take(*std::move(accepted))) handler_->OnAccepted(*conn, local, remote);
 }
 
 // ---- connections ----
@@ -234,6 +272,7 @@ ConnId EpollIo::Dial(const DialOptions& options) {
   if (status.ok()) status = Add(fd->get(), conn, EPOLLOUT);
   Connection& connection = connections_[conn];
   connection.remote = options.remote;
+  connection.ao_keys = options.auth.ao_keys;
   connection.interest = EPOLLOUT;
   if (status.ok()) {
     connection.fd = std::move(*fd);
@@ -249,6 +288,20 @@ absl::Status EpollIo::SetTtl(ConnId conn, int ttl, int min_ttl) {
   const int fd = it->second.fd.get();
   absl::Status status = io::SetTtl(fd, it->second.remote.family(), ttl);
   status.Update(SetMinTtl(fd, it->second.remote.family(), min_ttl));
+  return status;
+}
+
+absl::Status EpollIo::SetAoKeys(ConnId conn, const TcpAoKeys& keys) {
+  auto it = connections_.find(conn);
+  if (it == connections_.end()) return absl::NotFoundError("no such connection");
+  Connection& connection = it->second;
+  if (!TcpAoRollsOver(connection.ao_keys, keys)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the connection with ", connection.remote.ToString(), " has other TCP-AO keys"));
+  }
+  absl::Status status =
+      Carry(connection.fd.get(), ConnectionSteps(connection.remote, connection.ao_keys, keys));
+  if (status.ok()) connection.ao_keys = keys;
   return status;
 }
 

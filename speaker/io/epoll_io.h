@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "api/base/clock.h"
 #include "api/base/mutex.h"
 #include "speaker/io/address_monitor.h"
+#include "speaker/io/ao_socket.h"
 #include "speaker/io/io.h"
 #include "speaker/io/route_monitor.h"
 #include "speaker/io/socket.h"
@@ -59,7 +61,9 @@ class EpollIo final : public Io {
   ConnId Dial(const DialOptions& options) override;
   absl::Status Listen(const ListenOptions& options) override;
   void Unlisten(const ListenOptions& options) override;
-  absl::Status SetListenerMd5(const IpAddress& peer, const std::string& password) override;
+  absl::Status TcpAoSupport() override { return tcp_ao_; }
+  absl::Status SetListenerAuth(const IpAddress& peer, const TcpAuth& auth) override;
+  absl::Status SetAoKeys(ConnId conn, const TcpAoKeys& keys) override;
   absl::Status SetTtl(ConnId conn, int ttl, int min_ttl) override;
   size_t Write(ConnId conn, std::span<const uint8_t> data) override;
   std::string InterfaceOf(ConnId conn) override;
@@ -74,6 +78,7 @@ class EpollIo final : public Io {
     UniqueFd fd;
     IpAddress remote;
     bool connected = false;
+    TcpAoKeys ao_keys;   // that the socket has
     uint64_t taken = 0;  // octets that Write took
     uint32_t interest = 0;
   };
@@ -91,11 +96,16 @@ class EpollIo final : public Io {
     std::function<void()> readable;
   };
 
-  explicit EpollIo(const Clock* clock) : clock_(clock) {}
+  explicit EpollIo(const Clock* clock) : clock_(clock), tcp_ao_(io::TcpAoSupport()) {}
   absl::Status Add(int fd, uint64_t id, uint32_t interest);
   void SetInterest(ConnId conn, Connection* connection, uint32_t interest);
   void OnEvent(uint64_t id, uint32_t events);
   void OnListener(const Listener& listener);
+  // The next connection that waits at a listener, and whose it is. NotFound: there is none.
+  absl::StatusOr<Accepted> Next(const Listener& listener);
+  std::optional<ConnId> Take(Accepted accepted);
+  // Closes what waits to be accepted from `peer`, and takes the rest.
+  void TurnAway(const Listener& listener, const IpAddress& peer);
   void OnConnection(ConnId conn, uint32_t events);
   void OnConnecting(ConnId conn, Connection* connection);
   void Read(ConnId conn);
@@ -105,6 +115,7 @@ class EpollIo final : public Io {
   void OnRoutes();
 
   const Clock* clock_;
+  const absl::Status tcp_ao_;
   IoHandler* handler_ = nullptr;
   UniqueFd epoll_;
   UniqueFd wakeup_;   // eventfd of the mailbox
@@ -121,7 +132,7 @@ class EpollIo final : public Io {
   std::map<uint64_t, Lingering> lingering_;
   std::map<uint64_t, Watched> watched_;
   std::map<uint64_t, std::function<void()>> interface_watchers_;
-  std::map<IpAddress, std::string> md5_;
+  std::map<IpAddress, TcpAuth> auth_;         // that the listeners ask of peers
   std::vector<std::function<void()>> later_;  // calls to the handler that Io calls led to
 
   Mutex mutex_;

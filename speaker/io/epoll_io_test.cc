@@ -103,12 +103,14 @@ TEST_P(EpollIoFamilyTest, CloseDeliversTheLastWordsThoughInputIsUnread) {
 TEST_P(EpollIoFamilyTest, Md5KeysHoldForEveryListener) {
   const IpAddress address = IpAddress::Parse(GetParam()).value();
   ASSERT_TRUE(server->Listen({address, kPort}).ok());
-  ASSERT_TRUE(server->SetListenerMd5(address, "right").ok());
+  ASSERT_TRUE(server->SetListenerAuth(address, {.md5_password = "right"}).ok());
   ASSERT_TRUE(server->Listen({address, kPort + 1}).ok()) << "a later listener";
   for (uint16_t port : {kPort, static_cast<uint16_t>(kPort + 1)}) {
-    const ConnId wrong = client->Dial({.remote = address, .port = port, .md5_password = "wrong"});
+    const ConnId wrong =
+        client->Dial({.remote = address, .port = port, .auth = {.md5_password = "wrong"}});
     const ConnId missing = client->Dial({.remote = address, .port = port});
-    const ConnId right = client->Dial({.remote = address, .port = port, .md5_password = "right"});
+    const ConnId right =
+        client->Dial({.remote = address, .port = port, .auth = {.md5_password = "right"}});
     RunUntil([&] { return at_client.connected.contains(right); });
     EXPECT_FALSE(at_client.connected.contains(wrong));
     EXPECT_FALSE(at_client.connected.contains(missing));
@@ -120,8 +122,8 @@ TEST_P(EpollIoFamilyTest, Md5KeysHoldForEveryListener) {
              at_server.received[at_server.accepted.back().conn] == "signed";
     });
   }
-  ASSERT_TRUE(server->SetListenerMd5(address, "").ok());
-  ASSERT_TRUE(server->SetListenerMd5(address, "").ok()) << "removed twice";
+  ASSERT_TRUE(server->SetListenerAuth(address, {}).ok());
+  ASSERT_TRUE(server->SetListenerAuth(address, {}).ok()) << "removed twice";
   const ConnId plain = client->Dial({.remote = address, .port = kPort});
   RunUntil([&] { return at_client.connected.contains(plain); });
 }
@@ -302,8 +304,8 @@ TEST_F(EpollIoTest, WithoutDescriptorsConnectionsAreTurnedAwayAndTheRestGoesOn) 
 }
 
 TEST_F(EpollIoTest, ThePasswordOfAPeerHasALimit) {
-  EXPECT_TRUE(server->SetListenerMd5(v4, std::string(80, 'p')).ok());
-  EXPECT_THAT(server->SetListenerMd5(v4, std::string(81, 'p')).ToString(),
+  EXPECT_TRUE(server->SetListenerAuth(v4, {.md5_password = std::string(80, 'p')}).ok());
+  EXPECT_THAT(server->SetListenerAuth(v4, {.md5_password = std::string(81, 'p')}).ToString(),
               HasSubstr("127.0.0.1: 81 octets, at most 80"));
   EXPECT_TRUE(server->Listen({v4, kPort}).ok()) << "what was refused is not kept";
 }

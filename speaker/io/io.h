@@ -13,16 +13,26 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "api/base/ip.h"
+#include "api/base/tcp_ao.h"
 
 namespace openelb::io {
 
 using ConnId = uint64_t;  // never reused within a process
 
+// What protects the connections with one peer: one of the two, or neither. Segments that are not
+// signed with it are dropped without an answer.
+struct TcpAuth {
+  std::string md5_password{};  // TCP MD5 (RFC 2385), at most 80 octets; empty: none
+  TcpAoKeys ao_keys{};         // TCP-AO (RFC 5925); the first is the one in use
+  bool empty() const { return md5_password.empty() && ao_keys.empty(); }
+  bool operator==(const TcpAuth&) const = default;
+};
+
 struct DialOptions {
   IpAddress remote;
   uint16_t port = 0;
-  std::string md5_password{};  // TCP MD5 (RFC 2385), at most 80 octets; empty: none
-  int ttl = 0;                 // IP TTL or hop limit of packets sent, 1..255; 0: the system's
+  TcpAuth auth{};
+  int ttl = 0;      // IP TTL or hop limit of packets sent, 1..255; 0: the system's
   int min_ttl = 0;  // packets received with a smaller one are dropped (RFC 5082); 0: none
   std::optional<IpAddress> source{};  // of `remote`'s family; nullopt: as the route there has it
   std::string interface{};            // over which a link-local `remote` is reached
@@ -59,9 +69,15 @@ class Io {
   // Listens until Unlisten. Errors name address and port.
   virtual absl::Status Listen(const ListenOptions& options) = 0;
   virtual void Unlisten(const ListenOptions& options) = 0;
-  // The MD5 password that connections accepted from `peer` must carry; empty removes it. Applies to
-  // all listeners.
-  virtual absl::Status SetListenerMd5(const IpAddress& peer, const std::string& password) = 0;
+  // OK: the kernel has TCP-AO. Error: it has not, and says what it lacks.
+  virtual absl::Status TcpAoSupport() = 0;
+  // What protects connections accepted from `peer` from now on; empty: nothing does. Applies to all
+  // listeners. Error: they may ask for what they did before, or for nothing.
+  virtual absl::Status SetListenerAuth(const IpAddress& peer, const TcpAuth& auth) = 0;
+  // Gives a connection that has TCP-AO keys these in their place, where TcpAoRollsOver says that it
+  // can go on so, and makes it ask its peer for the first. Error: it has no TCP-AO, or keeps some
+  // of the former ones.
+  virtual absl::Status SetAoKeys(ConnId conn, const TcpAoKeys& keys) = 0;
   // As DialOptions has them.
   virtual absl::Status SetTtl(ConnId conn, int ttl, int min_ttl) = 0;
   // Takes as many octets as the socket buffer holds and returns their number; OnWritable follows

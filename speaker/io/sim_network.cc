@@ -36,18 +36,22 @@ class SimNetwork::Process final : public Io {
     end.process = this;
     end.host = host_;
     end.told = true;
+    const auto fail = [&](const absl::Status& why) {
+      network_->scheduler_->After({}, [=, network = network_] { network->Drop(conn, why); });
+      return conn;
+    };
+    if (!options.auth.ao_keys.empty()) {
+      if (const absl::Status support = TcpAoSupport(); !support.ok()) return fail(support);
+      end.ao = {options.auth.ao_keys, options.auth.ao_keys.front()};
+    }
     const std::optional<IpAddress> local =
         options.source.has_value() ? Own(*options.source) : SourceFor(options.remote);
     if (!local.has_value()) {
-      network_->scheduler_->After({}, [network = network_, conn, options] {
-        const std::string what = absl::StrCat("connect to ", options.remote.ToString());
-        network->Drop(conn, absl::UnavailableError(
-                                options.source.has_value()
-                                    ? absl::StrCat(what, " from ", options.source->ToString(),
-                                                   ": cannot assign requested address")
-                                    : absl::StrCat(what, ": network is unreachable")));
-      });
-      return conn;
+      const std::string what = absl::StrCat("connect to ", options.remote.ToString());
+      return fail(absl::UnavailableError(
+          options.source.has_value() ? absl::StrCat(what, " from ", options.source->ToString(),
+                                                    ": cannot assign requested address")
+                                     : absl::StrCat(what, ": network is unreachable")));
     }
     network_->SendSyn(conn, options, *local, 0);
     return conn;
@@ -74,12 +78,29 @@ class SimNetwork::Process final : public Io {
                   [&](const Listener& l) { return l.process == this && l.options == options; });
   }
 
-  absl::Status SetListenerMd5(const IpAddress& peer, const std::string& password) override {
-    if (password.empty()) {
-      md5_.erase(peer);
+  absl::Status TcpAoSupport() override {
+    return network_->HostNamed(host_).tcp_ao ? absl::OkStatus() : NoTcpAo();
+  }
+
+  absl::Status SetListenerAuth(const IpAddress& peer, const TcpAuth& auth) override {
+    if (absl::Status support = TcpAoSupport(); !support.ok() && !auth.ao_keys.empty())
+      return support;
+    if (auth.empty()) {
+      auth_.erase(peer);
     } else {
-      md5_[peer] = password;
+      auth_[peer] = auth;
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status SetAoKeys(ConnId conn, const TcpAoKeys& keys) override {
+    End* end = Own(conn);
+    if (end == nullptr) return absl::NotFoundError("no such connection");
+    if (end->ao.keys.empty() || !TcpAoRollsOver(end->ao.keys, keys))
+      return absl::FailedPreconditionError("the connection has other TCP-AO keys");
+    end->ao.keys = keys;
+    network_->Retransmit(conn, end);
+    if (End* peer = network_->Find(end->peer)) network_->Retransmit(end->peer, peer);
     return absl::OkStatus();
   }
 
@@ -117,7 +138,10 @@ class SimNetwork::Process final : public Io {
   }
 
   IoHandler* handler() { return handler_; }
-  const std::string& Md5For(const IpAddress& peer) { return md5_[peer]; }
+  TcpAuth AuthFor(const IpAddress& peer) const {
+    const auto auth = auth_.find(peer);
+    return auth == auth_.end() ? TcpAuth() : auth->second;
+  }
   std::vector<ConnId> Connections() {
     std::vector<ConnId> connections;
     for (const auto& [conn, end] : network_->ends_) {
@@ -149,7 +173,7 @@ class SimNetwork::Process final : public Io {
   SimNetwork* network_;
   std::string host_;
   IoHandler* handler_ = nullptr;
-  std::map<IpAddress, std::string> md5_;
+  std::map<IpAddress, TcpAuth> auth_;
 };
 
 SimNetwork::~SimNetwork() = default;
@@ -196,9 +220,7 @@ void SimNetwork::Heal(absl::string_view a, absl::string_view b) {
   if (cuts_.erase(MakePair(a, b)) == 0) return;
   for (auto& [conn, end] : ends_) {
     if (MakePair(end.host, end.peer_host) != MakePair(a, b)) continue;
-    end.in_flight = 0;
-    end.fin_sent = false;
-    Transmit(conn);
+    Retransmit(conn, &end);
   }
 }
 
@@ -219,6 +241,8 @@ void SimNetwork::PowerOff(absl::string_view host) {
   HostNamed(host).listeners.clear();
   std::erase_if(ends_, [&](const auto& entry) { return entry.second.host == host; });
 }
+
+void SimNetwork::SetTcpAo(absl::string_view host, bool there) { HostNamed(host).tcp_ao = there; }
 
 void SimNetwork::SetStuck(absl::string_view host, bool stuck) {
   HostNamed(host).stuck = stuck;
@@ -279,6 +303,7 @@ void SimNetwork::Carry(const std::string& from, const std::string& to, absl::Dur
 }
 
 void SimNetwork::CarryInOrder(End* from, Event event) {
+  if (const End* to = Find(from->peer); to != nullptr && !Understood(&from->ao, to->ao)) return;
   from->last_arrival = std::max(from->last_arrival, Arrival(from->host, from->peer_host));
   Carry(from->host, from->peer_host, from->last_arrival, std::move(event));
 }
@@ -313,7 +338,8 @@ void SimNetwork::OnSyn(ConnId from, const DialOptions& options, const IpAddress&
     return;
   }
   // Segments with a wrong or missing signature are dropped without an answer.
-  if (listener->process->Md5For(local) != options.md5_password) return;
+  const TcpAuth asked = listener->process->AuthFor(local);
+  if (!Answers(asked, options.auth)) return;
   ConnId conn = 0;
   for (const auto& [id, end] : ends_) {
     if (end.peer == from) conn = id;  // our answer to an earlier attempt was lost
@@ -321,6 +347,7 @@ void SimNetwork::OnSyn(ConnId from, const DialOptions& options, const IpAddress&
   if (conn == 0) conn = next_id_++;
   End& end = ends_[conn];
   end.process = listener->process;
+  end.ao.keys = asked.ao_keys;
   end.host = host;
   end.peer_host = dialer->host;
   for (const InterfaceAddress& own : HostNamed(host).addresses) {
@@ -343,8 +370,19 @@ void SimNetwork::OnSynAck(ConnId conn, ConnId from, const IpAddress& remote,
 void SimNetwork::Accept(ConnId conn, const IpAddress& local, const IpAddress& remote) {
   End* end = Find(conn);
   if (end == nullptr || end->told || end->process == nullptr) return;
+  if (end->ao.keys != end->process->AuthFor(remote).ao_keys) {  // they changed meanwhile
+    SendReset(end->host, end->peer_host, end->peer);
+    ends_.erase(conn);
+    return;
+  }
   end->told = true;
   end->process->handler()->OnAccepted(conn, local, remote);
+}
+
+void SimNetwork::Retransmit(ConnId conn, End* end) {
+  end->in_flight = 0;
+  end->fin_sent = false;
+  Transmit(conn);
 }
 
 void SimNetwork::Transmit(ConnId conn) {

@@ -19,6 +19,7 @@
 #include "api/base/random.h"
 #include "api/base/scheduler.h"
 #include "speaker/io/io.h"
+#include "speaker/io/sim_auth.h"
 
 namespace openelb::io {
 
@@ -52,6 +53,8 @@ class SimNetwork {
   // Connections and listeners of the host vanish without a word; its processes hear nothing any
   // more and are to be ended. A peer that sends into such a connection gets a reset.
   void PowerOff(absl::string_view host);
+  // Whether the host's kernel has TCP-AO; to begin with it has.
+  void SetTcpAo(absl::string_view host, bool there);
   // While stuck, processes on the host read nothing: buffers fill up to their senders.
   void SetStuck(absl::string_view host, bool stuck);
 
@@ -68,6 +71,7 @@ class SimNetwork {
     std::vector<Listener> listeners;
     bool off = false;
     bool stuck = false;
+    bool tcp_ao = true;
   };
   // One end of a connection. It outlives its process for as long as it has something to send.
   struct End {
@@ -77,7 +81,8 @@ class SimNetwork {
     std::string interface;  // it was accepted on
     ConnId peer = 0;        // 0: the peer has not answered yet
     bool told = false;      // the process knows of the connection
-    std::string outbox;     // taken by Write, not acknowledged
+    AoEnd ao;
+    std::string outbox;  // taken by Write, not acknowledged
     size_t in_flight = 0;
     uint64_t acknowledged = 0;
     uint64_t received = 0;
@@ -105,6 +110,8 @@ class SimNetwork {
   void OnSynAck(ConnId conn, ConnId from, const IpAddress& remote, const IpAddress& local);
   void Accept(ConnId conn, const IpAddress& local, const IpAddress& remote);
   void Transmit(ConnId conn);
+  // Sends again what was not acknowledged.
+  void Retransmit(ConnId conn, End* end);
   void OnSegment(ConnId conn, ConnId from, uint64_t offset, const std::string& data);
   void OnAcknowledged(ConnId conn, uint64_t total);
   void OnFin(ConnId conn, uint64_t offset);

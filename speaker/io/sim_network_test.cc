@@ -11,6 +11,10 @@ using testing::HasSubstr;
 
 constexpr uint16_t kPort = 179;
 
+TcpAoKey Key(uint8_t send, uint8_t receive, const std::string& secret = "s3cret") {
+  return {.send_id = send, .receive_id = receive, .secret = secret};
+}
+
 class SimNetworkTest : public testing::Test {
  protected:
   SimNetworkTest() {
@@ -23,7 +27,7 @@ class SimNetworkTest : public testing::Test {
   }
 
   DialOptions ToLeaf(const std::string& password = "") const {
-    return {.remote = leaf_address, .port = kPort, .md5_password = password};
+    return {.remote = leaf_address, .port = kPort, .auth = {.md5_password = password}};
   }
   void ListenAtLeaf() { ASSERT_TRUE(leaf->Listen({.address = IpAddress(), .port = kPort}).ok()); }
   // One connection from node to leaf, both ends told.
@@ -100,7 +104,7 @@ TEST_F(SimNetworkTest, AFamilyWithoutAnAddressIsUnreachable) {
 
 TEST_F(SimNetworkTest, AWrongMd5PasswordIsSilence) {
   ListenAtLeaf();
-  ASSERT_TRUE(leaf->SetListenerMd5(node_address, "right").ok());
+  ASSERT_TRUE(leaf->SetListenerAuth(node_address, {.md5_password = "right"}).ok());
   const ConnId wrong = node->Dial(ToLeaf("wrong"));
   const ConnId missing = node->Dial(ToLeaf());
   scheduler.RunFor(absl::Seconds(30));
@@ -111,6 +115,71 @@ TEST_F(SimNetworkTest, AWrongMd5PasswordIsSilence) {
   const ConnId right = node->Dial(ToLeaf("right"));
   scheduler.RunFor(absl::Seconds(1));
   EXPECT_EQ(at_node.connected.count(right), 1u);
+}
+
+TEST_F(SimNetworkTest, KeysThatAreNotTheListenersAreSilence) {
+  const TcpAoKey ours = Key(1, 2), theirs = Key(2, 1);
+  TcpAoKey other = ours;
+  other.algorithm = TcpAoAlgorithm::kAes128Cmac96;
+  ListenAtLeaf();
+  ASSERT_TRUE(leaf->SetListenerAuth(node_address, {.ao_keys = {Key(9, 9), theirs}}).ok());
+  const auto dial = [&](TcpAuth auth) {
+    const ConnId conn =
+        node->Dial({.remote = leaf_address, .port = kPort, .auth = std::move(auth)});
+    scheduler.RunFor(absl::Seconds(1));
+    return at_node.connected.contains(conn);
+  };
+  EXPECT_FALSE(dial({}));
+  EXPECT_FALSE(dial({.md5_password = "s3cret"}));
+  EXPECT_FALSE(dial({.ao_keys = {Key(1, 2, "wrong"), ours}})) << "the first one signs";
+  EXPECT_FALSE(dial({.ao_keys = {other}}));
+  EXPECT_FALSE(dial({.ao_keys = {theirs}})) << "the ids are the other way round";
+  EXPECT_TRUE(dial({.ao_keys = {ours, Key(3, 3)}}));
+  ASSERT_TRUE(leaf->SetListenerAuth(node_address, {}).ok());
+  EXPECT_FALSE(dial({.ao_keys = {ours}}));
+  EXPECT_TRUE(dial({}));
+}
+
+TEST_F(SimNetworkTest, KeysRollOverWhileDataFlows) {
+  ListenAtLeaf();
+  ASSERT_TRUE(leaf->SetListenerAuth(node_address, {.ao_keys = {Key(2, 1)}}).ok());
+  dialed = node->Dial({.remote = leaf_address, .port = kPort, .auth = {.ao_keys = {Key(1, 2)}}});
+  scheduler.RunFor(absl::Seconds(1));
+  ASSERT_EQ(at_leaf.accepted.size(), 1u);
+  accepted = at_leaf.accepted[0].conn;
+  const auto carries = [&](const std::string& text) {
+    at_leaf.received[accepted].clear();
+    node->Write(dialed, AsOctets(text));
+    scheduler.RunFor(absl::Seconds(1));
+    return at_leaf.received[accepted] == text;
+  };
+  EXPECT_TRUE(carries("one"));
+  // Of the end that is first to ask for the new key, the other has it not yet.
+  EXPECT_TRUE(node->SetAoKeys(dialed, {Key(3, 4), Key(1, 2)}).ok());
+  EXPECT_TRUE(carries("two"));
+  EXPECT_TRUE(leaf->SetAoKeys(accepted, {Key(4, 3), Key(2, 1)}).ok());
+  EXPECT_TRUE(node->SetAoKeys(dialed, {Key(3, 4)}).ok());
+  EXPECT_TRUE(carries("three"));
+  EXPECT_FALSE(node->SetAoKeys(dialed, {Key(3, 4, "another")}).ok());
+  // A key that only one end has left.
+  EXPECT_TRUE(leaf->SetAoKeys(accepted, {Key(2, 1)}).ok());
+  EXPECT_FALSE(carries("four"));
+  EXPECT_TRUE(node->SetAoKeys(dialed, {Key(1, 2)}).ok());
+  scheduler.RunFor(absl::Seconds(1));
+  EXPECT_EQ(at_leaf.received[accepted], "four") << "sent again";
+}
+
+TEST_F(SimNetworkTest, AKernelWithoutKeysSaysSo) {
+  network.SetTcpAo("node", false);
+  const std::string missing = "the kernel has no TCP-AO (CONFIG_TCP_AO, Linux 6.7)";
+  EXPECT_EQ(node->TcpAoSupport().message(), missing);
+  EXPECT_TRUE(leaf->TcpAoSupport().ok());
+  EXPECT_EQ(node->SetListenerAuth(leaf_address, {.ao_keys = {Key(1, 1)}}).message(), missing);
+  dialed = node->Dial({.remote = leaf_address, .port = kPort, .auth = {.ao_keys = {Key(1, 1)}}});
+  scheduler.RunFor(absl::Seconds(1));
+  EXPECT_EQ(at_node.closed[dialed].message(), missing);
+  Connect();
+  EXPECT_FALSE(node->SetAoKeys(dialed, {Key(1, 1)}).ok()) << "it began without";
 }
 
 TEST_F(SimNetworkTest, ACutLosesDataSilentlyAndHealingRepeatsIt) {

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "speaker/io/ao_socket.h"
 #include "speaker/io/socket_address.h"
 
 namespace openelb::io {
@@ -27,6 +28,25 @@ absl::StatusOr<UniqueFd> OpenTcp(Family family, absl::string_view what) {
   UniqueFd fd(socket(domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return ErrnoStatus(errno, what);
   return fd;
+}
+
+// The TCP MD5 key for segments to and from `peer`; an empty password removes it.
+absl::Status SetMd5(int fd, const IpAddress& peer, const std::string& password) {
+  const std::string what = absl::StrCat("TCP MD5 password for ", peer.ToString());
+  if (password.size() > TCP_MD5SIG_MAXKEYLEN) {
+    return absl::InvalidArgumentError(absl::StrCat(what, ": ", password.size(), " octets, at most ",
+                                                   TCP_MD5SIG_MAXKEYLEN, " are allowed"));
+  }
+  tcp_md5sig key{};
+  const SocketAddress address = ToSocketAddress(peer, 0);
+  std::memcpy(&key.tcpm_addr, &address.storage, sizeof(key.tcpm_addr));
+  key.tcpm_keylen = static_cast<uint16_t>(password.size());
+  std::copy(password.begin(), password.end(), key.tcpm_key);
+  if (setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key)) != 0) {
+    if (password.empty() && errno == ENOENT) return absl::OkStatus();  // there was none
+    return ErrnoStatus(errno, what);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -46,8 +66,12 @@ absl::StatusOr<UniqueFd> StartConnect(const DialOptions& options) {
   absl::StatusOr<UniqueFd> fd = OpenTcp(options.remote.family(), what);
   if (!fd.ok()) return fd;
   SetConnectionOptions(fd->get(), options.remote.family());
-  if (!options.md5_password.empty()) {
-    absl::Status status = SetMd5(fd->get(), options.remote, options.md5_password);
+  if (!options.auth.md5_password.empty()) {
+    absl::Status status = SetMd5(fd->get(), options.remote, options.auth.md5_password);
+    if (!status.ok()) return status;
+  }
+  if (!options.auth.ao_keys.empty()) {
+    absl::Status status = Carry(fd->get(), DialSteps(options.remote, options.auth.ao_keys));
     if (!status.ok()) return status;
   }
   if (options.ttl != 0) {
@@ -102,25 +126,24 @@ void SetConnectionOptions(int fd, Family family) {
   }
 }
 
-absl::Status CheckMd5(const IpAddress& peer, const std::string& password) {
-  if (password.size() <= TCP_MD5SIG_MAXKEYLEN) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("TCP MD5 password for ", peer.ToString(), ": ",
-                                                 password.size(), " octets, at most ",
-                                                 TCP_MD5SIG_MAXKEYLEN, " are allowed"));
+absl::Status CheckAuth(const IpAddress& peer, const TcpAuth& auth) {
+  const absl::StatusOr<UniqueFd> fd = OpenTcp(peer.family(), "open a socket");
+  return fd.ok() ? ChangeListenerAuth(fd->get(), peer, {}, auth) : fd.status();
 }
 
-absl::Status SetMd5(int fd, const IpAddress& peer, const std::string& password) {
-  if (absl::Status status = CheckMd5(peer, password); !status.ok()) return status;
-  tcp_md5sig key{};
-  const SocketAddress address = ToSocketAddress(peer, 0);
-  std::memcpy(&key.tcpm_addr, &address.storage, sizeof(key.tcpm_addr));
-  key.tcpm_keylen = static_cast<uint16_t>(password.size());
-  std::copy(password.begin(), password.end(), key.tcpm_key);
-  if (setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key)) != 0) {
-    if (password.empty() && errno == ENOENT) return absl::OkStatus();  // there was none
-    return ErrnoStatus(errno, absl::StrCat("TCP MD5 password for ", peer.ToString()));
+// Keys of both kinds for one peer the kernel refuses (EKEYREJECTED): those that go, go first.
+absl::Status ChangeListenerAuth(int fd, const IpAddress& peer, const TcpAuth& before,
+                                const TcpAuth& after) {
+  absl::Status status;
+  if (after.md5_password.empty() && !before.md5_password.empty()) status = SetMd5(fd, peer, "");
+  status.Update(Carry(fd, ListenerSteps(peer, before.ao_keys, after.ao_keys)));
+  if (status.ok() && !after.md5_password.empty()) status = SetMd5(fd, peer, after.md5_password);
+  if (status.ok()) return status;
+  SetMd5(fd, peer, "").IgnoreError();
+  for (const TcpAoKeys& keys : {before.ao_keys, after.ao_keys}) {
+    for (const AoStep& step : ListenerSteps(peer, keys, {})) Carry(fd, {step}).IgnoreError();
   }
-  return absl::OkStatus();
+  return status;
 }
 
 absl::Status SetTtl(int fd, Family family, int ttl) {

@@ -43,10 +43,11 @@ absl::StatusOr<UniqueFd> StartListen(const ListenOptions& options);
 // What every connection gets, dialled or accepted: no Nagle delay, and network-control marking.
 void SetConnectionOptions(int fd, Family family);
 
-// InvalidArgument for a password that no key can hold.
-absl::Status CheckMd5(const IpAddress& peer, const std::string& password);
-// The TCP MD5 key for segments to and from `peer`; an empty password removes it.
-absl::Status SetMd5(int fd, const IpAddress& peer, const std::string& password);
+// Whether the kernel takes it, for a listener as for connections.
+absl::Status CheckAuth(const IpAddress& peer, const TcpAuth& auth);
+// Makes what a listener asks of `peer` another. Error: it has nothing of either for it now.
+absl::Status ChangeListenerAuth(int fd, const IpAddress& peer, const TcpAuth& before,
+                                const TcpAuth& after);
 absl::Status SetTtl(int fd, Family family, int ttl);
 // Segments received with a smaller TTL or hop limit are dropped (RFC 5082); 0: none are.
 absl::Status SetMinTtl(int fd, Family family, int min_ttl);

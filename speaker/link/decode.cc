@@ -92,6 +92,39 @@ absl::Status DecodeFamilies(const pb::BgpPeer& body, BgpPeer* peer) {
   return absl::OkStatus();
 }
 
+absl::Status DecodeTcpAoKeys(const pb::BgpPeer& body, BgpPeer* peer) {
+  constexpr int kIds = 256;
+  if (body.tcp_ao_keys_size() > kIds)
+    return Bad("tcp_ao_keys", body.tcp_ao_keys_size(), absl::StrCat("at most ", kIds));
+  for (const pb::TcpAoKey& key : body.tcp_ao_keys()) {
+    for (const absl::Status& status :
+         {InRange("tcp_ao_keys.send_id", key.send_id(), 0u, 255u),
+          InRange("tcp_ao_keys.receive_id", key.receive_id(), 0u, 255u)}) {
+      if (!status.ok()) return status;
+    }
+    const auto algorithm = ParseTcpAoAlgorithm(key.algorithm());
+    if (!algorithm.has_value())
+      return Bad("tcp_ao_keys.algorithm", key.algorithm(), TcpAoAlgorithmNames());
+    if (key.secret().empty() || key.secret().size() > TcpAoKey::kMaxSecret) {
+      return absl::InvalidArgumentError(absl::StrCat("tcp_ao_keys.secret: ", key.secret().size(),
+                                                     " octets (allowed: 1..", TcpAoKey::kMaxSecret,
+                                                     ")"));
+    }
+    peer->tcp_ao_keys.push_back({.send_id = static_cast<uint8_t>(key.send_id()),
+                                 .receive_id = static_cast<uint8_t>(key.receive_id()),
+                                 .algorithm = *algorithm,
+                                 .include_tcp_options = !key.exclude_tcp_options(),
+                                 .secret = key.secret()});
+  }
+  if (const std::string id = SharedTcpAoId(peer->tcp_ao_keys); !id.empty())
+    return Bad("tcp_ao_keys", id, "each one once");
+  if (!peer->tcp_ao_keys.empty() && !body.md5_password().empty()) {
+    return absl::InvalidArgumentError(
+        "tcp_ao_keys: given beside md5_password (allowed: one of the two)");
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<DecodedResource> Decode(const PeerKey& key, const pb::BgpPeer& body) {
   Neighbor neighbor = Neighbor::Unnumbered(body.interface());
   if (!body.address().empty()) {
@@ -135,6 +168,7 @@ absl::StatusOr<DecodedResource> Decode(const PeerKey& key, const pb::BgpPeer& bo
   peer.delay_open_s = static_cast<uint16_t>(body.delay_open_s());
   peer.ttl = static_cast<uint8_t>(body.ttl());
   peer.md5_password = body.md5_password();
+  if (auto status = DecodeTcpAoKeys(body, &peer); !status.ok()) return status;
   peer.admin_down = body.admin_down();
   peer.held_down = body.held_down();
   if (auto status = DecodeFamilies(body, &peer); !status.ok()) return status;

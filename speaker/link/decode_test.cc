@@ -65,6 +65,27 @@ TEST(DecodeTest, Peer) {
                                      .verdict = plan::ExportRule::Verdict::kReject}));
 }
 
+TEST(DecodeTest, KeysOfAPeer) {
+  const auto decoded =
+      Decode("peer/10.0.0.1",
+             "peer { address: '10.0.0.1' remote_as: 65001 remote_port: 179 hold_time_s: 9 ttl: 1 "
+             "tcp_ao_keys { send_id: 255 algorithm: 'hmac-sha-256-128' exclude_tcp_options: true "
+             "secret: 'a\\000b' } "
+             "tcp_ao_keys { send_id: 1 receive_id: 2 algorithm: 'hmac-sha-1-96' secret: '" +
+                 std::string(80, 'x') + "' } }");
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_THAT(std::get<BgpPeer>(*decoded).tcp_ao_keys,
+              ElementsAre(TcpAoKey{.send_id = 255,
+                                   .receive_id = 0,
+                                   .algorithm = TcpAoAlgorithm::kHmacSha256_128,
+                                   .include_tcp_options = false,
+                                   .secret = std::string("a\0b", 3)},
+                          TcpAoKey{.send_id = 1,
+                                   .receive_id = 2,
+                                   .algorithm = TcpAoAlgorithm::kHmacSha1_96,
+                                   .secret = std::string(80, 'x')}));
+}
+
 TEST(DecodeTest, LinkLocalPeersHaveAnInterface) {
   const std::string peer =
       "remote_as: 65001 remote_port: 179 hold_time_s: 9 ttl: 1 update_source: 'lo' ";
@@ -179,6 +200,7 @@ TEST(DecodeTest, KindsOfANewerControllerAreIgnored) {
 
 TEST(DecodeTest, ErrorsNameFieldAndValue) {
   const std::string peer = "peer { address: '10.0.0.1' remote_as: 1 remote_port: 179 ttl: 1 ";
+  const std::string key = "tcp_ao_keys { algorithm: 'hmac-sha-1-96' ";
   const std::string instance = "instance { local_as: 1 router_id: '1.1.1.1' listen_port: 179 ";
   const struct {
     std::string key, text, error;
@@ -218,6 +240,17 @@ TEST(DecodeTest, ErrorsNameFieldAndValue) {
        "graceful_restart.long_lived_s: 16777216"},
       {"peer/10.0.0.1", peer + "md5_password: '" + std::string(81, 'x') + "' }",
        "md5_password: 81 octets"},
+      {"peer/10.0.0.1", peer + "tcp_ao_keys { send_id: 256 } }", "tcp_ao_keys.send_id: 256"},
+      {"peer/10.0.0.1", peer + "tcp_ao_keys { receive_id: 256 } }", "tcp_ao_keys.receive_id: 256"},
+      {"peer/10.0.0.1", peer + "tcp_ao_keys { algorithm: 'md5' } }",
+       "tcp_ao_keys.algorithm: \"md5\" (allowed: hmac-sha-1-96, "},
+      {"peer/10.0.0.1", peer + key + "secret: '' } }", "tcp_ao_keys.secret: 0 octets"},
+      {"peer/10.0.0.1", peer + key + "secret: '" + std::string(81, 'x') + "' } }",
+       "tcp_ao_keys.secret: 81 octets (allowed: 1..80)"},
+      {"peer/10.0.0.1", peer + key + "secret: 'x' } " + key + "send_id: 1 secret: 'x' } }",
+       "tcp_ao_keys: \"receiveId 0\" (allowed: each one once)"},
+      {"peer/10.0.0.1", peer + "md5_password: 'x' " + key + "secret: 'x' } }",
+       "tcp_ao_keys: given beside md5_password"},
       {"group/g", "group { id: 'h' }", "id: \"h\""},
       {"group/g", "group { id: 'g' members { address: '10.0.0.1' } }", "members.node: \"\""},
       {"group/g", "group { id: 'g' members { node: 'n' address: '::' } }",

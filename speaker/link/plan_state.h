@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "api/base/ip.h"
 #include "api/base/neighbor.h"
+#include "api/base/tcp_ao.h"
 #include "api/plan/path_attributes.h"
 #include "api/plan/resource.h"
 
@@ -59,6 +60,7 @@ struct BgpPeer {
   uint8_t min_ttl = 0;           // of packets received (RFC 5082); 0: any
   std::string update_source;     // this end's address or interface; empty: any
   std::string md5_password;      // at most 80 octets
+  TcpAoKeys tcp_ao_keys;         // the one in use first; empty: none. Never beside a password
   bool admin_down = false;
   std::string held_down;  // why the session must stay down; empty: it may come up
   std::vector<PeerFamily> families;

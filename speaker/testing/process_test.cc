@@ -18,6 +18,7 @@
 #include "api/plan/v1/plan.pb.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "speaker/io/ao_socket.h"
 #include "speaker/io/socket.h"
 #include "speaker/io/test_namespace.h"
 #include "speaker/testing/child_process.h"
@@ -111,6 +112,11 @@ class SpeakerProcessTest : public testing::Test {
     instance.mutable_instance()->set_router_id("10.99.0.2");
     instance.mutable_instance()->set_listen_port(-1);
     server->Put("instance", instance);
+    PutPeer(server, [](plan::v1::BgpPeer* peer) { peer->set_md5_password("s3cret"); });
+    PutGroup(server, {"10.99.0.2", "10.99.0.3"});
+    PutRoute(server, "172.22.0.2/32");
+  }
+  void PutPeer(PlanServer* server, const std::function<void(plan::v1::BgpPeer*)>& protect) {
     ResourceBody peer;
     peer.mutable_peer()->set_address("10.99.0.1");
     peer.mutable_peer()->set_name("leaf");
@@ -119,14 +125,12 @@ class SpeakerProcessTest : public testing::Test {
     peer.mutable_peer()->set_hold_time_s(9);
     peer.mutable_peer()->set_connect_retry_s(1);
     peer.mutable_peer()->set_ttl(1);
-    peer.mutable_peer()->set_md5_password("s3cret");
+    protect(peer.mutable_peer());
     peer.mutable_peer()->set_scope("leaf");
     plan::v1::AddressFamily* family = peer.mutable_peer()->add_families();
     family->set_family(4);
     family->set_add_path_send(true);
     server->Put("peer/10.99.0.1", peer);
-    PutGroup(server, {"10.99.0.2", "10.99.0.3"});
-    PutRoute(server, "172.22.0.2/32");
   }
   void PutGroup(PlanServer* server, const std::vector<std::string>& addresses) {
     ResourceBody group;
@@ -193,6 +197,35 @@ TEST_F(SpeakerProcessTest, APlanBecomesRoutesAndItsChangesFollow) {
             HasSubstr("openelb_speaker_attached 1"), HasSubstr("openelb_speaker_plan_routes 1")));
   EXPECT_THAT(Get("/healthz"), HasSubstr("200 OK"));
   EXPECT_THAT(Get("/readyz"), HasSubstr("200 OK"));
+}
+
+// Of a router that would take a session without any protection: this BIRD knows no TCP-AO.
+TEST_F(SpeakerProcessTest, WithKeysThereIsNoSessionWithoutThem) {
+  PlanServer server;
+  PutPlan(&server);
+  PutPeer(&server, [](plan::v1::BgpPeer* peer) {
+    plan::v1::TcpAoKey* key = peer->add_tcp_ao_keys();
+    key->set_send_id(1);
+    key->set_receive_id(2);
+    key->set_algorithm("hmac-sha-1-96");
+    key->set_secret("s3cret");
+  });
+  std::string conf = kBirdConf;
+  const std::string password = "  password \"s3cret\";\n";
+  std::ofstream(folder / "bird.conf") << conf.erase(conf.find(password), password.size());
+  EXPECT_THAT(Output(absl::StrCat("birdc -s ", (folder / "bird.ctl").string(), " configure")),
+              HasSubstr("Reconfigur"));
+  StartSpeaker(server.port());
+  const absl::Status support = io::TcpAoSupport();
+  const std::string error = support.ok() ? "no answer" : std::string(support.message());
+  Until("its error", [&] {
+    const plan::v1::Observed observed = server.observed();
+    return observed.peers_size() == 1 && absl::StrContains(observed.peers(0).last_error(), error) &&
+           observed.peers(0).sent().open() == 0;
+  });
+  EXPECT_THAT(Bird("show protocols all speaker"), Not(HasSubstr("Established")));
+  PutPeer(&server, [](plan::v1::BgpPeer*) {});
+  Until("both next hops", [&] { return BothNextHops(); });
 }
 
 TEST_F(SpeakerProcessTest, SigtermEndsInOrderWithinTwoSeconds) {
