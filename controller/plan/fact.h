@@ -13,10 +13,13 @@ namespace openelb::plan {
 
 // The interface addresses of a node, "IFACE ADDRESS/LENGTH" each.
 inline constexpr const char* kPrefixesFact = "prefixes";
-// What a speaker does besides BGP; values: kLayer2Mode, kVipMode.
+// What a speaker does besides plain BGP; values: kLayer2Mode, kVipMode, kTcpAoMode or kNoTcpAoMode.
 inline constexpr const char* kModesFact = "modes";
 inline constexpr const char* kLayer2Mode = "layer2";
 inline constexpr const char* kVipMode = "vip";
+// Its kernel has the TCP Authentication Option or has it not. Neither: it is too old to know.
+inline constexpr const char* kTcpAoMode = "tcp-ao";
+inline constexpr const char* kNoTcpAoMode = "no-tcp-ao";
 // VRRP routers of others, "INTERFACE FAMILY VRID" each; FAMILY is 4 or 6.
 inline constexpr const char* kVrrpHeardFact = "vrrp-heard";
 // From where its speaker sends VRRP packets, "INTERFACE ADDRESS" each; one of each family.

@@ -43,6 +43,9 @@ enum class Drain {
   kDrained,   // they had their time: it is no next hop any more
 };
 
+// Whether a node's kernel has the TCP Authentication Option, as its speaker has said.
+enum class TcpAo { kUnknown, kMissing, kThere };
+
 // How a node came to its rack.
 enum class Placement {
   kFlat,     // no node has a rack label: one rack, named ""
@@ -76,7 +79,8 @@ struct NodeView {
   bool stopped = false;  // and said goodbye, to come back
   bool layer2 = false;   // and answers for Layer 2 addresses
   bool vip = false;      // and holds addresses in VIP mode
-  bool leaving = false;  // and the DaemonSet no longer wants it
+  TcpAo tcp_ao = TcpAo::kUnknown;
+  bool leaving = false;                   // and the DaemonSet no longer wants it
   PerFamily<std::string> default_routes;  // the interface each leads over; empty: none is known
   std::set<std::string> no_carrier;       // interfaces over which no frames pass
   std::set<IpAddress> taken_over;         // Layer 2 addresses that it answers for as a standby

@@ -264,6 +264,7 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
   const bool wanted = daemon_set == nullptr || daemon_set->Selects(node);
   if (options_.speakers_from == Options::Speakers::kDaemonSet) {
     view.speaker = view.layer2 = view.vip = wanted;
+    if (wanted) view.tcp_ao = TcpAo::kThere;
   } else {
     view.speaker = ExpectsSpeaker(node.meta.name);
     const Fact* modes = FactOf(node.meta.name, kModesFact);
@@ -273,6 +274,9 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
     };
     view.layer2 = in_mode(kLayer2Mode);
     view.vip = in_mode(kVipMode);
+    view.tcp_ao = in_mode(kTcpAoMode)     ? TcpAo::kThere
+                  : in_mode(kNoTcpAoMode) ? TcpAo::kMissing
+                                          : TcpAo::kUnknown;
     view.stopped = view.speaker && SpeakerStopped(node.meta.name);
     view.leaving = view.speaker && !wanted;
   }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "api/base/tcp_ao.h"
 #include "api/network/v1alpha2/validate.h"
 #include "api/plan/path_attributes_codec.h"
 #include "api/plan/resource.h"
@@ -233,8 +234,57 @@ absl::StatusOr<std::string> PasswordOf(const network::BgpPeer& peer, const Secre
   return password;
 }
 
+// The keys of the TCP Authentication Option. Error: they cannot be had or used there.
+absl::Status PlanKeys(const network::BgpPeer& peer, const SessionInput& input, v1::BgpPeer* out) {
+  constexpr const char* kField = "spec.conf.authKeys";
+  if (peer.auth_keys.empty()) return absl::OkStatus();
+  if (input.node.tcp_ao != TcpAo::kThere) {
+    return absl::UnimplementedError(absl::StrCat(
+        kField, ": ",
+        input.node.tcp_ao == TcpAo::kMissing
+            ? absl::StrCat("the kernel of node \"", input.node_name,
+                           "\" has no TCP-AO (CONFIG_TCP_AO, Linux 6.7)")
+            : absl::StrCat("the speaker on node \"", input.node_name,
+                           "\" has not said that its kernel has TCP-AO; those before this "
+                           "version do not know it"),
+        ", and no session comes up without the keys"));
+  }
+  for (const network::AuthKey& key : peer.auth_keys) {
+    const absl::StatusOr<std::string> secret = input.secrets.Find(key.secret);
+    const std::string where =
+        absl::StrCat(kField, "[", &key - peer.auth_keys.data(), "].secretRef");
+    if (!secret.ok()) {
+      return absl::NotFoundError(absl::StrCat(where, ": ", secret.status().message(),
+                                              ", and no session comes up without the keys"));
+    }
+    if (secret->size() > TcpAoKey::kMaxSecret) {
+      return absl::InvalidArgumentError(absl::StrCat(where, " has ", secret->size(),
+                                                     " octets; Linux takes at most ",
+                                                     TcpAoKey::kMaxSecret, " for TCP-AO"));
+    }
+    v1::TcpAoKey* planned = out->add_tcp_ao_keys();
+    planned->set_send_id(key.key.send_id);
+    planned->set_receive_id(key.key.receive_id);
+    planned->set_algorithm(std::string(TcpAoAlgorithmName(key.key.algorithm)));
+    planned->set_exclude_tcp_options(!key.key.include_tcp_options);
+    planned->set_secret(*secret);
+  }
+  return absl::OkStatus();
+}
+
+// What protects the session. Error: what is asked for cannot be had, and `out` has none of it.
+absl::Status PlanProtection(const network::BgpPeer& peer, const SessionInput& input,
+                            v1::BgpPeer* out) {
+  const absl::StatusOr<std::string> password = PasswordOf(peer, input.secrets);
+  if (!password.ok()) return password.status();
+  out->set_md5_password(*password);
+  absl::Status keys = PlanKeys(peer, input, out);
+  if (!keys.ok()) out->clear_tcp_ao_keys();
+  return keys;
+}
+
 // Why the session must stay down; empty: it may come up.
-std::string HeldDown(const std::string& policy_error, const absl::Status& password,
+std::string HeldDown(const std::string& policy_error, const absl::Status& protection,
                      const network::BgpPeer& peer, const v1::BgpPeer& planned) {
   if (!policy_error.empty()) {
     return absl::StrCat(
@@ -242,7 +292,7 @@ std::string HeldDown(const std::string& policy_error, const absl::Status& passwo
         "routes that it may forbid: ",
         policy_error);
   }
-  if (!password.ok()) return std::string(password.message());
+  if (!protection.ok()) return std::string(protection.message());
   if (peer.remote_port > 65535) {
     return absl::StrCat("spec.transport.remotePort ", peer.remote_port, " is not within 0..65535");
   }
@@ -390,14 +440,13 @@ SessionPlan PlanSessions(const SessionInput& input) {
       out.set_ttl(kLargestTtl);
       out.set_min_ttl(peer.ttl_min == 0 ? kLargestTtl : std::min(peer.ttl_min, kLargestTtl));
     }
-    const absl::StatusOr<std::string> password = PasswordOf(peer, input.secrets);
-    if (password.ok()) out.set_md5_password(*password);
+    const absl::Status protection = PlanProtection(peer, input, &out);
     out.set_admin_down(peer.admin_down);
     PlanFamilies(peer, address.family(), &report, &out);
     PlanAttributes(*input.conf, peer, ibgp, &report, &out);
     PlanGracefulRestart(*input.conf, peer, &report, &out);
     const std::string policy_error = PlanPolicy(input.policy, address, local_as, &out);
-    out.set_held_down(HeldDown(policy_error, password.status(), peer, out));
+    out.set_held_down(HeldDown(policy_error, protection, peer, out));
     if (!out.held_down().empty()) report.Say("HeldDown", out.held_down());
 
     PeerView& view = plan.view.peers[*neighbor];

@@ -300,6 +300,22 @@ TEST(SessionTest, Peers) {
        down,
        "spec.conf.authPassword has 81 octets; TCP MD5 takes at most 80",
        {"HeldDown"}},
+      {"keys, of a kernel without them",
+       [](World* w) {
+         w->peer.auth_keys = {{}};
+         w->node.tcp_ao = TcpAo::kMissing;
+       },
+       down,
+       "spec.conf.authKeys: the kernel of node \"n1\" has no TCP-AO (CONFIG_TCP_AO, Linux 6.7), "
+       "and "
+       "no session comes up without the keys",
+       {"HeldDown"}},
+      {"keys, of a speaker that does not know them",
+       [](World* w) { w->peer.auth_keys = {{}}; },
+       down,
+       "spec.conf.authKeys: the speaker on node \"n1\" has not said that its kernel has TCP-AO; "
+       "those before this version do not know it, and no session comes up without the keys",
+       {"HeldDown"}},
       {"export policy",
        [](World* w) { w->policy.problem = "there is no ConfigMap \"no-leak\""; },
        down,

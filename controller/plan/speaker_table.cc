@@ -124,8 +124,11 @@ void SpeakerTable::RemovePeer(const std::string& name) {
 // Most Secrets are other programs', and no session depends on them.
 void SpeakerTable::OnSecretChanged(const std::string& name) {
   all_touched_ |= std::any_of(peers_.peers().begin(), peers_.peers().end(), [&](const auto& entry) {
-    const auto& secret = entry.second.auth_password_secret;
-    return secret.has_value() && secret->name == name;
+    const network::BgpPeer& peer = entry.second;
+    const auto& password = peer.auth_password_secret;
+    return (password.has_value() && password->name == name) ||
+           std::any_of(peer.auth_keys.begin(), peer.auth_keys.end(),
+                       [&](const network::AuthKey& key) { return key.secret.name == name; });
   });
 }
 
