@@ -231,6 +231,7 @@ void Controller::OnSpeakerDown(const std::string& node, const absl::Status& why)
   seams_.log->Info("speaker detached; its plan stays in force",
                    {{"node", node}, {"why", why.ToString()}});
   reset_turns_.OnDetached(node);
+  board_.OnSilent(node);
   owners_.OnSilent(node);
 }
 
@@ -420,6 +421,7 @@ void Controller::Plan() {
       seams_.observer->OnPlanned(now - *change_since_);
   }
   if (change.problems) statuses_.OnProblems(now);
+  if (change.racks) statuses_.OnRacks(now);
   if (change.exchange != 0) exchanges_.emplace_back(now + kExchange, change.exchange);
   change_since_.reset();
 }

@@ -10,7 +10,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <set>
 #include <sstream>
+#include <utility>
 #include <variant>
 
 #include "absl/strings/str_split.h"
@@ -48,13 +50,12 @@ struct Family {
   std::variant<Of<prometheus::Counter>, Of<prometheus::Gauge>, Of<prometheus::Histogram>> of;
 
   template <typename T, typename... Args>
-  T* Series(Metrics::LabelValues values, const Args&... args) {
+  T* Series(std::vector<std::string> values, const Args&... args) {
     auto& typed = std::get<Of<T>>(of);
-    T*& found = typed.series[{values.begin(), values.end()}];
+    T*& found = typed.series[values];
     if (found == nullptr) {
       prometheus::Labels named;
-      size_t i = 0;
-      for (const absl::string_view value : values) named[labels[i++]] = std::string(value);
+      for (size_t i = 0; i < values.size(); ++i) named[labels[i]] = std::move(values[i]);
       found = &typed.family->Add(named, args...);
     }
     return found;
@@ -124,19 +125,19 @@ Metrics::~Metrics() = default;
 Counter Metrics::CounterOf(const MetricDef& def, LabelValues values) {
   MutexLock lock(&state_->mutex);
   Family& family = state_->Find(def, MetricType::kCounter, values.size());
-  return Counter(family.Series<prometheus::Counter>(values));
+  return Counter(family.Series<prometheus::Counter>({values.begin(), values.end()}));
 }
 
 Gauge Metrics::GaugeOf(const MetricDef& def, LabelValues values) {
   MutexLock lock(&state_->mutex);
   Family& family = state_->Find(def, MetricType::kGauge, values.size());
-  return Gauge(family.Series<prometheus::Gauge>(values));
+  return Gauge(family.Series<prometheus::Gauge>({values.begin(), values.end()}));
 }
 
 Histogram Metrics::HistogramOf(const MetricDef& def, LabelValues values) {
   MutexLock lock(&state_->mutex);
   Family& family = state_->Find(def, MetricType::kHistogram, values.size());
-  return Histogram(family.Series<prometheus::Histogram>(values, Buckets()));
+  return Histogram(family.Series<prometheus::Histogram>({values.begin(), values.end()}, Buckets()));
 }
 
 void Metrics::Remove(const MetricDef& def, absl::string_view label, absl::string_view value) {
@@ -155,6 +156,24 @@ void Metrics::Remove(const MetricDef& def, absl::string_view label, absl::string
         });
       },
       it->second.of);
+}
+
+void Metrics::Replace(const MetricDef& def, const std::vector<Sample>& samples) {
+  const size_t labels = LabelNames(def).size();
+  MutexLock lock(&state_->mutex);
+  Family& family = state_->Find(def, MetricType::kGauge, labels);
+  std::set<std::vector<std::string>> kept;
+  for (const auto& [values, value] : samples) {
+    if (values.size() != labels) Misuse(def, "has another number of labels");
+    family.Series<prometheus::Gauge>(values)->Set(value);
+    kept.insert(values);
+  }
+  auto& of = std::get<Family::Of<prometheus::Gauge>>(family.of);
+  std::erase_if(of.series, [&](const auto& one) {
+    if (kept.contains(one.first)) return false;
+    of.family->Remove(one.second);
+    return true;
+  });
 }
 
 std::string Metrics::Expose() const {

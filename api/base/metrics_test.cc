@@ -16,7 +16,9 @@ constexpr MetricDef kErrors = {"openelb_errors_total", MetricType::kCounter, "Er
                                "peer,reason"};
 constexpr MetricDef kUsed = {"openelb_used", MetricType::kGauge, "In use.", ""};
 constexpr MetricDef kDelay = {"openelb_delay_seconds", MetricType::kHistogram, "Delay.", "stage"};
+constexpr MetricDef kHeld = {"openelb_held", MetricType::kGauge, "Held.", "eip,address"};
 constexpr MetricDef kTable[] = {kErrors, kUsed, kDelay};
+constexpr MetricDef kTwo[] = {kErrors, kHeld};
 
 TEST(MetricsTest, ExposesWhatWasCounted) {
   Metrics metrics(kTable);
@@ -69,6 +71,23 @@ TEST(MetricsTest, RemovesEverySeriesOfAnObject) {
   EXPECT_EQ(metrics.CounterOf(kErrors, {"a", "x"}).Value(), 0) << "a new series starts at zero";
 }
 
+TEST(MetricsTest, ReplacesAllSeriesOfAGauge) {
+  Metrics metrics(kTwo);
+  metrics.Replace(kHeld, {{{"a", "10.0.0.1"}, 1}, {{"a", "10.0.0.2"}, 2}, {{"", "10.0.0.3"}, 3}});
+  EXPECT_THAT(metrics.Expose(), HasSubstr(R"(# TYPE openelb_held gauge
+openelb_held{address="10.0.0.1",eip="a"} 1
+openelb_held{address="10.0.0.2",eip="a"} 2
+openelb_held{address="10.0.0.3",eip=""} 3
+)"));
+  metrics.Replace(kHeld, {{{"a", "10.0.0.2"}, 5}});
+  EXPECT_THAT(metrics.Expose(), HasSubstr(R"(# TYPE openelb_held gauge
+openelb_held{address="10.0.0.2",eip="a"} 5
+)"));
+  EXPECT_EQ(metrics.GaugeOf(kHeld, {"a", "10.0.0.2"}).Value(), 5);
+  metrics.Replace(kHeld, {});
+  EXPECT_THAT(metrics.Expose(), Not(HasSubstr("openelb_held{")));
+}
+
 TEST(MetricsTest, CountsFromManyThreadsWhileBeingScraped) {
   Metrics metrics(kTable);
   Counter counter = metrics.CounterOf(kErrors, {"a", "x"});
@@ -94,6 +113,8 @@ TEST(MetricsDeathTest, MisuseEndsTheProcessWithTheFamilysName) {
   EXPECT_DEATH(metrics.CounterOf(kUsed), "metric openelb_used: is of another type");
   EXPECT_DEATH(metrics.CounterOf(kErrors, {"a"}), "another number of labels");
   EXPECT_DEATH(metrics.Remove(kErrors, "node", "a"), "has no such label");
+  EXPECT_DEATH(Metrics(kTwo).Replace(kErrors, {}), "is of another type");
+  EXPECT_DEATH(Metrics(kTwo).Replace(kHeld, {{{"a"}, 1}}), "another number of labels");
 }
 
 class MetricsReadmeTest : public ::testing::Test {

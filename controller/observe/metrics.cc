@@ -5,6 +5,8 @@
 
 #include "absl/numeric/int128.h"
 #include "absl/strings/numbers.h"
+#include "controller/observe/rack_table.h"
+#include "controller/plan/hop_counts.h"
 
 namespace openelb::observe {
 namespace {
@@ -67,6 +69,15 @@ constexpr MetricDef kOwners{
     "openelb_layer2_addresses", kGauge,
     "Addresses of Layer 2 and VIP Eips, by who answers: as_planned, elsewhere, nobody, several.",
     "state"};
+constexpr MetricDef kRackSpeakers{
+    "openelb_rack_speakers", kGauge,
+    "Speakers of each rack that is in use, by state: ready, no_session, silent, leaving.",
+    "rack,state"};
+constexpr MetricDef kRackNextHops{"openelb_rack_next_hops", kGauge,
+                                  "Nodes that are next hops for the routers of a rack.", "rack"};
+constexpr MetricDef kWithoutNextHop{
+    "openelb_addresses_without_next_hop", kGauge,
+    "Addresses that BGP is to announce and that have no next hop in any rack.", ""};
 constexpr MetricDef kPoolsRefused{"openelb_eips_refused_total", kCounter,
                                   "Times an Eip's address was unreadable or overlapped another's.",
                                   ""};
@@ -102,12 +113,13 @@ constexpr MetricDef kSaveFailures{"openelb_save_failures_total", kCounter,
                                   "Times facts and assignments could not be saved.", ""};
 
 constexpr std::array kTable = {
-    kBuildInfo,      kSourceUp,      kObjectEvents, kFiles,           kManifests,  kStatusWrites,
-    kLeader,         kLapses,        kApiCalls,     kApiObjects,      kApiReads,   kEventWrites,
-    kTokenReviews,   kClusterEvents, kProblems,     kPoolSize,        kPoolUsed,   kOwners,
-    kPoolsRefused,   kAllocations,   kWaiting,      kPlanSteps,       kPlanVisits, kPlanEpoch,
-    kPlanGeneration, kChangeToPlan,  kPlanToAck,    kSpeakerAttached, kStreams,    kPlanMessages,
-    kPlanRefusals,   kSaveFailures,
+    kBuildInfo,       kSourceUp,     kObjectEvents,   kFiles,         kManifests,
+    kStatusWrites,    kLeader,       kLapses,         kApiCalls,      kApiObjects,
+    kApiReads,        kEventWrites,  kTokenReviews,   kClusterEvents, kProblems,
+    kPoolSize,        kPoolUsed,     kOwners,         kRackSpeakers,  kRackNextHops,
+    kWithoutNextHop,  kPoolsRefused, kAllocations,    kWaiting,       kPlanSteps,
+    kPlanVisits,      kPlanEpoch,    kPlanGeneration, kChangeToPlan,  kPlanToAck,
+    kSpeakerAttached, kStreams,      kPlanMessages,   kPlanRefusals,  kSaveFailures,
 };
 
 }  // namespace
@@ -223,25 +235,22 @@ void ControllerMetrics::Update(const Controller& controller) {
   Total(kPlanRefusals, {"epoch"}, streams.epoch_refusals);
   UpdatePools(controller);
   UpdateSpeakers(controller);
+  UpdateRacks(controller.planner().model(), controller.sessions());
 }
 
 void ControllerMetrics::UpdatePools(const Controller& controller) {
-  std::set<std::string> pools;
+  std::vector<Metrics::Sample> size;
+  std::vector<Metrics::Sample> used;
   for (const std::string& name : controller.statuses().Eips()) {
     const network::EipStatus* status = controller.ipam().PoolStatus(name);
     if (status == nullptr) continue;
-    double size = 0;
-    if (!absl::SimpleAtod(status->pool_size, &size)) size = 0;
-    metrics_->GaugeOf(kPoolSize, {name}).Set(size);
-    metrics_->GaugeOf(kPoolUsed, {name}).Set(static_cast<double>(status->usage));
-    pools.insert(name);
+    double addresses = 0;
+    if (!absl::SimpleAtod(status->pool_size, &addresses)) addresses = 0;
+    size.push_back({{name}, addresses});
+    used.push_back({{name}, static_cast<double>(status->usage)});
   }
-  for (const std::string& name : pools_) {
-    if (pools.contains(name)) continue;
-    metrics_->Remove(kPoolSize, "eip", name);
-    metrics_->Remove(kPoolUsed, "eip", name);
-  }
-  pools_ = std::move(pools);
+  metrics_->Replace(kPoolSize, size);
+  metrics_->Replace(kPoolUsed, used);
   const OwnerCounts owners = controller.statuses().CountOwners();
   for (const auto& [state, count] :
        {std::pair{"as_planned", owners.as_planned}, std::pair{"elsewhere", owners.elsewhere},
@@ -253,23 +262,38 @@ void ControllerMetrics::UpdatePools(const Controller& controller) {
 void ControllerMetrics::UpdateSpeakers(const Controller& controller) {
   metrics_->GaugeOf(kPlanEpoch)
       .Set(static_cast<double>(controller.distributor().generation().epoch));
-  std::set<std::string> nodes;
+  std::vector<Metrics::Sample> attached;
+  std::vector<Metrics::Sample> generations;
   for (const auto& [node, speaker] : controller.distributor().Speakers()) {
-    nodes.insert(node);
-    metrics_->GaugeOf(kSpeakerAttached, {node}).Set(speaker.attached ? 1 : 0);
-    metrics_->GaugeOf(kPlanGeneration, {node, "planned"})
-        .Set(static_cast<double>(speaker.planned.counter));
-    metrics_->GaugeOf(kPlanGeneration, {node, "acked"})
-        .Set(static_cast<double>(speaker.acked.counter));
+    attached.push_back({{node}, speaker.attached ? 1.0 : 0.0});
     const uint64_t on_wire = controller.sessions().OnWire(node, speaker.acked.epoch);
-    metrics_->GaugeOf(kPlanGeneration, {node, "on_wire"}).Set(static_cast<double>(on_wire));
+    for (const auto& [stage, counter] :
+         {std::pair{"planned", speaker.planned.counter}, std::pair{"acked", speaker.acked.counter},
+          std::pair{"on_wire", on_wire}}) {
+      generations.push_back({{node, stage}, static_cast<double>(counter)});
+    }
   }
-  for (const std::string& node : nodes_) {
-    if (nodes.contains(node)) continue;
-    metrics_->Remove(kSpeakerAttached, "node", node);
-    metrics_->Remove(kPlanGeneration, "node", node);
+  metrics_->Replace(kSpeakerAttached, attached);
+  metrics_->Replace(kPlanGeneration, generations);
+}
+
+void ControllerMetrics::UpdateRacks(const plan::Model& model, const SessionBoard& sessions) {
+  std::vector<Metrics::Sample> speakers;
+  for (const auto& [rack, states] : RacksOf(model, sessions).racks) {
+    for (const SpeakerState state : kSpeakerStates) {
+      const auto count = std::count_if(states.begin(), states.end(),
+                                       [&](const auto& entry) { return entry.second == state; });
+      speakers.push_back(
+          {{rack, std::string(SpeakerStateName(state))}, static_cast<double>(count)});
+    }
   }
-  nodes_ = std::move(nodes);
+  metrics_->Replace(kRackSpeakers, speakers);
+  const plan::HopCounts hops = plan::CountHops(model);
+  std::vector<Metrics::Sample> nodes;
+  for (const auto& [rack, count] : hops.nodes)
+    nodes.push_back({{rack}, static_cast<double>(count)});
+  metrics_->Replace(kRackNextHops, nodes);
+  metrics_->GaugeOf(kWithoutNextHop).Set(static_cast<double>(hops.addresses_without));
 }
 
 }  // namespace openelb::observe

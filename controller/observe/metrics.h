@@ -1,7 +1,6 @@
 #pragma once
 // The controller's metrics: one table, and what fills it.
 
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,6 +15,8 @@
 #include "controller/kube/token_review_authenticator.h"
 #include "controller/manifests/disk_writer.h"
 #include "controller/manifests/manifest_source.h"
+#include "controller/observe/session_board.h"
+#include "controller/plan/model.h"
 
 namespace openelb::observe {
 
@@ -46,6 +47,8 @@ class ControllerMetrics final : public ControllerObserver {
   void UpdateManifests(const manifests::ManifestSourceCounters& source,
                        const manifests::DiskWriterCounters& writer);
   void UpdateApi(const ApiCounters& api);
+  // Brings what is said of racks up to date; a part of Update.
+  void UpdateRacks(const plan::Model& model, const SessionBoard& sessions);
 
  private:
   void Total(const MetricDef& def, Metrics::LabelValues labels, uint64_t total);
@@ -55,8 +58,6 @@ class ControllerMetrics final : public ControllerObserver {
   Metrics* metrics_;
   Histogram planned_;
   Histogram acked_;
-  std::set<std::string> pools_;
-  std::set<std::string> nodes_;
 };
 
 }  // namespace openelb::observe

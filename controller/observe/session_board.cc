@@ -18,6 +18,10 @@ bool Established(const plan::v1::PeerObserved& peer) {
   return peer.session_state() == "ESTABLISHED";
 }
 
+bool AnyEstablished(const plan::v1::Observed& observed) {
+  return std::any_of(observed.peers().begin(), observed.peers().end(), Established);
+}
+
 // Whether anything but counters and times differs.
 bool SameState(const plan::v1::PeerObserved& a, const plan::v1::PeerObserved& b) {
   return a.session_state() == b.session_state() && a.admin_down() == b.admin_down() &&
@@ -81,6 +85,8 @@ std::vector<SessionChange> SessionBoard::Update(const std::string& node,
   if (!std::ranges::equal(before.layer2_problems(), observed.layer2_problems(), SameProblem)) {
     problems_changed_ = true;
   }
+  if (first || silent_.erase(node) > 0 || AnyEstablished(before) != AnyEstablished(observed))
+    ready_changed_ = true;
   const PeersByKey old_peers = Index(before);
   const PeersByKey new_peers = Index(observed);
   for (const auto& [key, peer] : new_peers) {
@@ -109,7 +115,13 @@ void SessionBoard::Forget(const std::string& node) {
   for (const auto& peer : it->second.peers()) MarkDue(peer.name(), absl::ZeroDuration());
   if (it->second.problems_size() > 0) problems_changed_ = true;
   nodes_.erase(it);
+  silent_.erase(node);
   conf_due_ = true;
+  ready_changed_ = true;
+}
+
+void SessionBoard::OnSilent(const std::string& node) {
+  if (Heard(node) && silent_.insert(node).second) ready_changed_ = true;
 }
 
 std::set<std::string> SessionBoard::TakeDuePeers(absl::Duration now) {
@@ -128,6 +140,13 @@ std::set<std::string> SessionBoard::TakeDuePeers(absl::Duration now) {
 bool SessionBoard::TakeConfDue() { return std::exchange(conf_due_, false); }
 
 bool SessionBoard::TakeProblemsChanged() { return std::exchange(problems_changed_, false); }
+
+bool SessionBoard::TakeReadyChanged() { return std::exchange(ready_changed_, false); }
+
+bool SessionBoard::HasSession(absl::string_view node) const {
+  const auto it = nodes_.find(node);
+  return it != nodes_.end() && AnyEstablished(it->second);
+}
 
 std::optional<absl::Duration> SessionBoard::NextDue() const {
   std::optional<absl::Duration> next;

@@ -37,17 +37,25 @@ class SessionBoard {
   // The node or its speaker is gone for good. The loss of a stream alone is not: what was seen last
   // stays.
   void Forget(const std::string& node);
+  // The stream of the speaker on `node` is gone.
+  void OnSilent(const std::string& node);
 
   // BgpPeers whose status is due to be written at `now`; asking clears them.
   std::set<std::string> TakeDuePeers(absl::Duration now);
   bool TakeConfDue();
   // Whether Problems has changed since this was last asked.
   bool TakeProblemsChanged();
+  // Whether Hears or HasSession answers differently for some node since this was last asked.
+  bool TakeReadyChanged();
   // When TakeDuePeers next has something to give, if ever.
   std::optional<absl::Duration> NextDue() const;
 
   // Whether the speaker on `node` has reported.
   bool Heard(absl::string_view node) const { return nodes_.contains(node); }
+  // The same, and its stream is there.
+  bool Hears(const std::string& node) const { return Heard(node) && !silent_.contains(node); }
+  // Whether any session was established when it reported last.
+  bool HasSession(absl::string_view node) const;
   // Without conditions and what is planned. `counts`: whether a node is to have a speaker; what one
   // said before it was taken away is no news.
   using Counts = absl::FunctionRef<bool(const std::string& node)>;
@@ -65,8 +73,10 @@ class SessionBoard {
   void MarkDue(const std::string& peer, absl::Duration when);
 
   std::map<std::string, plan::v1::Observed, std::less<>> nodes_;
+  std::set<std::string> silent_;               // of nodes_
   std::map<std::string, absl::Duration> due_;  // BgpPeer -> when
   bool conf_due_ = false;
+  bool ready_changed_ = false;
   bool problems_changed_ = false;
 };
 

@@ -75,6 +75,35 @@ TEST(SessionBoardTest, ChangesOfProblemsAreToldOnce) {
   EXPECT_THAT(board.Problems(), IsEmpty());
 }
 
+TEST(SessionBoardTest, WhoIsReadyIsToldWhenItChanges) {
+  SessionBoard board;
+  board.OnSilent("master1");
+  EXPECT_FALSE(board.TakeReadyChanged()) << "nothing was known of it";
+  board.Update("master1", Report("ACTIVE", 0), absl::ZeroDuration());
+  EXPECT_TRUE(board.TakeReadyChanged());
+  EXPECT_TRUE(board.Hears("master1"));
+  EXPECT_FALSE(board.HasSession("master1"));
+  board.Update("master1", Report("OPENSENT", 0), absl::ZeroDuration());
+  EXPECT_FALSE(board.TakeReadyChanged());
+  board.Update("master1", Report("ESTABLISHED", 1), absl::ZeroDuration());
+  EXPECT_TRUE(board.TakeReadyChanged());
+  EXPECT_TRUE(board.HasSession("master1"));
+
+  board.OnSilent("master1");
+  EXPECT_TRUE(board.TakeReadyChanged());
+  EXPECT_FALSE(board.Hears("master1"));
+  EXPECT_TRUE(board.HasSession("master1")) << "as it said last";
+  board.OnSilent("master1");
+  EXPECT_FALSE(board.TakeReadyChanged());
+  board.Update("master1", Report("ESTABLISHED", 1), absl::ZeroDuration());
+  EXPECT_TRUE(board.TakeReadyChanged());
+  EXPECT_TRUE(board.Hears("master1"));
+  board.Forget("master1");
+  EXPECT_TRUE(board.TakeReadyChanged());
+  EXPECT_FALSE(board.Hears("master1"));
+  EXPECT_FALSE(board.HasSession("master1"));
+}
+
 TEST(SessionBoardTest, OnWireIsWhatTheSlowestEstablishedSessionHas) {
   SessionBoard board;
   plan::v1::Observed observed;

@@ -21,6 +21,9 @@ constexpr absl::Duration kHearing = absl::Seconds(10);
 // All owners are read at most this often: it costs as much as there are addresses.
 constexpr absl::Duration kOwnersInterval = absl::Milliseconds(200);
 
+// All racks are read at most this often.
+constexpr absl::Duration kRacksInterval = absl::Seconds(1);
+
 // Each write of a status costs the API server and whoever watches as much as all of it, however
 // little has changed: from a thousand addresses in use on, their coming and going is spread over
 // time.
@@ -145,15 +148,25 @@ std::vector<plan::Problem> Statuses::FindProblems() const {
   return problems;
 }
 
-void Statuses::ReadProblems() {
-  std::vector<plan::Problem> now = FindProblems();
+void Statuses::OnRacks(absl::Duration now) {
+  racks_due_ = std::min(racks_due_, std::max(now, racks_read_ + kRacksInterval));
+}
+
+void Statuses::ReadRacks(absl::Duration now) {
+  racks_due_ = absl::InfiniteDuration();
+  racks_read_ = now;
+  redundancy_.Update(RacksOf(planner_->model(), *board_), now);
+  for (const ClusterEvent& event : redundancy_.TakeReturns()) Record(event);
+  Tell(redundancy_.Problems(), &lacking_);
+}
+
+void Statuses::Tell(std::vector<plan::Problem> now, std::vector<plan::Problem>* told) {
   std::vector<plan::Problem> added;
   std::vector<plan::Problem> gone;
-  std::set_difference(now.begin(), now.end(), problems_.begin(), problems_.end(),
+  std::set_difference(now.begin(), now.end(), told->begin(), told->end(),
                       std::back_inserter(added));
-  std::set_difference(problems_.begin(), problems_.end(), now.begin(), now.end(),
-                      std::back_inserter(gone));
-  problems_ = std::move(now);
+  std::set_difference(told->begin(), told->end(), now.begin(), now.end(), std::back_inserter(gone));
+  *told = std::move(now);
   for (const plan::Problem& problem : gone) {
     log_->Info("problem is over", {{"object", problem.about.ToString()},
                                    {"reason", problem.reason},
@@ -180,12 +193,14 @@ void Statuses::AddConditions(const ObjectKey& key, std::vector<kube::Condition>*
   for (kube::Condition& condition : FieldsIgnored(known->second.fields_ignored, generation))
     out->push_back(std::move(condition));
   std::map<std::string, std::vector<std::string>> messages;  // by reason
-  for (const plan::Problem& problem : problems_) {
-    const bool of_node = problem.about.kind == kube::Node::kKind;
-    if (problem.about == key) messages[problem.reason].push_back(problem.message);
-    if (of_node && key == ConfKey(network::kBgpConfName)) {
-      messages[problem.reason].push_back(
-          absl::StrCat("node ", problem.about.name, ": ", problem.message));
+  for (const auto* list : {&problems_, &lacking_}) {
+    for (const plan::Problem& problem : *list) {
+      const bool of_node = problem.about.kind == kube::Node::kKind;
+      if (problem.about == key) messages[problem.reason].push_back(problem.message);
+      if (of_node && key == ConfKey(network::kBgpConfName)) {
+        messages[problem.reason].push_back(
+            absl::StrCat("node ", problem.about.name, ": ", problem.message));
+      }
     }
   }
   const auto refused = refused_.find(key);
@@ -332,8 +347,10 @@ void Statuses::WriteDue(absl::Duration now) {
   if (board_->TakeProblemsChanged()) OnProblems(now);
   if (problems_due_ <= now) {
     problems_due_ = absl::InfiniteDuration();
-    ReadProblems();
+    Tell(FindProblems(), &problems_);
   }
+  if (board_->TakeReadyChanged()) OnRacks(now);
+  if (std::min(racks_due_, redundancy_.NextDue()) <= now) ReadRacks(now);
   if (std::exchange(speakers_planned_, false)) CountExpected();
   ReadOwners(now);
   for (const std::string& peer : board_->TakeDuePeers(now)) MarkDue(PeerKey(peer));
@@ -363,8 +380,9 @@ std::vector<std::string> Statuses::Eips() const {
 
 absl::Duration Statuses::NextDue() const {
   const absl::Duration heard = unheard_.empty() ? absl::InfiniteDuration() : hear_until_;
-  return std::min({problems_due_, board_->NextDue().value_or(absl::InfiniteDuration()),
-                   pacer_.NextDue(), heard, owners_due_, owner_events_.NextDue()});
+  return std::min({problems_due_, racks_due_, redundancy_.NextDue(),
+                   board_->NextDue().value_or(absl::InfiniteDuration()), pacer_.NextDue(), heard,
+                   owners_due_, owner_events_.NextDue()});
 }
 
 }  // namespace openelb::observe

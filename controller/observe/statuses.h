@@ -17,6 +17,7 @@
 #include "controller/observe/owner_events.h"
 #include "controller/observe/owner_table.h"
 #include "controller/observe/pacer.h"
+#include "controller/observe/redundancy.h"
 #include "controller/observe/session_board.h"
 #include "controller/plan/planner.h"
 #include "controller/status_sink.h"
@@ -48,6 +49,10 @@ class Statuses {
   // conditions, events and log lines.
   void OnProblems(absl::Duration now);
 
+  // Which speakers racks have, or which are ready, may have changed. What lacks a second one
+  // for a while becomes conditions and events, and so does its return.
+  void OnRacks(absl::Duration now);
+
   // Which speakers should have which sessions or addresses may have changed.
   void OnSpeakersPlanned() {
     speakers_planned_ = true;
@@ -65,7 +70,7 @@ class Statuses {
   absl::Duration NextDue() const;
 
   uint64_t events_recorded() const { return events_recorded_; }
-  size_t problem_count() const { return problems_.size(); }
+  size_t problem_count() const { return problems_.size() + lacking_.size(); }
   std::vector<std::string> Eips() const;
   OwnerCounts CountOwners() const { return owner_table_.Count(); }
 
@@ -81,7 +86,9 @@ class Statuses {
   void MarkDue(const ObjectKey& key);
   std::string PoolOf(const std::string& text) const;
   std::vector<plan::Problem> FindProblems() const;
-  void ReadProblems();
+  // What is added to a list of problems, or gone from it, becomes events and conditions.
+  void Tell(std::vector<plan::Problem> now, std::vector<plan::Problem>* told);
+  void ReadRacks(absl::Duration now);
   void CountExpected();
   void ReadOwners(absl::Duration now);
   // Whether every speaker has reported, or has been waited for long enough: until then a status
@@ -104,6 +111,10 @@ class Statuses {
   std::map<ObjectKey, Known> known_;  // Services and our own kinds
   std::map<ObjectKey, Refusal> refused_;
   std::vector<plan::Problem> problems_;
+  std::vector<plan::Problem> lacking_;  // those of redundancy_
+  Redundancy redundancy_;
+  absl::Duration racks_due_ = absl::InfiniteDuration();
+  absl::Duration racks_read_ = -absl::InfiniteDuration();
   absl::Duration problems_due_ = absl::InfiniteDuration();
   Pacer pacer_{absl::Seconds(1)};
   // Of each Eip what was written last, without its use, and until when its use rests.

@@ -88,7 +88,9 @@ class StatusesTest : public testing::Test {
     Plan();
   }
   void Plan() {
-    if (planner_.Step().problems) statuses_.OnProblems(clock_.Monotonic());
+    const plan::PlanChange change = planner_.Step();
+    if (change.problems) statuses_.OnProblems(clock_.Monotonic());
+    if (change.racks) statuses_.OnRacks(clock_.Monotonic());
   }
   void Allocate() {
     for (const std::string& pool : ipam_.TakeChanges().pools) statuses_.WriteEip(pool);
@@ -207,6 +209,92 @@ TEST_F(StatusesTest, WhatNeverWasGoodShowsItsRefusalAndNothingElse) {
   RunFor(absl::Seconds(2));
   EXPECT_THAT(sink_.eips["pool"], SizeIs(1));
   EXPECT_EQ(statuses_.problem_count(), 0u);
+}
+
+class RackRedundancyTest : public StatusesTest {
+ protected:
+  // A BgpPeer selects rack leaf1, which has n1 with a speaker and n2 without.
+  RackRedundancyTest() {
+    PutConf();
+    network::BgpPeer peer;
+    peer.meta.name = "leaf1";
+    peer.neighbor_address = "10.1.0.254";
+    peer.peer_as = 65002;
+    peer.node_selector.emplace();
+    peer.node_selector->match_labels = {{"openelb.kubesphere.io/rack", "leaf1"}};
+    Put(peer);
+    for (const char* name : {"n1", "n2"}) {
+      kube::Node node;
+      node.meta.name = name;
+      node.meta.labels = {{"openelb.kubesphere.io/rack", "leaf1"}};
+      node.internal_ips = {IpAddress::Parse(absl::StrCat("10.1.0.", name + 1)).value()};
+      Put(node);
+    }
+    StartSpeaker("n1");
+  }
+  void StartSpeaker(const std::string& node) {
+    planner_.SetFact({node, plan::kSpeakerFact, {"v1"}, clock_.Wall()});
+    Plan();
+    Report(node, "ESTABLISHED");
+  }
+  void Report(const std::string& node, const std::string& state) {
+    plan::v1::Observed observed;
+    plan::v1::PeerObserved* peer = observed.add_peers();
+    peer->set_name("leaf1");
+    peer->set_address("10.1.0.254");
+    peer->set_session_state(state);
+    board_.Update(node, observed, clock_.Monotonic());
+  }
+  const kube::Condition* Told() { return Find(sink_.confs["default"], kRackWithoutRedundancy); }
+  // Events about the BgpConf, by reason.
+  std::vector<std::string> Events() const {
+    std::vector<std::string> reasons;
+    for (const ClusterEvent& event : sink_.events) {
+      if (event.about == ObjectKey{network::BgpConf::kKind, "", "default"})
+        reasons.push_back(absl::StrCat(event.warning ? "Warning " : "Normal ", event.reason));
+    }
+    return reasons;
+  }
+};
+
+TEST_F(RackRedundancyTest, LossAndReturnAreAConditionAndEvents) {
+  RunFor(Redundancy::kLoss - absl::Seconds(1));
+  EXPECT_EQ(Told(), nullptr) << "a roll-out";
+  RunFor(absl::Seconds(3));
+  ASSERT_NE(Told(), nullptr);
+  EXPECT_TRUE(Told()->status);
+  EXPECT_THAT(Told()->message, testing::StartsWith("rack \"leaf1\" has one ready speaker, on "
+                                                   "node n1: "));
+  EXPECT_THAT(Events(), ElementsAre("Warning RackWithoutRedundancy"));
+  EXPECT_EQ(statuses_.problem_count(), 1u);
+
+  StartSpeaker("n2");
+  RunFor(Redundancy::kReturn + absl::Seconds(3));
+  EXPECT_EQ(Told(), nullptr);
+  EXPECT_THAT(Events(), ElementsAre("Warning RackWithoutRedundancy", "Normal RackRedundant"));
+  EXPECT_EQ(statuses_.problem_count(), 0u);
+  RunFor(absl::Hours(1));
+  EXPECT_THAT(Events(), SizeIs(2));
+
+  Report("n1", "IDLE");
+  RunFor(absl::Seconds(20));
+  Report("n1", "ESTABLISHED");
+  RunFor(absl::Minutes(1));
+  EXPECT_THAT(Events(), SizeIs(2)) << "a router that restarted";
+  board_.OnSilent("n2");
+  RunFor(Redundancy::kLoss + absl::Seconds(3));
+  ASSERT_NE(Told(), nullptr);
+  EXPECT_THAT(Told()->message, testing::EndsWith("mend what keeps the others from it, on n2"));
+  EXPECT_THAT(Events(), SizeIs(3));
+}
+
+TEST_F(RackRedundancyTest, WithoutTheBgpConfNothingIsSaid) {
+  planner_.Remove({network::BgpConf::kKind, "", "default"});
+  statuses_.OnDeleted({network::BgpConf::kKind, "", "default"});
+  Plan();
+  RunFor(absl::Hours(1));
+  EXPECT_THAT(Events(), SizeIs(0));
+  EXPECT_EQ(statuses_.problem_count(), 1u) << "the BgpPeer's";
 }
 
 class UseTest : public StatusesTest {

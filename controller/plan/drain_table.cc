@@ -12,20 +12,6 @@ namespace {
 
 using Kind = AddressView::Kind;
 
-// Whether some router is told the routes of a scope and family, as far as is known.
-bool IsHeard(const Model& model, const Audience& audience, const Scope& scope, Family family) {
-  return std::any_of(
-      audience.speakers.begin(), audience.speakers.end(), [&](const std::string& speaker) {
-        const auto& peers = model.speakers.at(speaker).peers;
-        const auto down = model.sessions_down.find(speaker);
-        return std::any_of(peers.begin(), peers.end(), [&](const auto& entry) {
-          const auto& [neighbor, peer] = entry;
-          return peer.scope == scope.name && peer.down.empty() && peer.families[family] &&
-                 (down == model.sessions_down.end() || !down->second.contains(neighbor.ToString()));
-        });
-      });
-}
-
 // Whether some router is told of the node.
 bool IsTold(const Model& model, const std::string& name, Family family) {
   const NodeView& node = model.nodes.at(name);
@@ -35,7 +21,7 @@ bool IsTold(const Model& model, const std::string& name, Family family) {
     const Audience& audience = model.audiences.at(audience_name);
     return std::any_of(audience.scopes.begin(), audience.scopes.end(), [&](const Scope& scope) {
       return HopsInScope(scope, name, node, family).any() &&
-             IsHeard(model, audience, scope, family);
+             HasPeer(model, audience, scope, family, /*heard=*/true);
     });
   });
 }

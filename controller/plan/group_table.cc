@@ -15,16 +15,6 @@ using Kind = AddressView::Kind;
 
 bool IsShared(Kind kind) { return kind == Kind::kCluster || kind == Kind::kLastResort; }
 
-std::string SharedGroup(Kind kind, Family family, const std::string& scope) {
-  return absl::StrCat(kind == Kind::kCluster ? "cluster" : "last-resort",
-                      family == Family::kV4 ? "/v4/" : "/v6/", scope);
-}
-
-std::string OwnGroup(const IpPrefix& prefix, const std::string& scope) {
-  return IsHost(prefix) ? absl::StrCat("address/", prefix.address().ToString(), "/", scope)
-                        : absl::StrCat("aggregate/", prefix.ToString(), "/", scope);
-}
-
 std::string RouteKey(const IpPrefix& prefix) { return absl::StrCat("route/", prefix.ToString()); }
 
 // A route without targets, to add them to.
@@ -70,6 +60,16 @@ MemberView MemberOf(const std::string& node, const NodeHops& hops, uint32_t weig
 }
 
 }  // namespace
+
+std::string SharedGroup(Kind kind, Family family, const std::string& scope) {
+  return absl::StrCat(kind == Kind::kCluster ? "cluster" : "last-resort",
+                      family == Family::kV4 ? "/v4/" : "/v6/", scope);
+}
+
+std::string OwnGroup(const IpPrefix& prefix, const std::string& scope) {
+  return IsHost(prefix) ? absl::StrCat("address/", prefix.address().ToString(), "/", scope)
+                        : absl::StrCat("aggregate/", prefix.ToString(), "/", scope);
+}
 
 struct GroupTable::Step {
   Model* model;

@@ -21,6 +21,11 @@
 
 namespace openelb::plan {
 
+// Ids of groups: of the addresses of a kind that shares them (kCluster, kLastResort), and of a
+// route that has its own.
+std::string SharedGroup(AddressView::Kind kind, Family family, const std::string& scope);
+std::string OwnGroup(const IpPrefix& prefix, const std::string& scope);
+
 // Ids of the groups that were made, changed or removed, by audience.
 using GroupChanges = std::map<std::string, std::set<std::string>>;
 

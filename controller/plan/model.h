@@ -268,6 +268,8 @@ struct Model {
   std::map<std::string, NodeView> nodes;
   std::map<std::string, std::set<std::string>> racks;  // nodes by rack
   std::map<std::string, SpeakerView> speakers;         // by node
+  // Nodes that are to have a session with some router, whether or not a speaker runs there.
+  std::set<std::string> peered;
   std::map<std::string, Audience> audiences;
   std::map<std::string, std::set<std::string>> audiences_of;  // by rack
   std::map<std::string, ServiceView> services;                // those that exist

@@ -41,4 +41,19 @@ NodeHops HopsInScope(const Scope& scope, const std::string& name, const NodeView
   return hops;
 }
 
+bool HasPeer(const Model& model, const Audience& audience, const Scope& scope, Family family,
+             bool heard) {
+  return std::any_of(
+      audience.speakers.begin(), audience.speakers.end(), [&](const std::string& speaker) {
+        const auto& peers = model.speakers.at(speaker).peers;
+        const auto down = model.sessions_down.find(speaker);
+        return std::any_of(peers.begin(), peers.end(), [&](const auto& entry) {
+          const auto& [neighbor, peer] = entry;
+          return peer.scope == scope.name && peer.down.empty() && peer.families[family] &&
+                 (!heard || down == model.sessions_down.end() ||
+                  !down->second.contains(neighbor.ToString()));
+        });
+      });
+}
+
 }  // namespace openelb::plan

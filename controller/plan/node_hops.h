@@ -19,4 +19,9 @@ struct NodeHops {
 NodeHops HopsInScope(const Scope& scope, const std::string& name, const NodeView& node,
                      Family family);
 
+// Whether the routes of a scope and family go to some router: one whose session may come up and
+// carries the family. `heard`: and is not known to be down (Model::sessions_down).
+bool HasPeer(const Model& model, const Audience& audience, const Scope& scope, Family family,
+             bool heard);
+
 }  // namespace openelb::plan

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <variant>
 
@@ -25,6 +26,11 @@
 namespace openelb::plan {
 
 namespace {
+
+// What a node does for its rack.
+auto SpeakerOf(const NodeView& node) {
+  return std::tie(node.rack, node.speaker, node.stopped, node.leaving, node.layer2, node.vip);
+}
 
 // One for each silent node that is a next hop nevertheless, however many addresses need it.
 void AddLastResorts(const Model& model, std::set<Problem>* out) {
@@ -291,6 +297,7 @@ PlanChange Planner::Step() {
                     drains.problems || (shared && !p.model.advertised.empty()) || layer2 || vips ||
                     pool_problems || last_resorts != p.last_resorts ||
                     (last_resorts > 0 && !(nodes.empty() && addresses.empty()));
+  change.racks = audiences.peered || layer2 || vips;
   for (const auto& [name, before] : nodes) {
     const auto now = p.model.nodes.find(name);
     change.problems |= !before.has_value() || now == p.model.nodes.end() ||
@@ -298,6 +305,8 @@ PlanChange Planner::Step() {
                        before->bad_prefixes != now->second.bad_prefixes ||
                        before->bad_weight != now->second.bad_weight ||
                        before->bad_drain != now->second.bad_drain;
+    change.racks |= !before.has_value() || now == p.model.nodes.end() ||
+                    SpeakerOf(*before) != SpeakerOf(now->second);
   }
   const auto compare = [&](const std::string& speaker) {
     std::vector<std::string> reads = p.Reads(speaker);

@@ -20,6 +20,7 @@
 #include "controller/plan/announce.h"
 #include "controller/plan/attribute_invariants.h"
 #include "controller/plan/explain.h"
+#include "controller/plan/hop_counts.h"
 #include "controller/plan/layer2_invariants.h"
 #include "controller/plan/model.h"
 #include "controller/plan/planner.h"
@@ -136,6 +137,7 @@ class History : private RandomObjects {
     }
     for (const std::string& node : change.speakers) reads_[node] = planner_.SetsOf(node);
     if (change.problems) problems_ = planner_.Problems();
+    if (change.racks) speakers_ = SpeakersOf(planner_.model());
     exchange_ = std::max(exchange_, change.exchange);
     for (const auto& [prefix, view] : planner_.model().aggregates)
       refusals_ += view.refusal == AggregateView::Refusal::kNone ? 0 : 1;
@@ -235,6 +237,8 @@ class History : private RandomObjects {
       }
     }
     if (fresh.assignments() != planner_.assignments()) return "assignments";
+    if (fresh.model().peered != planner_.model().peered) return "nodes with peers";
+    if (speakers_ != SpeakersOf(planner_.model())) return "unreported speakers of racks";
     if (fresh.Problems() != planner_.Problems()) return "problems";
     if (problems_ != planner_.Problems()) return "unreported problems";
     return CompareReasons();
@@ -304,10 +308,38 @@ class History : private RandomObjects {
       if (reason.included())
         included.insert({reason.address, node.rack, *node.next_hops[reason.address.family()]});
     }
+    HopCounts counts = CountHops(model);
+    std::erase_if(counts.nodes, [](const auto& rack) { return rack.second == 0; });
+    if (counts != CountIncluded(model)) return "counts of next hops";
     const auto is_rejected = [&](const Hop& hop) { return rejected.contains(std::get<0>(hop)); };
     std::erase_if(announced, is_rejected);
     std::erase_if(included, is_rejected);
     return announced == included ? "" : "reasons";
+  }
+
+  // The counts as explanations give them; of racks alone that have next hops.
+  static HopCounts CountIncluded(const Model& model) {
+    HopCounts counts;
+    std::map<std::string, std::set<std::string>> hops;
+    std::set<IpAddress> announced;
+    for (const Reason& reason : Explain(model)) {
+      if (!reason.included()) continue;
+      announced.insert(reason.address);
+      if (model.nodes.at(reason.node).InRack()) hops[reason.rack].insert(reason.node);
+    }
+    for (const auto& [rack, nodes] : hops) counts.nodes[rack] = nodes.size();
+    counts.addresses_without = model.addresses.size() - announced.size();
+    return counts;
+  }
+
+  // What PlanChange::racks is about: by rack, what runs on its nodes and who is to have peers.
+  using SpeakersByRack = std::set<std::tuple<std::string, std::string, bool, bool, bool>>;
+  static SpeakersByRack SpeakersOf(const Model& model) {
+    SpeakersByRack speakers;
+    for (const auto& [name, node] : model.nodes) {
+      speakers.insert({node.rack, name, node.speaker, node.layer2, model.peered.contains(name)});
+    }
+    return speakers;
   }
 
   // The addresses that are announced anywhere, by host route or aggregate, and whether for some
@@ -443,6 +475,7 @@ class History : private RandomObjects {
   std::map<std::string, Bytes> mirror_;  // the sets as the changes tell
   std::map<std::string, std::vector<std::string>> reads_;
   std::vector<Problem> problems_;
+  SpeakersByRack speakers_;
   std::map<std::string, int> seen_;
   int refusals_ = 0;
   int rejected_ = 0;

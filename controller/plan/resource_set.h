@@ -40,6 +40,8 @@ struct PlanChange {
   std::map<std::string, std::set<std::string>> keys;  // set name -> keys put or erased
   std::set<std::string> speakers;  // nodes that read other sets than before, or are new or gone
   bool problems = false;           // Planner::Problems may answer differently
+  // Which speakers a rack has, or who may answer for Layer 2 and VIP addresses, may have changed.
+  bool racks = false;
   // An exchange of routes and aggregates that began: what it replaces stays until
   // Planner::FinishExchanges. 0: none.
   uint64_t exchange = 0;

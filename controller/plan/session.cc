@@ -371,6 +371,10 @@ std::optional<IpAddress> WrittenRouterId(const network::BgpConf& conf) {
   return *id;
 }
 
+bool IsFor(const network::BgpPeer& peer, const kube::Labels& labels) {
+  return !peer.node_selector.has_value() || peer.node_selector->Matches(labels);
+}
+
 bool CarriesIpv4OverIpv6(const network::BgpPeer& peer) {
   const absl::StatusOr<Neighbor> neighbor = network::NeighborOf(peer);
   return neighbor.ok() && neighbor->address.is_v6() &&
@@ -385,7 +389,7 @@ SessionPlan PlanSessions(const SessionInput& input) {
   plan.instance = PlanInstance(input, &plan.problems);
   std::map<Neighbor, Scope> scopes;
   for (const auto& [name, peer] : input.peers) {
-    if (peer.node_selector.has_value() && !peer.node_selector->Matches(input.node.labels)) continue;
+    if (!IsFor(peer, input.node.labels)) continue;
     Report report(network::BgpPeer::kKind, name, &plan.problems);
     if (!plan.instance.has_value()) {
       if (input.conf == nullptr) {

@@ -39,6 +39,9 @@ struct SessionPlan {
   std::vector<Problem> problems;
 };
 
+// Whether the speaker of a node with these labels is to have a session with it.
+bool IsFor(const network::BgpPeer& peer, const kube::Labels& labels);
+
 // Whether its session runs over IPv6 and carries IPv4 routes, whose next hops may then be IPv6 (RFC
 // 8950).
 bool CarriesIpv4OverIpv6(const network::BgpPeer& peer);

@@ -215,6 +215,14 @@ void SpeakerTable::Forget(const std::string& name, Model* model, SetStore* sets,
   changes->problems = true;
 }
 
+bool SpeakerTable::IsPeered(const NodeView& node) const {
+  if (Conf() == nullptr) return false;
+  return std::any_of(peers_.peers().begin(), peers_.peers().end(), [&](const auto& entry) {
+    const network::BgpPeer& peer = entry.second;
+    return !peer.admin_down && IsFor(peer, node.labels);
+  });
+}
+
 bool SpeakerTable::TellsWeights() const {
   return std::any_of(peers_.peers().begin(), peers_.peers().end(),
                      [](const auto& peer) { return peer.second.link_bandwidth; });
@@ -247,6 +255,8 @@ AudienceChanges SpeakerTable::Derive(const NodeChanges& nodes, Model* model, Set
 
   for (const std::string& name : touched) {
     const auto node = model->nodes.find(name);
+    const bool peered = node != model->nodes.end() && IsPeered(node->second);
+    changes.peered |= peered ? model->peered.insert(name).second : model->peered.erase(name) > 0;
     if (node == model->nodes.end() || !node->second.speaker) {
       Forget(name, model, sets, &changes);
       continue;

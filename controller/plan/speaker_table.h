@@ -1,7 +1,7 @@
 #pragma once
-// From BgpConf, its export policy, BgpPeers and nodes with a speaker to Model::speakers and
-// Model::audiences (but for their groups), and to each speaker's instance and peers in its set
-// "node/NAME".
+// From BgpConf, its export policy, BgpPeers and nodes to Model::peered, and with those nodes that
+// have a speaker to Model::speakers and Model::audiences (but for their groups), and to each
+// speaker's instance and peers in its set "node/NAME".
 
 #include <map>
 #include <set>
@@ -30,6 +30,7 @@ struct AudienceChanges {
   std::set<std::string> regrouped;          // whose speakers, or their leaving, changed
   std::map<std::string, std::string> left;  // speakers that left an audience: which
   bool problems = false;                    // Problems may answer differently
+  bool peered = false;                      // Model::peered changed
 };
 
 class SpeakerTable {
@@ -70,6 +71,8 @@ class SpeakerTable {
     bool operator==(const Session&) const = default;
   };
   const network::BgpConf* Conf() const;
+  // Whether some BgpPeer is for the node, and not shut down.
+  bool IsPeered(const NodeView& node) const;
   void OnConfChanged();
   void OnSecretChanged(const std::string& name);
   std::string ChooseRouterIdHolder(const Model& model) const;

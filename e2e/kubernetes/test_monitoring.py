@@ -151,7 +151,7 @@ def test_every_query_returns_data(prometheus, path):
 
 def test_every_recording_rule_has_data(prometheus):
     recorded = re.findall(r"record: (\S+)", (MONITORING / "rules" / "recording.yaml").read_text())
-    assert len(recorded) == 7 and [name for name in recorded if not prometheus.query(name)] == []
+    assert len(recorded) == 8 and [name for name in recorded if not prometheus.query(name)] == []
 
 
 def test_router_stopped(lab, prometheus):

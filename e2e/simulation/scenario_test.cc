@@ -202,6 +202,36 @@ TEST_F(ScenarioTest, ANodeWithoutARackIsNamedOnceItLasts) {
               Contains(Field(&ClusterEvent::about, ObjectKey{"Node", "", "stray"})));
 }
 
+TEST_F(ScenarioTest, ARackThatLosesItsSecondSpeakerIsNamedOnceThatLasts) {
+  const auto told = [this] {
+    std::vector<std::string> told;
+    for (const ClusterEvent& event : world_.cluster().events()) {
+      if (event.about == ObjectKey{network::BgpConf::kKind, "", network::kBgpConfName})
+        told.push_back(event.reason);
+    }
+    return told;
+  };
+  world_.AddSpeakerHost("master2", "192.168.0.5");
+  world_.cluster().Apply(Node("master2", "192.168.0.5", "leaf1"));
+  StartAll();
+  world_.RunFor(absl::Seconds(15));
+  world_.StartSpeaker("master2");
+  world_.RunFor(absl::Minutes(2));
+  EXPECT_THAT(told(), IsEmpty()) << "a roll-out";
+  world_.StopSpeaker("master2");
+  world_.RunFor(absl::Seconds(5));
+  world_.StartSpeaker("master2");
+  world_.RunFor(absl::Minutes(2));
+  EXPECT_THAT(told(), IsEmpty()) << "an upgrade";
+  world_.CrashSpeaker("master2");
+  world_.RunFor(absl::Minutes(2));
+  EXPECT_THAT(told(), ElementsAre("RackWithoutRedundancy"));
+  world_.StartSpeaker("master2");
+  world_.RunFor(absl::Minutes(2));
+  EXPECT_THAT(told(), ElementsAre("RackWithoutRedundancy", "RackRedundant"));
+  EXPECT_THAT(Hops(), ElementsAre(Ip("192.168.0.3"), Ip("192.168.0.4"), Ip("192.168.0.5")));
+}
+
 TEST_F(ScenarioTest, ADeletedObjectTakesNoOthersStatusAlong) {
   network::Eip eip;
   eip.meta.name = "leaf1";  // as the BgpPeer

@@ -1,10 +1,12 @@
 """Nodes and racks that change under a running Service."""
 
+import re
+
 from lab.cluster import RACK
 from lab.fabric import NODE_AS
 from lab.net import wait_until
 from lab.router import Neighbor
-from watch import ALL, DOCUMENTED, routes_unchanged, traffic
+from watch import ALL, DOCUMENTED, condition, routes_unchanged, traffic
 
 ROUTERS = ["bird", "frr"]
 EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers"
@@ -78,6 +80,27 @@ def test_node_added_with_a_speaker_of_its_own(lab):
     lab.speakers["worker3"].kill()
     wait_until(lambda: not lab.routers["leaf2"].established("192.168.1.3"))
     lab.wait_next_hops(both)
+
+
+def test_second_speaker_of_a_rack_makes_it_redundant(lab):
+    """As documented each rack has one speaker, and a condition says so; one whose speaker died has one again."""
+    def lacking():
+        found = condition(lab, "BgpConf", "default", "RackWithoutRedundancy")
+        return dict(re.findall(r'rack "(\w+)" has one ready speaker, on node [\w-]+: .*?; (.*?)(?:; |$)',
+                               found["message"] if found else ""))
+    choose = "let the DaemonSet openelb-speaker choose a second node there"
+    wait_until(lambda: lacking() == {"leaf1": choose, "leaf2": choose}, 45, what="a condition that names both racks")
+    lab.add_node("worker4", "192.168.1.4", "10.233.69.0/24")
+    lab.routers["leaf2"].set_neighbor(Neighbor("192.168.1.4", NODE_AS))
+    lab.cluster.apply(node("worker4", "192.168.1.4", "10.233.69.0/24", {RACK: "leaf2", "lb.kubesphere.io/v1alpha1": "openelb"}))
+    lab.start_speaker("worker4")
+    wait_until(lambda: lacking() == {"leaf1": choose}, 20, what="a condition that names leaf1 alone")
+    assert lab.controller.metric("openelb_rack_speakers", rack="leaf2", state="ready") == 2
+    assert lab.controller.metric("openelb_rack_next_hops", rack="leaf2") == 2
+    lab.speakers["worker4"].kill()
+    wait_until(lambda: lacking() == {"leaf1": choose, "leaf2": "mend what keeps the others from it, on worker4"}, 45,
+               what="a condition that names worker4")
+    assert lab.controller.metric("openelb_rack_speakers", rack="leaf2", state="silent") == 1
 
 
 def test_rack_label_moves_a_node_at_once(lab):
