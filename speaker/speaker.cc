@@ -40,11 +40,12 @@ plan::v1::Fact MakeFact(const std::string& node, absl::string_view kind,
   return fact;
 }
 
-void AddProblems(const std::map<IpAddress, std::string>& problems, plan::v1::Observed* observed) {
-  for (const auto& [address, sentence] : problems) {
-    plan::v1::Layer2Problem* problem = observed->add_layer2_problems();
-    problem->set_address(address.ToString());
-    problem->set_message(sentence);
+void AddProblems(const layer2::AddressProblems& problems, plan::v1::Observed* observed) {
+  for (const auto& [address, problem] : problems) {
+    plan::v1::Layer2Problem* out = observed->add_layer2_problems();
+    out->set_address(address.ToString());
+    out->set_message(problem.sentence);
+    out->set_duplicate(problem.duplicate);
   }
 }
 

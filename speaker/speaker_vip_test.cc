@@ -262,7 +262,9 @@ TEST_F(SpeakerVipTest, ProblemsAreThoseOfTheAddress) {
   ASSERT_EQ(controller.observed->layer2_problems_size(), 1);
   EXPECT_EQ(controller.observed->layer2_problems(0).address(), "192.168.50.100");
   EXPECT_EQ(controller.observed->layer2_problems(0).message(), Observed().problem());
-  EXPECT_EQ(Metric("openelb_speaker_vrrp_problems"), "1");
+  EXPECT_FALSE(controller.observed->layer2_problems(0).duplicate());
+  EXPECT_EQ(Metric("openelb_speaker_vrrp_problems{kind=\"unanswered\"}"), "1");
+  EXPECT_EQ(Metric("openelb_speaker_vrrp_problems{kind=\"duplicate\"}"), "0");
 }
 
 TEST_F(SpeakerVipTest, SaysWhichRoutersOfOthersItHears) {

@@ -159,21 +159,30 @@ void Metrics::Remove(const MetricDef& def, absl::string_view label, absl::string
 }
 
 void Metrics::Replace(const MetricDef& def, const std::vector<Sample>& samples) {
+  if (def.type == MetricType::kHistogram) Misuse(def, "is a histogram");
   const size_t labels = LabelNames(def).size();
   MutexLock lock(&state_->mutex);
-  Family& family = state_->Find(def, MetricType::kGauge, labels);
+  Family& family = state_->Find(def, def.type, labels);
   std::set<std::vector<std::string>> kept;
   for (const auto& [values, value] : samples) {
     if (values.size() != labels) Misuse(def, "has another number of labels");
-    family.Series<prometheus::Gauge>(values)->Set(value);
+    if (def.type == MetricType::kGauge) {
+      family.Series<prometheus::Gauge>(values)->Set(value);
+    } else {
+      auto* const counter = family.Series<prometheus::Counter>(values);
+      counter->Increment(std::max(0.0, value - counter->Value()));
+    }
     kept.insert(values);
   }
-  auto& of = std::get<Family::Of<prometheus::Gauge>>(family.of);
-  std::erase_if(of.series, [&](const auto& one) {
-    if (kept.contains(one.first)) return false;
-    of.family->Remove(one.second);
-    return true;
-  });
+  std::visit(
+      [&kept](auto& of) {
+        std::erase_if(of.series, [&](const auto& one) {
+          if (kept.contains(one.first)) return false;
+          of.family->Remove(one.second);
+          return true;
+        });
+      },
+      family.of);
 }
 
 std::string Metrics::Expose() const {

@@ -87,9 +87,10 @@ class Metrics {
   // Removes every series of `def` whose label `label` is `value`: what a deleted object leaves.
   void Remove(const MetricDef& def, absl::string_view label, absl::string_view value);
 
-  // One series of a gauge: label values in the order of `def.labels`, and its value.
+  // One series: label values in the order of `def.labels`, and its value.
   using Sample = std::pair<std::vector<std::string>, double>;
-  // Makes these the only series of the gauge `def`, in one step for whoever calls Expose.
+  // Makes these the only series of `def`, a gauge or a counter, in one step for whoever calls
+  // Expose. A counter's value is a total; one that is less than before is ignored.
   void Replace(const MetricDef& def, const std::vector<Sample>& samples);
 
   // The Prometheus text format 0.0.4, families and series in a fixed order.

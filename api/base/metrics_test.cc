@@ -71,7 +71,7 @@ TEST(MetricsTest, RemovesEverySeriesOfAnObject) {
   EXPECT_EQ(metrics.CounterOf(kErrors, {"a", "x"}).Value(), 0) << "a new series starts at zero";
 }
 
-TEST(MetricsTest, ReplacesAllSeriesOfAGauge) {
+TEST(MetricsTest, ReplacesAllSeriesOfAFamily) {
   Metrics metrics(kTwo);
   metrics.Replace(kHeld, {{{"a", "10.0.0.1"}, 1}, {{"a", "10.0.0.2"}, 2}, {{"", "10.0.0.3"}, 3}});
   EXPECT_THAT(metrics.Expose(), HasSubstr(R"(# TYPE openelb_held gauge
@@ -86,6 +86,13 @@ openelb_held{address="10.0.0.2",eip="a"} 5
   EXPECT_EQ(metrics.GaugeOf(kHeld, {"a", "10.0.0.2"}).Value(), 5);
   metrics.Replace(kHeld, {});
   EXPECT_THAT(metrics.Expose(), Not(HasSubstr("openelb_held{")));
+
+  metrics.Replace(kErrors, {{{"a", "x"}, 3}, {{"b", "x"}, 1}});
+  metrics.Replace(kErrors, {{{"a", "x"}, 5}});
+  EXPECT_EQ(metrics.CounterOf(kErrors, {"a", "x"}).Value(), 5);
+  EXPECT_THAT(metrics.Expose(), Not(HasSubstr(R"(peer="b")")));
+  metrics.Replace(kErrors, {{{"a", "x"}, 4}});
+  EXPECT_EQ(metrics.CounterOf(kErrors, {"a", "x"}).Value(), 5) << "a counter never falls";
 }
 
 TEST(MetricsTest, CountsFromManyThreadsWhileBeingScraped) {
@@ -113,7 +120,7 @@ TEST(MetricsDeathTest, MisuseEndsTheProcessWithTheFamilysName) {
   EXPECT_DEATH(metrics.CounterOf(kUsed), "metric openelb_used: is of another type");
   EXPECT_DEATH(metrics.CounterOf(kErrors, {"a"}), "another number of labels");
   EXPECT_DEATH(metrics.Remove(kErrors, "node", "a"), "has no such label");
-  EXPECT_DEATH(Metrics(kTwo).Replace(kErrors, {}), "is of another type");
+  EXPECT_DEATH(Metrics(kTable).Replace(kDelay, {}), "is a histogram");
   EXPECT_DEATH(Metrics(kTwo).Replace(kHeld, {{{"a"}, 1}}), "another number of labels");
 }
 

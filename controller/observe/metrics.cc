@@ -5,6 +5,7 @@
 
 #include "absl/numeric/int128.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "controller/observe/rack_table.h"
 #include "controller/plan/hop_counts.h"
 
@@ -69,6 +70,18 @@ constexpr MetricDef kOwners{
     "openelb_layer2_addresses", kGauge,
     "Addresses of Layer 2 and VIP Eips, by who answers: as_planned, elsewhere, nobody, several.",
     "state"};
+constexpr MetricDef kOwnerChanges{
+    "openelb_layer2_owner_changes_total", kCounter,
+    "Times addresses of a Layer 2 or VIP Eip went from one node to another.", "eip"};
+constexpr MetricDef kDuplicates{
+    "openelb_layer2_duplicate_addresses", kGauge,
+    "Addresses of a Layer 2 or VIP Eip that another station answers for now.", "eip"};
+constexpr MetricDef kServiceInfo{"openelb_service_info", kGauge,
+                                 "Always 1; the labels name a Service and an address it has.",
+                                 "service_namespace,service_name,eip,address"};
+constexpr MetricDef kServiceInfoOmitted{
+    "openelb_service_info_omitted", kGauge,
+    "Addresses of Services that openelb_service_info leaves out, because there are too many.", ""};
 constexpr MetricDef kRackSpeakers{
     "openelb_rack_speakers", kGauge,
     "Speakers of each rack that is in use, by state: ready, no_session, silent, leaving.",
@@ -112,14 +125,30 @@ constexpr MetricDef kPlanRefusals{"openelb_plan_refusals_total", kCounter,
 constexpr MetricDef kSaveFailures{"openelb_save_failures_total", kCounter,
                                   "Times facts and assignments could not be saved.", ""};
 
+// Series of kServiceInfo: each costs whoever collects them as much as an Eip's do.
+constexpr size_t kMostServiceInfos = 2000;
+
 constexpr std::array kTable = {
-    kBuildInfo,       kSourceUp,     kObjectEvents,   kFiles,         kManifests,
-    kStatusWrites,    kLeader,       kLapses,         kApiCalls,      kApiObjects,
-    kApiReads,        kEventWrites,  kTokenReviews,   kClusterEvents, kProblems,
-    kPoolSize,        kPoolUsed,     kOwners,         kRackSpeakers,  kRackNextHops,
-    kWithoutNextHop,  kPoolsRefused, kAllocations,    kWaiting,       kPlanSteps,
-    kPlanVisits,      kPlanEpoch,    kPlanGeneration, kChangeToPlan,  kPlanToAck,
-    kSpeakerAttached, kStreams,      kPlanMessages,   kPlanRefusals,  kSaveFailures,
+    kBuildInfo,       kSourceUp,
+    kObjectEvents,    kFiles,
+    kManifests,       kStatusWrites,
+    kLeader,          kLapses,
+    kApiCalls,        kApiObjects,
+    kApiReads,        kEventWrites,
+    kTokenReviews,    kClusterEvents,
+    kProblems,        kPoolSize,
+    kPoolUsed,        kOwners,
+    kOwnerChanges,    kDuplicates,
+    kServiceInfo,     kServiceInfoOmitted,
+    kRackSpeakers,    kRackNextHops,
+    kWithoutNextHop,  kPoolsRefused,
+    kAllocations,     kWaiting,
+    kPlanSteps,       kPlanVisits,
+    kPlanEpoch,       kPlanGeneration,
+    kChangeToPlan,    kPlanToAck,
+    kSpeakerAttached, kStreams,
+    kPlanMessages,    kPlanRefusals,
+    kSaveFailures,
 };
 
 }  // namespace
@@ -233,30 +262,57 @@ void ControllerMetrics::Update(const Controller& controller) {
   Total(kPlanRefusals, {"resource"}, streams.resource_nacks);
   Total(kPlanRefusals, {"plan"}, streams.plan_errors);
   Total(kPlanRefusals, {"epoch"}, streams.epoch_refusals);
-  UpdatePools(controller);
+  UpdatePools(controller.ipam(), controller.statuses().Eips());
+  UpdateOwners(controller.statuses());
   UpdateSpeakers(controller);
   UpdateRacks(controller.planner().model(), controller.sessions());
 }
 
-void ControllerMetrics::UpdatePools(const Controller& controller) {
+void ControllerMetrics::UpdatePools(const ipam::Ipam& ipam, const std::vector<std::string>& eips) {
   std::vector<Metrics::Sample> size;
   std::vector<Metrics::Sample> used;
-  for (const std::string& name : controller.statuses().Eips()) {
-    const network::EipStatus* status = controller.ipam().PoolStatus(name);
+  std::vector<Metrics::Sample> info;
+  size_t omitted = 0;
+  for (const std::string& name : eips) {
+    const network::EipStatus* status = ipam.PoolStatus(name);
     if (status == nullptr) continue;
     double addresses = 0;
     if (!absl::SimpleAtod(status->pool_size, &addresses)) addresses = 0;
     size.push_back({{name}, addresses});
     used.push_back({{name}, static_cast<double>(status->usage)});
+    for (const auto& [address, services] : status->used) {
+      for (const absl::string_view service : absl::StrSplit(services, ';')) {
+        if (info.size() == kMostServiceInfos) {
+          ++omitted;
+          continue;
+        }
+        const std::pair<std::string, std::string> parts =
+            absl::StrSplit(service, absl::MaxSplits('/', 1));
+        info.push_back({{parts.first, parts.second, name, address}, 1});
+      }
+    }
   }
   metrics_->Replace(kPoolSize, size);
   metrics_->Replace(kPoolUsed, used);
-  const OwnerCounts owners = controller.statuses().CountOwners();
+  metrics_->Replace(kServiceInfo, info);
+  metrics_->GaugeOf(kServiceInfoOmitted).Set(static_cast<double>(omitted));
+}
+
+void ControllerMetrics::UpdateOwners(const Statuses& statuses) {
+  const OwnerCounts owners = statuses.CountOwners();
   for (const auto& [state, count] :
        {std::pair{"as_planned", owners.as_planned}, std::pair{"elsewhere", owners.elsewhere},
         std::pair{"nobody", owners.nobody}, std::pair{"several", owners.several}}) {
     metrics_->GaugeOf(kOwners, {state}).Set(static_cast<double>(count));
   }
+  std::vector<Metrics::Sample> changes;
+  for (const auto& [eip, count] : statuses.OwnerChanges())
+    changes.push_back({{eip}, static_cast<double>(count)});
+  metrics_->Replace(kOwnerChanges, changes);
+  std::vector<Metrics::Sample> duplicates;
+  for (const auto& [eip, count] : statuses.CountDuplicates())
+    duplicates.push_back({{eip}, static_cast<double>(count)});
+  metrics_->Replace(kDuplicates, duplicates);
 }
 
 void ControllerMetrics::UpdateSpeakers(const Controller& controller) {

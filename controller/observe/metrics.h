@@ -47,12 +47,13 @@ class ControllerMetrics final : public ControllerObserver {
   void UpdateManifests(const manifests::ManifestSourceCounters& source,
                        const manifests::DiskWriterCounters& writer);
   void UpdateApi(const ApiCounters& api);
-  // Brings what is said of racks up to date; a part of Update.
+  // Parts of Update: what is said of pools and their Services, of owners, of racks.
+  void UpdatePools(const ipam::Ipam& ipam, const std::vector<std::string>& eips);
+  void UpdateOwners(const Statuses& statuses);
   void UpdateRacks(const plan::Model& model, const SessionBoard& sessions);
 
  private:
   void Total(const MetricDef& def, Metrics::LabelValues labels, uint64_t total);
-  void UpdatePools(const Controller& controller);
   void UpdateSpeakers(const Controller& controller);
 
   Metrics* metrics_;

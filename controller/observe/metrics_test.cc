@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "controller/ipam/ipam_testing.h"
 #include "controller/plan/test_world.h"
 
 namespace openelb::observe {
@@ -14,6 +19,54 @@ using ::testing::Not;
 
 TEST(ControllerMetricsTest, TheReadmeExplainsEveryMetric) {
   EXPECT_EQ(MetricsReadmeDifference(ControllerMetricsTable(), "../README.md"), "");
+}
+
+class PoolMetricsTest : public testing::Test {
+ protected:
+  // Serves the Services s0, s1 and so on from an Eip.
+  void Serve(int count) {
+    ipam_.Upsert(ipam::MakeEip("pool", "10.0.0.0/16"));
+    for (int i = 0; i < count; ++i)
+      ipam_.Upsert(ipam::FromEip(ipam::MakeService(absl::StrCat("ns/s", i)), "pool"));
+    ipam_.Start();
+    Update();
+  }
+  void Update() {
+    ipam_.TakeChanges();
+    exporter_.UpdatePools(ipam_, {"pool"});
+  }
+
+  ipam::Ipam ipam_;
+  Metrics metrics_{ControllerMetricsTable()};
+  ControllerMetrics exporter_{&metrics_, "test"};
+};
+
+TEST_F(PoolMetricsTest, EveryServiceIsNamedWithItsAddress) {
+  Serve(2);
+  EXPECT_THAT(
+      metrics_.Expose(),
+      AllOf(HasSubstr("\nopenelb_eip_addresses{eip=\"pool\"} 65536\n"),
+            HasSubstr("\nopenelb_eip_addresses_used{eip=\"pool\"} 2\n"),
+            HasSubstr("\nopenelb_service_info{address=\"10.0.0.0\",eip=\"pool\",service_name="
+                      "\"s0\",service_namespace=\"ns\"} 1\n"),
+            HasSubstr("service_name=\"s1\""), HasSubstr("\nopenelb_service_info_omitted 0\n")));
+  ipam_.Remove({kube::Service::kKind, "ns", "s1"});
+  Update();
+  EXPECT_THAT(metrics_.Expose(), Not(HasSubstr("service_name=\"s1\"")));
+  ipam_.Remove({network::Eip::kKind, "", "pool"});
+  Update();
+  EXPECT_THAT(metrics_.Expose(), Not(HasSubstr("eip=\"pool\"")));
+}
+
+TEST_F(PoolMetricsTest, ManyServicesAreCountedInstead) {
+  Serve(2003);
+  const std::string text = metrics_.Expose();
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  EXPECT_EQ(std::count_if(
+                lines.begin(), lines.end(),
+                [](const std::string& line) { return line.starts_with("openelb_service_info{"); }),
+            2000);
+  EXPECT_THAT(text, HasSubstr("\nopenelb_service_info_omitted 3\n"));
 }
 
 class RackMetricsTest : public testing::Test {

@@ -24,7 +24,8 @@ void OwnerTable::Put(const IpAddress& address, const Planned& planned,
                     .pool = planned.pool,
                     .services = planned.services,
                     .owner = owner.node,
-                    .planned = planned.owner});
+                    .planned = planned.owner,
+                    .before = before});
 }
 
 OwnerTable::Changes OwnerTable::Refresh(const plan::Model& model, const OwnerBoard& board) {
@@ -56,6 +57,8 @@ OwnerTable::Changes OwnerTable::Refresh(const plan::Model& model, const OwnerBoa
       if (!same) changes.pools.insert(pool);
     }
   }
+  for (const auto& [pool, rows] : next) changes_.try_emplace(pool);
+  for (const OwnerMove& move : changes.moves) changes_[move.pool] += move.before.empty() ? 0 : 1;
   pools_ = std::move(next);
   return changes;
 }

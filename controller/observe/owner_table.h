@@ -2,6 +2,7 @@
 // Who is to answer for each address of Layer 2 and VIP Eips, and who does: the plan beside what the
 // speakers say. Pure.
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -30,6 +31,7 @@ struct OwnerMove {
   std::vector<std::string> services;  // "namespace/name"
   std::string owner;
   std::string planned;  // empty: nobody
+  std::string before;   // the owner before; empty: it is the first
   bool operator==(const OwnerMove&) const = default;
 };
 
@@ -42,6 +44,11 @@ class OwnerTable {
   // An address that nobody answers for in between does not move, nor one of which only the first
   // report of its owner told: that was so before anybody here knew.
   Changes Refresh(const plan::Model& model, const OwnerBoard& board);
+
+  // By pool, how often addresses of it went from one owner to another, since it was first seen.
+  const std::map<std::string, uint64_t>& changes() const { return changes_; }
+  // The pool is gone.
+  void Forget(const std::string& pool) { changes_.erase(pool); }
 
   // Whether any address of the pool is to have an owner.
   bool Has(const std::string& pool) const { return pools_.contains(pool); }
@@ -65,6 +72,7 @@ class OwnerTable {
            std::map<std::string, Rows>* next, std::vector<OwnerMove>* moves) const;
 
   std::map<std::string, Rows> pools_;
+  std::map<std::string, uint64_t> changes_;
 };
 
 }  // namespace openelb::observe

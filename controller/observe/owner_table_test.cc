@@ -10,6 +10,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 using ::testing::SizeIs;
 
 IpAddress Ip(absl::string_view text) { return IpAddress::Parse(text).value(); }
@@ -125,6 +126,29 @@ TEST_F(OwnerTableTest, WhatFirstReportsTellIsNoMove) {
   EXPECT_THAT(Shown().actual, ElementsAre("n1"));
   Owned("n2", {kVip});
   EXPECT_THAT(Moves(), ElementsAre("n2 for n1")) << "whose first report it is: n1 had it before";
+}
+
+TEST_F(OwnerTableTest, ChangesFromOneOwnerToAnotherAreCounted) {
+  table_.Refresh(model_, board_);
+  EXPECT_THAT(table_.changes(), ElementsAre(Pair("pool", 0)));
+  Owned("n1", {kVip});
+  table_.Refresh(model_, board_);
+  EXPECT_THAT(table_.changes(), ElementsAre(Pair("pool", 0))) << "its first owner";
+  const IpAddress other = Ip("192.168.0.92");
+  Plan(other, "n1");
+  Owned("n1", {kVip, other});
+  table_.Refresh(model_, board_);
+  Owned("n1", {});
+  Owned("n2", {kVip, other});
+  const std::vector<OwnerMove> moves = table_.Refresh(model_, board_).moves;
+  ASSERT_THAT(moves, SizeIs(2));
+  EXPECT_EQ(moves[0].before, "n1");
+  EXPECT_THAT(table_.changes(), ElementsAre(Pair("pool", 2)));
+  model_.layer2.clear();
+  table_.Refresh(model_, board_);
+  EXPECT_THAT(table_.changes(), ElementsAre(Pair("pool", 2))) << "no address is in use just now";
+  table_.Forget("pool");
+  EXPECT_THAT(table_.changes(), IsEmpty());
 }
 
 TEST_F(OwnerTableTest, WithoutAPlannedOwner) {

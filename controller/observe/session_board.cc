@@ -31,7 +31,7 @@ bool SameState(const plan::v1::PeerObserved& a, const plan::v1::PeerObserved& b)
 }
 
 bool SameProblem(const plan::v1::Layer2Problem& a, const plan::v1::Layer2Problem& b) {
-  return a.address() == b.address() && a.message() == b.message();
+  return a.address() == b.address() && a.message() == b.message() && a.duplicate() == b.duplicate();
 }
 
 absl::Time FromProto(bool present, const google::protobuf::Timestamp& stamp) {
@@ -186,11 +186,12 @@ std::map<std::string, std::vector<std::string>> SessionBoard::Problems() const {
   return problems;
 }
 
-std::map<std::string, std::map<std::string, std::string>> SessionBoard::Layer2Problems() const {
-  std::map<std::string, std::map<std::string, std::string>> problems;
+std::map<std::string, std::map<std::string, plan::v1::Layer2Problem>> SessionBoard::Layer2Problems()
+    const {
+  std::map<std::string, std::map<std::string, plan::v1::Layer2Problem>> problems;
   for (const auto& [node, observed] : nodes_) {
     for (const auto& problem : observed.layer2_problems())
-      problems[problem.address()][node] = problem.message();
+      problems[problem.address()][node] = problem;
   }
   return problems;
 }

@@ -63,8 +63,8 @@ class SessionBoard {
   network::BgpConfStatus ConfStatus(Counts counts) const;
   // Problems that speakers report of themselves, by node.
   std::map<std::string, std::vector<std::string>> Problems() const;
-  // What speakers report of Layer 2 addresses: sentences by address, then node.
-  std::map<std::string, std::map<std::string, std::string>> Layer2Problems() const;
+  // What speakers report of Layer 2 and VIP addresses, by address, then node.
+  std::map<std::string, std::map<std::string, plan::v1::Layer2Problem>> Layer2Problems() const;
   // The newest generation counter of `epoch` that every established session of the node has on the
   // wire; 0: none.
   uint64_t OnWire(absl::string_view node, uint64_t epoch) const;

@@ -88,7 +88,10 @@ void Statuses::OnDeleted(const ObjectKey& key) {
   if (refused_.erase(key) > 0) OnProblems(clock_->Monotonic());
   if (known_.erase(key) == 0) return;
   pacer_.Forget(key);
-  if (key.kind == network::Eip::kKind) resting_.erase(key.name);
+  if (key.kind == network::Eip::kKind) {
+    resting_.erase(key.name);
+    owner_table_.Forget(key.name);
+  }
   unheard_.erase(key);
   stamps_.Forget(key);
   sink_->Forget(key);
@@ -123,6 +126,18 @@ std::string Statuses::PoolOf(const std::string& text) const {
   return "";
 }
 
+std::map<std::string, int64_t> Statuses::CountDuplicates() const {
+  std::map<std::string, int64_t> counts;
+  for (const auto& [eip, changes] : owner_table_.changes()) counts[eip] = 0;
+  for (const auto& [text, by_node] : board_->Layer2Problems()) {
+    const bool duplicate = std::any_of(by_node.begin(), by_node.end(),
+                                       [](const auto& entry) { return entry.second.duplicate(); });
+    if (!duplicate) continue;
+    if (const std::string eip = PoolOf(text); !eip.empty()) ++counts[eip];
+  }
+  return counts;
+}
+
 std::vector<plan::Problem> Statuses::FindProblems() const {
   std::vector<plan::Problem> problems = planner_->Problems();
   for (const auto& [node, sentences] : board_->Problems()) {
@@ -135,11 +150,11 @@ std::vector<plan::Problem> Statuses::FindProblems() const {
   for (const auto& [text, by_node] : board_->Layer2Problems()) {
     const std::string pool = PoolOf(text);
     if (pool.empty()) continue;
-    for (const auto& [node, sentence] : by_node) {
+    for (const auto& [node, problem] : by_node) {
       problems.push_back(
           {.about = EipKey(pool),
            .reason = "SpeakerProblem",
-           .message = absl::StrCat("address ", text, ", node ", node, ": ", sentence)});
+           .message = absl::StrCat("address ", text, ", node ", node, ": ", problem.message())});
     }
   }
   for (const auto& [key, refusal] : refused_)

@@ -73,6 +73,10 @@ class Statuses {
   size_t problem_count() const { return problems_.size() + lacking_.size(); }
   std::vector<std::string> Eips() const;
   OwnerCounts CountOwners() const { return owner_table_.Count(); }
+  // By Eip of protocol layer2 or vip that has had addresses in use: how often they went from one
+  // owner to another, and how many another station answers for now.
+  const std::map<std::string, uint64_t>& OwnerChanges() const { return owner_table_.changes(); }
+  std::map<std::string, int64_t> CountDuplicates() const;
 
  private:
   struct Known {

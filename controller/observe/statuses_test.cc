@@ -18,6 +18,7 @@ using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::Field;
+using ::testing::Pair;
 using ::testing::SizeIs;
 
 class FakeSink final : public StatusSink {
@@ -295,6 +296,34 @@ TEST_F(RackRedundancyTest, WithoutTheBgpConfNothingIsSaid) {
   RunFor(absl::Hours(1));
   EXPECT_THAT(Events(), SizeIs(0));
   EXPECT_EQ(statuses_.problem_count(), 1u) << "the BgpPeer's";
+}
+
+TEST_F(StatusesTest, DuplicatesAreCountedByEip) {
+  for (const char* eip : {"pool", "quiet"}) {
+    Put(ipam::MakeEip(eip, "10.0.0.0/24"));
+  }
+  const auto ip = [](const char* text) { return IpAddress::Parse(text).value(); };
+  planner_.SetLayer2("ns/a", "pool", {ip("10.0.0.1"), ip("10.0.0.2"), ip("10.0.0.3")});
+  planner_.SetLayer2("ns/b", "quiet", {ip("10.0.0.4")});
+  Plan();
+  statuses_.OnSpeakersPlanned();
+  RunFor(absl::Seconds(1));
+  plan::v1::Observed observed;
+  for (const char* address : {"10.0.0.1", "10.0.0.2", "10.0.0.99"}) {
+    plan::v1::Layer2Problem* problem = observed.add_layer2_problems();
+    problem->set_address(address);
+    problem->set_message("another station answers for it");
+    problem->set_duplicate(true);
+  }
+  board_.Update("n1", observed, clock_.Monotonic());
+  observed.mutable_layer2_problems()->DeleteSubrange(1, 2);
+  plan::v1::Layer2Problem* down = observed.add_layer2_problems();
+  down->set_address("10.0.0.3");
+  down->set_message("no such interface");
+  board_.Update("n2", observed, clock_.Monotonic());
+  EXPECT_THAT(statuses_.CountDuplicates(), ElementsAre(Pair("pool", 2), Pair("quiet", 0)));
+  statuses_.OnDeleted({network::Eip::kKind, "", "quiet"});
+  EXPECT_THAT(statuses_.CountDuplicates(), ElementsAre(Pair("pool", 2)));
 }
 
 class UseTest : public StatusesTest {

@@ -164,6 +164,18 @@ def test_router_stopped(lab, prometheus):
     wait_quiet(prometheus)
 
 
+def test_session_that_is_shut_down(lab, prometheus):
+    """It is not wanted, so nobody is told that it is down."""
+    lab.patch("bgppeer", "leaf2", {"spec": {"conf": {"adminDown": True}}})
+    down = 'openelb_speaker_bgp_session_state{name="leaf2"} < 5'
+    wait_until(lambda: prometheus.query(down) and prometheus.query('openelb_speaker_bgp_session_wanted{name="leaf2"} == 0'),
+               20, 0.2, what="the session is shut down")
+    wait_until(lambda: "OpenELBRackDown" in names(prometheus.alerts("firing")), 10, 0.2, what="rack leaf2 has no session")
+    assert "OpenELBSessionDown" not in names(prometheus.alerts())
+    lab.patch("bgppeer", "leaf2", {"spec": {"conf": {"adminDown": False}}})
+    wait_quiet(prometheus)
+
+
 def test_plan_not_acknowledged(lab, prometheus):
     """The speaker of master1 is cut off from controllers, and a change comes that it would have to know."""
     cut = "table ip test { chain out { type filter hook output priority 0; tcp dport 50051 drop; }; }"
@@ -180,4 +192,6 @@ def test_duplicate_address(lab, prometheus):
     [(labels, _)] = [found for found in prometheus.query("openelb_speaker_layer2_owned") if found[1] == 1]
     with raises(prometheus, "OpenELBDuplicateAddress", node=labels["node"]):
         lab["worker1"].spawn("rival", ["/usr/bin/python3", "-c", CLAIM, "192.168.0.91"])
+        counted = 'max by (eip) (openelb_layer2_duplicate_addresses) == 1'
+        wait_until(lambda: prometheus.query(counted) == [({"eip": "layer2-eip"}, 1)], 20, 0.2, what="the address is counted")
     lab["worker1"].process("rival").kill()

@@ -93,10 +93,16 @@ def test_node_selector_of_a_peer_acts_at_once(lab):
 
 def test_admin_down_and_up(lab):
     with routes_unchanged(lab, "leaf2"):
+        speaker = lab.speakers["master1"]
         lab.cluster.edit("BgpPeer", "leaf1", peer_conf(adminDown=True))
         lab.wait_next_hops(DOCUMENTED | {"leaf1": set()})
+        assert speaker.metric("openelb_speaker_bgp_session_wanted", name="leaf1") == 0
+        assert speaker.metric("openelb_speaker_bgp_session_established_timestamp_seconds", name="leaf1") is None
+        since = time.time()
         lab.cluster.edit("BgpPeer", "leaf1", peer_conf(adminDown=False))
         lab.wait_documented()
+        assert speaker.metric("openelb_speaker_bgp_session_wanted", name="leaf1") == 1
+        assert since < speaker.metric("openelb_speaker_bgp_session_established_timestamp_seconds", name="leaf1") < time.time()
 
 
 def test_md5_right_then_wrong_then_right(lab):

@@ -14,6 +14,7 @@
 
 #include "absl/time/time.h"
 #include "api/base/ip.h"
+#include "speaker/layer2/address_problem.h"
 #include "speaker/link/plan_state.h"
 #include "speaker/vrrp/instance.h"
 
@@ -29,8 +30,7 @@ struct LanState {
   std::vector<vrrp::RouterView> routers;
   std::set<std::string> heard;  // virtual routers of others: "INTERFACE FAMILY VRID"
   std::set<std::pair<std::string, IpAddress>> vrrp_sources;  // by interface
-  // What keeps addresses of both modes from being answered, or who else answers: one sentence each.
-  std::map<IpAddress, std::string> problems;
+  layer2::AddressProblems problems;                          // of addresses of both modes
 };
 
 class Observer {

@@ -87,7 +87,7 @@ void Owner::ApplyAddress(const IpAddress& address, const Pending& pending) {
     LetGo(entry);
     SetIndexed(entry, false);
     Schedule(entry, absl::InfiniteDuration());
-    SetProblem(address, "");
+    EndProblem(address);
     held_.erase(entry);
     return;
   }
@@ -195,7 +195,7 @@ void Owner::Take(Entry entry) {
   owned_[address] = seams_.clock->Wall();
   changed_ = true;
   if (held.standing.rank > 0) settled_at_ = std::min(settled_at_, Now() + kSettled);
-  SetProblem(address, "");
+  EndProblem(address);
   SayClaim(entry);
   seams_.log->Info("address owned", {{"address", address.ToString()},
                                      {"interface", interface},
@@ -223,7 +223,7 @@ void Owner::LetGo(Entry entry) {
                      {{"address", address.ToString()}, {"interface", interface}});
     if (taken_over_.erase(address) > 0) changed_ = true;
   }
-  SetProblem(address, "");
+  EndProblem(address);
   rivals_.erase(address);
   held.state = State::kStandingBy;
   Schedule(entry, absl::InfiniteDuration());
@@ -232,7 +232,7 @@ void Owner::LetGo(Entry entry) {
 void Owner::Fail(Entry entry, const absl::Status& status) {
   entry->second.state = State::kFailed;
   Schedule(entry, Now() + kRetry);
-  SetProblem(entry->first, std::string(status.message()));
+  SetProblem(entry->first, {.sentence = std::string(status.message())});
 }
 
 void Owner::Schedule(Entry entry, absl::Duration due) {

@@ -36,6 +36,7 @@
 #include "speaker/bfd/watch.h"
 #include "speaker/io/packet_io.h"
 #include "speaker/io/udp.h"
+#include "speaker/layer2/address_problem.h"
 #include "speaker/layer2/claims.h"
 #include "speaker/layer2/layer2.h"
 #include "speaker/layer2/neighbors.h"
@@ -92,8 +93,8 @@ class Owner final : private Layer2Observer, private bfd::Observer, private Claim
   const std::map<IpAddress, absl::Time>& owned() const { return owned_; }
   // What is answered for although the plan ranks another node first, for a while now.
   const std::set<IpAddress>& taken_over() const { return taken_over_; }
-  // What keeps addresses of ours from being answered, or who else answers: one sentence each.
-  const std::map<IpAddress, std::string>& problems() const { return problems_; }
+  // What keeps addresses of ours from being answered, or who else answers.
+  const AddressProblems& problems() const { return problems_; }
   // Interfaces with addresses over which no frames pass.
   std::set<std::string> no_carrier() const;
   // Whether any of these has changed since this was last asked.
@@ -160,7 +161,8 @@ class Owner final : private Layer2Observer, private bfd::Observer, private Claim
   void OnTaken(Entry entry, const MacAddress& mac);
   void NameRivals();
   void UpdateTakenOver();
-  void SetProblem(const IpAddress& address, std::string sentence);  // empty: there is none
+  void SetProblem(const IpAddress& address, AddressProblem problem);
+  void EndProblem(const IpAddress& address);
   bool FramesPass(const std::string& interface) const;
   absl::Duration Now() const { return seams_.clock->Monotonic(); }
 
@@ -188,7 +190,7 @@ class Owner final : private Layer2Observer, private bfd::Observer, private Claim
   std::map<IpAddress, absl::Time> owned_;
   std::set<IpAddress> taken_over_;
   absl::Duration settled_at_ = absl::InfiniteDuration();  // when taken_over_ is to be looked at
-  std::map<IpAddress, std::string> problems_;
+  AddressProblems problems_;
   bool changed_ = false;
 };
 

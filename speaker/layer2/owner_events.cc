@@ -84,7 +84,7 @@ void Owner::OnClaim(const link::BfdName& from, const Claim& claim) {
     return;
   }
   rivals_.erase(claim.address);  // one of ours: no news for people
-  SetProblem(claim.address, "");
+  EndProblem(claim.address);
   const bool they_first = from.peer < locals_[from];
   if (!leaving_ && !Outranks(claim, OurClaim(entry), they_first)) {
     held.standing.said.erase(from.peer);  // it will stop, and does not say so
@@ -165,7 +165,7 @@ void Owner::OnTaken(Entry entry, const MacAddress& mac) {
 void Owner::OnConflict(const std::string& interface, const Conflict& conflict) {
   const auto entry = held_.find(conflict.address);
   if (entry == held_.end() || entry->second.state != State::kOwned) return;
-  if (conflict.phase == ConflictPhase::kOver) return SetProblem(conflict.address, "");
+  if (conflict.phase == ConflictPhase::kOver) return EndProblem(conflict.address);
   if (leaving_) return LetGo(entry);
   Standing& standing = entry->second.standing;
   if (standing.rank > 0 && MeetsAgain(standing)) return SayClaim(entry);
@@ -202,11 +202,14 @@ void Owner::NameRivals() {
     const Held& held = held_.at(address);
     const std::string& interface = held.standing.planned.interface;
     if (held.state == State::kOwned) {
-      SetProblem(address, absl::StrCat("another station, ", rival.mac.ToString(),
-                                       ", answers for it on ", interface));
+      SetProblem(address, {.sentence = absl::StrCat("another station, ", rival.mac.ToString(),
+                                                    ", answers for it on ", interface),
+                           .duplicate = true});
     } else if (!Claimant(held.standing, neighbors_)) {
-      SetProblem(address, absl::StrCat("station ", rival.mac.ToString(), " answers for it on ",
-                                       interface, "; standing by until it stops"));
+      SetProblem(address,
+                 {.sentence = absl::StrCat("station ", rival.mac.ToString(), " answers for it on ",
+                                           interface, "; standing by until it stops"),
+                  .duplicate = true});
     }
     it = rivals_.erase(it);
   }
@@ -300,18 +303,19 @@ void Owner::UpdateTakenOver() {
   changed_ = true;
 }
 
-void Owner::SetProblem(const IpAddress& address, std::string sentence) {
+void Owner::SetProblem(const IpAddress& address, AddressProblem problem) {
   const auto it = problems_.find(address);
-  if (it == problems_.end() ? sentence.empty() : it->second == sentence) return;
+  if (it != problems_.end() && it->second == problem) return;
   changed_ = true;
-  if (sentence.empty()) {
-    seams_.log->Info("address is well again", {{"address", address.ToString()}});
-    problems_.erase(it);
-    return;
-  }
   seams_.log->Warning("address not as planned",
-                      {{"address", address.ToString()}, {"error", sentence}});
-  problems_[address] = std::move(sentence);
+                      {{"address", address.ToString()}, {"error", problem.sentence}});
+  problems_[address] = std::move(problem);
+}
+
+void Owner::EndProblem(const IpAddress& address) {
+  if (problems_.erase(address) == 0) return;
+  changed_ = true;
+  seams_.log->Info("address is well again", {{"address", address.ToString()}});
 }
 
 }  // namespace openelb::layer2

@@ -6,12 +6,12 @@
 #include <gtest/gtest.h>
 
 #include "speaker/layer2/test_nodes.h"
+#include "speaker/layer2/test_problem.h"
 
 namespace openelb::layer2 {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Optional;
 
@@ -54,7 +54,7 @@ TEST_F(OwnerTest, ASavedPlanIsAskedAboutFirst) {
   RunFor(absl::Seconds(2));
   EXPECT_THAT(WhoHas(kV6), Optional(Mac(1))) << "nobody else has it";
   EXPECT_THAT(Owners(kAddress), IsEmpty());
-  EXPECT_THAT(owner(1).problems().at(kAddress), HasSubstr(Mac(9).ToString()));
+  EXPECT_THAT(owner(1).problems().at(kAddress), IsDuplicate(Mac(9)));
   RunFor(absl::Minutes(1));
   EXPECT_THAT(Owners(kAddress), IsEmpty());
   // The controller knows better.
@@ -72,7 +72,7 @@ TEST_F(OwnerTest, AnotherStationIsNamed) {
     host().Have(kAddress);
     RunFor(absl::Minutes(5));
     EXPECT_TRUE(owner(1).TakeChanged());
-    EXPECT_THAT(owner(1).problems().at(kAddress), HasSubstr(Mac(9).ToString()));
+    EXPECT_THAT(owner(1).problems().at(kAddress), IsDuplicate(Mac(9)));
     EXPECT_THAT(Owners(kAddress), ElementsAre(1));
     Plan({});
     EXPECT_THAT(owner(1).problems(), IsEmpty());
@@ -83,7 +83,7 @@ TEST_F(OwnerTest, AMissingInterfaceIsWaitedFor) {
   Plan({});
   Plan({{kAddress, {{1}}}}, {1}, /*confirmed=*/true, "eth9");
   EXPECT_THAT(Owners(kAddress), IsEmpty());
-  EXPECT_THAT(owner(1).problems().at(kAddress), HasSubstr("eth9"));
+  EXPECT_THAT(owner(1).problems().at(kAddress), IsUnanswered("eth9"));
   segment().SetInterface("n1", [](io::Interface* interface) { interface->name = "eth9"; });
   RunFor(absl::Milliseconds(10));
   EXPECT_THAT(Owners(kAddress), ElementsAre(1));

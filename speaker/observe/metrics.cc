@@ -2,8 +2,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <map>
+#include <vector>
 
 namespace openelb {
 namespace {
@@ -53,6 +56,12 @@ constexpr MetricDef kStreamErrors = {"openelb_speaker_controller_errors_total", 
 constexpr MetricDef kSessionState = {
     "openelb_speaker_bgp_session_state", kGauge,
     "0 IDLE, 1 CONNECT, 2 ACTIVE, 3 OPENSENT, 4 OPENCONFIRM, 5 ESTABLISHED.", "peer,name"};
+constexpr MetricDef kSessionWanted = {
+    "openelb_speaker_bgp_session_wanted", kGauge,
+    "1 where the session is to be established, 0 where its BgpPeer is shut down.", "peer,name"};
+constexpr MetricDef kEstablishedSince = {
+    "openelb_speaker_bgp_session_established_timestamp_seconds", kGauge,
+    "When the session was established, in Unix time; only of those that are.", "peer,name"};
 constexpr MetricDef kAnnouncedPrefixes = {"openelb_speaker_bgp_announced_prefixes", kGauge,
                                           "Prefixes that the peer holds from this speaker.",
                                           "peer,name"};
@@ -88,7 +97,9 @@ constexpr MetricDef kLayer2Owned = {"openelb_speaker_layer2_owned", kGauge,
                                     "Layer 2 addresses that this node answers for.", ""};
 constexpr MetricDef kLayer2Problems = {
     "openelb_speaker_layer2_problems", kGauge,
-    "Layer 2 addresses of this node that are not answered, or by another station as well.", ""};
+    "Layer 2 addresses of this node that are not answered (unanswered), or by another station "
+    "(duplicate).",
+    "kind"};
 constexpr MetricDef kLayer2Answers = {"openelb_speaker_layer2_answers_total", kCounter,
                                       "Questions for owned addresses that were answered.",
                                       "protocol"};
@@ -130,7 +141,9 @@ constexpr MetricDef kVrrpHeld = {"openelb_speaker_vrrp_addresses", kGauge,
                                  "VIP addresses that are on this node's interfaces.", ""};
 constexpr MetricDef kVrrpProblems = {
     "openelb_speaker_vrrp_problems", kGauge,
-    "VIP addresses that cannot be held here, or that another station claims.", ""};
+    "VIP addresses that cannot be held here (unanswered), or that another station claims "
+    "(duplicate).",
+    "kind"};
 constexpr MetricDef kVrrpHeard = {"openelb_speaker_vrrp_others", kGauge,
                                   "Virtual routers of others that are heard.", ""};
 constexpr MetricDef kVrrpTransitions = {"openelb_speaker_vrrp_transitions_total", kCounter,
@@ -175,6 +188,8 @@ constexpr MetricDef kTable[] = {
     kDials,
     kStreamErrors,
     kSessionState,
+    kSessionWanted,
+    kEstablishedSince,
     kAnnouncedPrefixes,
     kAnnouncedPaths,
     kOnWire,
@@ -222,9 +237,11 @@ void Advance(Counter counter, uint64_t total) {
   counter.Increment(static_cast<double>(total) - counter.Value());
 }
 
+constexpr absl::string_view kEstablished = "ESTABLISHED";
+
 double StateNumber(absl::string_view state) {
   constexpr absl::string_view kStates[] = {"IDLE",     "CONNECT",     "ACTIVE",
-                                           "OPENSENT", "OPENCONFIRM", "ESTABLISHED"};
+                                           "OPENSENT", "OPENCONFIRM", kEstablished};
   for (size_t i = 0; i < std::size(kStates); ++i) {
     if (state == kStates[i]) return static_cast<double>(i);
   }
@@ -276,8 +293,16 @@ void SpeakerMetrics::ExportLan(const lan::LocalLan& lan) {
 
 void SpeakerMetrics::ExportLayer2(const layer2::Owner& owner) {
   metrics_->GaugeOf(kLayer2Owned).Set(static_cast<double>(owner.owned().size()));
-  metrics_->GaugeOf(kLayer2Problems).Set(static_cast<double>(owner.problems().size()));
+  ExportProblems(kLayer2Problems, owner.problems());
   ExportLayer2Wire(owner.wire());
+}
+
+void SpeakerMetrics::ExportProblems(const MetricDef& def, const layer2::AddressProblems& problems) {
+  const auto duplicates = std::count_if(problems.begin(), problems.end(),
+                                        [](const auto& entry) { return entry.second.duplicate; });
+  const auto all = static_cast<std::ptrdiff_t>(problems.size());
+  metrics_->GaugeOf(def, {"duplicate"}).Set(static_cast<double>(duplicates));
+  metrics_->GaugeOf(def, {"unanswered"}).Set(static_cast<double>(all - duplicates));
 }
 
 void SpeakerMetrics::ExportLayer2Wire(const layer2::Layer2& wire) {
@@ -335,23 +360,15 @@ void SpeakerMetrics::ExportBfd(const std::vector<bfd::SessionView>& sessions,
 }
 
 void SpeakerMetrics::ExportVip(const vip::Vip& vip) {
-  std::map<RouterLabels, vrrp::RouterState> routers;
+  std::vector<Metrics::Sample> routers;
   for (const vrrp::RouterView& view : vip.routers().Routers()) {
     const std::string router = absl::StrCat(view.key.interface, "/",
                                             static_cast<int>(view.key.family), "/", view.key.vrid);
-    routers[{router, view.name}] = view.state;
+    routers.push_back({{router, view.name}, static_cast<double>(view.state)});
   }
-  // Before new series are made, as with peers.
-  for (const RouterLabels& gone : routers_) {
-    if (!routers.contains(gone)) metrics_->Remove(kVrrpState, "router", gone.first);
-  }
-  routers_.clear();
-  for (const auto& [labels, state] : routers) {
-    metrics_->GaugeOf(kVrrpState, {labels.first, labels.second}).Set(static_cast<double>(state));
-    routers_.insert(labels);
-  }
+  metrics_->Replace(kVrrpState, routers);
   metrics_->GaugeOf(kVrrpHeld).Set(static_cast<double>(vip.held()));
-  metrics_->GaugeOf(kVrrpProblems).Set(static_cast<double>(vip.problems().size()));
+  ExportProblems(kVrrpProblems, vip.problems());
   metrics_->GaugeOf(kVrrpHeard).Set(static_cast<double>(vip.heard().size()));
 
   const vrrp::Counters& counters = vip.routers().counters();
@@ -409,27 +426,24 @@ void SpeakerMetrics::ExportLink(const link::LinkCounters& counters, bool connect
 
 void SpeakerMetrics::ExportSessions(const plan::v1::Observed& observed) {
   metrics_->GaugeOf(kProblems).Set(observed.problems_size());
-  std::set<PeerLabels> peers;
+  std::map<const MetricDef*, std::vector<Metrics::Sample>> samples = {
+      {&kSessionState, {}},      {&kSessionWanted, {}},  {&kEstablishedSince, {}},
+      {&kAnnouncedPrefixes, {}}, {&kAnnouncedPaths, {}}, {&kOnWire, {}}};
   for (const plan::v1::PeerObserved& peer : observed.peers()) {
-    peers.insert({peer.address(), peer.name()});
-  }
-  // Before new series are made: a peer whose name changed has old ones under its address.
-  for (const PeerLabels& peer : peers_) {
-    if (peers.contains(peer)) continue;
-    for (const MetricDef* def : {&kSessionState, &kAnnouncedPrefixes, &kAnnouncedPaths, &kOnWire}) {
-      metrics_->Remove(*def, "peer", peer.first);
-    }
-  }
-  peers_ = std::move(peers);
-  for (const plan::v1::PeerObserved& peer : observed.peers()) {
-    const auto set = [&](const MetricDef& def, double value) {
-      metrics_->GaugeOf(def, {peer.address(), peer.name()}).Set(value);
+    const auto add = [&](const MetricDef& def, double value) {
+      samples[&def].push_back({{peer.address(), peer.name()}, value});
     };
-    set(kSessionState, StateNumber(peer.session_state()));
-    set(kAnnouncedPrefixes, static_cast<double>(peer.announced_prefixes()));
-    set(kAnnouncedPaths, static_cast<double>(peer.announced_paths()));
-    set(kOnWire, static_cast<double>(peer.on_wire().counter()));
+    add(kSessionState, StateNumber(peer.session_state()));
+    add(kSessionWanted, peer.admin_down() ? 0 : 1);
+    if (peer.session_state() == kEstablished && peer.has_up_since()) {
+      add(kEstablishedSince, static_cast<double>(peer.up_since().seconds()) +
+                                 static_cast<double>(peer.up_since().nanos()) * 1e-9);
+    }
+    add(kAnnouncedPrefixes, static_cast<double>(peer.announced_prefixes()));
+    add(kAnnouncedPaths, static_cast<double>(peer.announced_paths()));
+    add(kOnWire, static_cast<double>(peer.on_wire().counter()));
   }
+  for (const auto& [def, values] : samples) metrics_->Replace(*def, values);
 }
 
 void SpeakerMetrics::ExportBgp(const bgp::Counters& counters) {

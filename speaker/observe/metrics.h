@@ -2,16 +2,15 @@
 // What a speaker tells Prometheus: the table of its metrics and their values. speaker/README.md
 // explains each; a test holds the two together.
 
-#include <set>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
 #include "api/base/metrics.h"
 #include "speaker/bfd/instance.h"
 #include "speaker/lan/local_lan.h"
+#include "speaker/layer2/address_problem.h"
 #include "speaker/layer2/claims.h"
 #include "speaker/speaker.h"
 
@@ -26,6 +25,7 @@ class SpeakerMetrics final : public SpeakerObserver {
   // Brings every series up to date.
   void Export(const Speaker& speaker);
   // Those of one part.
+  void ExportSessions(const plan::v1::Observed& observed);
   void ExportBfd(const std::vector<bfd::SessionView>& sessions, const bfd::Counters& counters);
   void ExportClaims(const layer2::ClaimCounters& counters);
   // Frames of Layer 2 and of VIP mode. Each has sockets of its own, so that both count a frame that
@@ -38,18 +38,14 @@ class SpeakerMetrics final : public SpeakerObserver {
  private:
   void ExportPlan(const Speaker& speaker);
   void ExportLink(const link::LinkCounters& counters, bool connected);
-  void ExportSessions(const plan::v1::Observed& observed);
   void ExportBgp(const bgp::Counters& counters);
   void ExportLan(const lan::LocalLan& lan);
   void ExportLayer2(const layer2::Owner& owner);
   void ExportVip(const vip::Vip& vip);
+  void ExportProblems(const MetricDef& def, const layer2::AddressProblems& problems);
   void ExportFrameErrors(const MetricDef& errors, const layer2::Counters& counters);
 
   Metrics* const metrics_;
-  using PeerLabels = std::pair<std::string, std::string>;    // address and name
-  std::set<PeerLabels> peers_;                               // with series of their own
-  using RouterLabels = std::pair<std::string, std::string>;  // router and name
-  std::set<RouterLabels> routers_;                           // ExportLan's
 };
 
 // The table, for the README's test.

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "absl/strings/str_cat.h"
 #include "api/base/scheduler.h"
 
 namespace openelb {
@@ -85,6 +86,46 @@ TEST_F(SpeakerMetricsTest, Claims) {
           HasSubstr("\nopenelb_speaker_layer2_claims_send_errors_total 3\n"),
           HasSubstr("\nopenelb_speaker_layer2_claims_dropped_total{reason=\"replay\"} 2\n"),
           HasSubstr("\nopenelb_speaker_layer2_claims_dropped_total{reason=\"ttl\"} 0\n")));
+}
+
+TEST_F(SpeakerMetricsTest, Sessions) {
+  plan::v1::Observed observed;
+  const auto add = [&](const char* address, const char* state, bool shut_down) {
+    plan::v1::PeerObserved* peer = observed.add_peers();
+    peer->set_address(address);
+    peer->set_name("leaf");
+    peer->set_session_state(state);
+    peer->set_admin_down(shut_down);
+    peer->mutable_up_since()->set_seconds(1700000000);
+    peer->mutable_up_since()->set_nanos(500000000);
+  };
+  add("10.0.0.1", "ESTABLISHED", false);
+  add("10.0.0.2", "ACTIVE", false);
+  add("10.0.0.3", "IDLE", true);
+  exporter.ExportSessions(observed);
+  const auto line = [](const char* name, const char* address, const char* value) {
+    return absl::StrCat("\nopenelb_speaker_bgp_", name, "{name=\"leaf\",peer=\"", address, "\"} ",
+                        value, "\n");
+  };
+  EXPECT_THAT(
+      metrics.Expose(),
+      AllOf(HasSubstr(line("session_state", "10.0.0.1", "5")),
+            HasSubstr(line("session_wanted", "10.0.0.1", "1")),
+            HasSubstr(line("session_wanted", "10.0.0.2", "1")),
+            HasSubstr(line("session_wanted", "10.0.0.3", "0")),
+            HasSubstr(line("session_established_timestamp_seconds", "10.0.0.1", "1700000000.5"))));
+  for (const char* down : {"10.0.0.2", "10.0.0.3"}) {
+    EXPECT_THAT(metrics.Expose(),
+                Not(HasSubstr(absl::StrCat(
+                    "session_established_timestamp_seconds{name=\"leaf\",peer=\"", down))));
+  }
+  // A peer whose name changes, and others that go, leave nothing behind.
+  observed.clear_peers();
+  add("10.0.0.1", "ESTABLISHED", false);
+  observed.mutable_peers(0)->set_name("spine");
+  exporter.ExportSessions(observed);
+  EXPECT_THAT(metrics.Expose(),
+              AllOf(Not(HasSubstr("name=\"leaf\"")), HasSubstr("session_state{name=\"spine\"")));
 }
 
 // What goes wrong with frames, of either mode.

@@ -171,23 +171,25 @@ void Vip::FindNoCarrier() {
 }
 
 void Vip::FindProblems() {
-  std::map<IpAddress, std::string> now;
+  layer2::AddressProblems now;
   for (const auto& [place, announced] : announced_) {
     if (vrrp::IsVirtualLinkLocal(place.second)) continue;  // no Service has it
-    const std::string& worse = announced.error.empty() ? announced.conflict : announced.error;
-    if (!worse.empty()) now[place.second] = worse;
+    const bool duplicate = announced.error.empty();
+    const std::string& worse = duplicate ? announced.conflict : announced.error;
+    if (!worse.empty()) now[place.second] = {worse, duplicate};
   }
   for (const vrrp::RouterView& router : instance_.Routers()) {
     if (router.problem.empty()) continue;
-    for (const IpAddress& address : router.addresses) now[address] = router.problem;
+    for (const IpAddress& address : router.addresses) now[address] = {.sentence = router.problem};
   }
   if (now == problems_) return;
-  for (const auto& [address, sentence] : now) {
+  for (const auto& [address, problem] : now) {
     const auto before = problems_.find(address);
-    if (before != problems_.end() && before->second == sentence) continue;
-    log_->Warning("address not as planned", {{"address", address.ToString()}, {"error", sentence}});
+    if (before != problems_.end() && before->second == problem) continue;
+    log_->Warning("address not as planned",
+                  {{"address", address.ToString()}, {"error", problem.sentence}});
   }
-  for (const auto& [address, sentence] : problems_) {
+  for (const auto& [address, problem] : problems_) {
     if (now.contains(address)) continue;
     log_->Info("address is well again", {{"address", address.ToString()}});
   }

@@ -22,6 +22,7 @@
 #include "api/base/random.h"
 #include "speaker/io/packet_io.h"
 #include "speaker/io/vrrp_io.h"
+#include "speaker/layer2/address_problem.h"
 #include "speaker/layer2/layer2.h"
 #include "speaker/link/plan_state.h"
 #include "speaker/vrrp/instance.h"
@@ -51,8 +52,8 @@ class Vip final : private vrrp::Observer, private layer2::Layer2Observer {
 
   // Whether any of the following has changed since this was last asked.
   bool TakeChanged() { return std::exchange(changed_, false); }
-  // What keeps addresses from being held here, or who else answers: one sentence each.
-  const std::map<IpAddress, std::string>& problems() const { return problems_; }
+  // What keeps addresses from being held here, or who else answers.
+  const layer2::AddressProblems& problems() const { return problems_; }
   // Virtual routers of others: "INTERFACE FAMILY VRID".
   const std::set<std::string>& heard() const { return heard_; }
   // Interfaces with addresses over which no frames pass.
@@ -95,7 +96,7 @@ class Vip final : private vrrp::Observer, private layer2::Layer2Observer {
   std::vector<vrrp::RouterConfig> configs_;
   std::map<Place, Announced> announced_;
   absl::Duration retry_at_ = absl::InfiniteDuration();  // of announcements that failed
-  std::map<IpAddress, std::string> problems_;
+  layer2::AddressProblems problems_;
   bool problems_due_ = false;
   bool changed_ = false;
   std::set<std::string> heard_;

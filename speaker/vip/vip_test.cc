@@ -14,6 +14,7 @@
 #include "speaker/io/sim_segment.h"
 #include "speaker/io/sim_vrrp.h"
 #include "speaker/layer2/test_frames.h"
+#include "speaker/layer2/test_problem.h"
 
 namespace openelb::vip {
 namespace {
@@ -22,7 +23,6 @@ using layer2::Ip;
 using layer2::Mac;
 using ::testing::Contains;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 
@@ -219,7 +219,7 @@ TEST_F(VipTest, AnIpv6AddressIsAnnouncedWithOverride) {
     ASSERT_TRUE(host_->Send(io::SimSegment::kInterface, claim).ok());
     Run(absl::Seconds(1));
   }
-  EXPECT_THAT(vip.problems(), ElementsAre(Pair(kV6, HasSubstr(Mac(9).ToString()))));
+  EXPECT_THAT(vip.problems(), ElementsAre(Pair(kV6, layer2::IsDuplicate(Mac(9)))));
 }
 
 TEST_F(VipTest, AKilledActiveIsReplacedAndTakesNothingBack) {
@@ -257,7 +257,8 @@ TEST_F(VipTest, AnActiveWithoutItsLinkLetsGo) {
   vrrp_.SetCarrier("n2", false);
   Run(absl::Seconds(2));
   EXPECT_EQ(Holders(), "n3");
-  EXPECT_THAT(nodes_[2].vip->problems(), ElementsAre(Pair(kAddress, HasSubstr("no carrier"))));
+  EXPECT_THAT(nodes_[2].vip->problems(),
+              ElementsAre(Pair(kAddress, layer2::IsUnanswered("no carrier"))));
   EXPECT_TRUE(nodes_[2].vip->TakeChanged());
   vrrp_.SetCarrier("n2", true);
   Run(absl::Seconds(2));
@@ -345,7 +346,7 @@ TEST_F(VipTest, AnotherStationThatClaimsTheAddressIsNamed) {
   ASSERT_TRUE(host_->Send(io::SimSegment::kInterface, claim).ok());
   Run(absl::Seconds(1));
   EXPECT_TRUE(vip.TakeChanged());
-  EXPECT_THAT(vip.problems(), ElementsAre(Pair(kAddress, HasSubstr(Mac(9).ToString()))));
+  EXPECT_THAT(vip.problems(), ElementsAre(Pair(kAddress, layer2::IsDuplicate(Mac(9)))));
   EXPECT_THAT(Times("gratuitous request 192.168.50.100 is 01"), Not(IsEmpty())) << "put right";
   Run(absl::Minutes(5));
   EXPECT_THAT(vip.problems(), IsEmpty()) << "not heard again";
@@ -374,7 +375,7 @@ TEST_F(VipTest, AnAnnouncementThatFailedIsTriedAgain) {
   nodes_[1].packets->fails = true;
   Run(absl::Seconds(2));
   EXPECT_EQ(Holders(), "n1") << "held all the same";
-  EXPECT_THAT(vip.problems(), ElementsAre(Pair(kAddress, HasSubstr("packet socket"))));
+  EXPECT_THAT(vip.problems(), ElementsAre(Pair(kAddress, layer2::IsUnanswered("packet socket"))));
   nodes_[1].packets->fails = false;
   Mark();
   Run(absl::Seconds(2));
@@ -387,8 +388,8 @@ TEST_F(VipTest, AMissingInterfaceIsAProblemOfEachAddress) {
   plan.vrrp[{"eth9", Family::kV4, 7}] = {.interval = kInterval, .addresses = {kAddress, kOther}};
   Vip& vip = Start(1, plan);
   Run(absl::Seconds(2));
-  EXPECT_THAT(vip.problems(),
-              ElementsAre(Pair(kAddress, HasSubstr("eth9")), Pair(kOther, HasSubstr("eth9"))));
+  EXPECT_THAT(vip.problems(), ElementsAre(Pair(kAddress, layer2::IsUnanswered("eth9")),
+                                          Pair(kOther, layer2::IsUnanswered("eth9"))));
 }
 
 }  // namespace
