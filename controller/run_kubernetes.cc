@@ -163,6 +163,7 @@ observe::ApiCounters Term::CountersNow() {
 absl::StatusOr<bool> Term::Run(StopSignals* signals) {
   Metrics metrics(observe::ControllerMetricsTable());
   observe::ControllerMetrics exporter(&metrics, Version());
+  if (flags_.common.legacy_metrics) exporter.AddLegacy();
   if (!flags_.plan_insecure && flags_.plan_tls_cert.empty()) {
     auto pem = tls::MemoryFile::Create("openelb-serving");
     if (!pem.ok()) return pem.status();

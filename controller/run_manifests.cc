@@ -83,6 +83,7 @@ int RunOnManifests(const ControllerFlags& flags, StopSignals* signals, LogSink* 
   const Post post = [&loop](std::function<void()> task) { loop.Post(std::move(task)); };
   Metrics metrics(observe::ControllerMetricsTable());
   observe::ControllerMetrics exporter(&metrics, Version());
+  if (flags.common.legacy_metrics) exporter.AddLegacy();
   manifests::DiskWriter writer(&disk, &clock, sink);
   manifests::StatusFiles statuses(&disk, &writer, &clock);
   push::GrpcServer* server = nullptr;

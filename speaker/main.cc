@@ -158,6 +158,7 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
   }
   Metrics metrics(SpeakerMetricTable());
   SpeakerMetrics exporter(Version(), &metrics);
+  if (flags.common.legacy_metrics) exporter.AddLegacy(flags.node_name);
   const Post post = [io = io->get()](std::function<void()> task) { io->Post(std::move(task)); };
   const auto open_link = [&](link::PlanLink::Handler* handler) {
     return std::make_unique<link::GrpcClient>(MakeGrpcOptions(flags), handler, post);

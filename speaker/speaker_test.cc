@@ -437,6 +437,7 @@ TEST_F(SpeakerTest, MetricsOfAPeerGoWithIt) {
 
 TEST(SpeakerMetricsTest, TheReadmeExplainsEach) {
   EXPECT_EQ(MetricsReadmeDifference(SpeakerMetricTable(), "README.md"), "");
+  EXPECT_EQ(MetricsReadmeDifference(LegacySpeakerMetricTable(), "README.md", "old name"), "");
 }
 
 }  // namespace

@@ -97,7 +97,9 @@ struct Metrics::State {
   }
 };
 
-Metrics::Metrics(std::span<const MetricDef> table) : state_(std::make_unique<State>()) {
+Metrics::Metrics() : state_(std::make_unique<State>()) {}
+
+void Metrics::Declare(std::span<const MetricDef> table) {
   MutexLock lock(&state_->mutex);
   for (const MetricDef& def : table) {
     Family family{.type = def.type, .labels = LabelNames(def), .of = {}};

@@ -76,8 +76,11 @@ class Metrics {
   using LabelValues = std::initializer_list<absl::string_view>;
 
   // Keeps no reference to `table` itself; the strings must outlive it (they are literals).
-  explicit Metrics(std::span<const MetricDef> table);
+  explicit Metrics(std::span<const MetricDef> table) : Metrics() { Declare(table); }
   ~Metrics();
+
+  // Adds the families of another table, none of which may be there yet.
+  void Declare(std::span<const MetricDef> table);
 
   // `values` in the order of `def.labels`.
   Counter CounterOf(const MetricDef& def, LabelValues values = {});
@@ -97,13 +100,17 @@ class Metrics {
   std::string Expose() const;
 
  private:
+  Metrics();
+
   struct State;
   std::unique_ptr<State> state_;
 };
 
-// Compares `table` with the markdown table `| name | type | labels | meaning |` in the file: same
-// names in the same order, same types and labels (separated by ", ", "-" for none), and a meaning.
-// Returns one line for each difference; empty when they agree. For tests.
-std::string MetricsReadmeDifference(std::span<const MetricDef> table, const std::string& path);
+// Compares `table` with the markdown table `| name | type | labels | meaning |` in the file, or
+// with that which has another first heading: same names in the same order, same types and labels
+// (separated by ", ", "-" for none), and a meaning. Returns one line for each difference; empty
+// when they agree. For tests.
+std::string MetricsReadmeDifference(std::span<const MetricDef> table, const std::string& path,
+                                    absl::string_view heading = "name");
 
 }  // namespace openelb

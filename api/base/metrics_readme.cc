@@ -20,25 +20,32 @@ struct Row {
   std::string meaning;
 };
 
-std::vector<Row> ReadRows(const std::string& path) {
+// Of the tables that begin with `| HEADING | type |`.
+std::vector<Row> ReadRows(const std::string& path, absl::string_view heading) {
   std::vector<Row> rows;
+  bool within = false;
   std::ifstream in(path);
   for (std::string line; std::getline(in, line);) {
+    if (!absl::StartsWith(line, "|")) within = false;
     std::vector<std::string> cells = absl::StrSplit(line, '|');
     if (cells.size() != 6) continue;
     for (std::string& cell : cells) {
       cell = std::string(absl::StripAsciiWhitespace(absl::StrReplaceAll(cell, {{"`", ""}})));
     }
-    if (!absl::StartsWith(cells[1], "openelb_")) continue;
-    rows.push_back({cells[1], cells[2], cells[3], cells[4]});
+    if (cells[2] == "type") {
+      within = cells[1] == heading;
+    } else if (within && !absl::StartsWith(cells[1], "-")) {
+      rows.push_back({cells[1], cells[2], cells[3], cells[4]});
+    }
   }
   return rows;
 }
 
 }  // namespace
 
-std::string MetricsReadmeDifference(std::span<const MetricDef> table, const std::string& path) {
-  const std::vector<Row> rows = ReadRows(path);
+std::string MetricsReadmeDifference(std::span<const MetricDef> table, const std::string& path,
+                                    absl::string_view heading) {
+  const std::vector<Row> rows = ReadRows(path, heading);
   std::string out;
   for (size_t i = 0; i < std::max(rows.size(), table.size()); ++i) {
     if (i >= rows.size() || i >= table.size() || rows[i].name != table[i].name) {

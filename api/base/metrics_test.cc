@@ -95,6 +95,14 @@ openelb_held{address="10.0.0.2",eip="a"} 5
   EXPECT_EQ(metrics.CounterOf(kErrors, {"a", "x"}).Value(), 5) << "a counter never falls";
 }
 
+TEST(MetricsTest, AnotherTableCanBeAdded) {
+  Metrics metrics(kTable);
+  constexpr MetricDef kMore[] = {kHeld};
+  metrics.Declare(kMore);
+  metrics.GaugeOf(kHeld, {"a", "10.0.0.1"}).Set(2);
+  EXPECT_THAT(metrics.Expose(), HasSubstr("openelb_held{address=\"10.0.0.1\",eip=\"a\"} 2\n"));
+}
+
 TEST(MetricsTest, CountsFromManyThreadsWhileBeingScraped) {
   Metrics metrics(kTable);
   Counter counter = metrics.CounterOf(kErrors, {"a", "x"});
@@ -120,6 +128,7 @@ TEST(MetricsDeathTest, MisuseEndsTheProcessWithTheFamilysName) {
   EXPECT_DEATH(metrics.CounterOf(kUsed), "metric openelb_used: is of another type");
   EXPECT_DEATH(metrics.CounterOf(kErrors, {"a"}), "another number of labels");
   EXPECT_DEATH(metrics.Remove(kErrors, "node", "a"), "has no such label");
+  EXPECT_DEATH(metrics.Declare(kTable), "metric openelb_errors_total: declared twice");
   EXPECT_DEATH(Metrics(kTable).Replace(kDelay, {}), "is a histogram");
   EXPECT_DEATH(Metrics(kTwo).Replace(kHeld, {{{"a"}, 1}}), "another number of labels");
 }
@@ -154,6 +163,21 @@ TEST_F(MetricsReadmeTest, AgreesOrNamesTheDifference) {
             "openelb_used: type counter, in code gauge\n");
   EXPECT_EQ(Difference(head + errors + "| `openelb_used` | gauge | - | |\n" + delay),
             "openelb_used: no meaning\n");
+}
+
+TEST_F(MetricsReadmeTest, TablesAreToldApartByTheirHeading) {
+  const std::string other = "| old name | type | labels | meaning |\n| - | - | - | - |\n";
+  const std::string path = ::testing::TempDir() + "metrics_readme_headings_test.md";
+  std::ofstream(path) << other << "| old_errors | counter | - | errors |\n\n"
+                      << "| name | type | labels | meaning |\n| - | - | - | - |\n"
+                      << "| `openelb_held` | gauge | eip, address | held |\n\n"
+                      << "| stray | gauge | - | of no such table |\n";
+  constexpr MetricDef kOld[] = {{"old_errors", MetricType::kCounter, "Errors.", ""}};
+  constexpr MetricDef kNew[] = {kHeld};
+  EXPECT_EQ(MetricsReadmeDifference(kOld, path, "old name"), "");
+  EXPECT_EQ(MetricsReadmeDifference(kNew, path), "");
+  EXPECT_THAT(MetricsReadmeDifference(kOld, path), HasSubstr("row 1 is openelb_held"));
+  std::remove(path.c_str());
 }
 
 TEST_F(MetricsReadmeTest, AMissingFileDiffers) {

@@ -25,6 +25,9 @@ void DeclareCommonFlags(FlagSet* flags, CommonOptions* options) {
                 "the least severe lines to log");
   flags->AddressOrNone("metrics-addr", &options->metrics_addr,
                        "where to serve /metrics, /healthz and /readyz; 0: nowhere");
+  flags->Bool("legacy-metrics", &options->legacy_metrics,
+              "serve metrics under the names that OpenELB had as well, for dashboards that ask for "
+              "these");
   flags->KlogWithoutEffect();
 }
 

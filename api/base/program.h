@@ -18,9 +18,11 @@ struct CommonOptions {
   std::string log_format = "text";
   std::string log_level = "info";
   std::optional<HostPort> metrics_addr;  // nothing: not served
+  bool legacy_metrics = false;
 };
 
-// --log-format, --log-level, --metrics-addr (the defaults are those in `options`) and klog's flags.
+// --log-format, --log-level, --metrics-addr, --legacy-metrics (the defaults are those in `options`)
+// and klog's flags.
 void DeclareCommonFlags(FlagSet* flags, CommonOptions* options);
 
 constexpr int kExitUsage = 2;

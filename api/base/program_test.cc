@@ -46,6 +46,8 @@ TEST(ProgramTest, GoesOnWithGoodFlags) {
 TEST(ProgramTest, ZeroTurnsMetricsOff) {
   EXPECT_EQ(RunWith({"--metrics-addr=0"}).options.metrics_addr, std::nullopt);
   EXPECT_EQ(RunWith({}).options.metrics_addr, (HostPort{"", 50052}));
+  EXPECT_FALSE(RunWith({}).options.legacy_metrics);
+  EXPECT_TRUE(RunWith({"--legacy-metrics"}).options.legacy_metrics);
 }
 
 TEST(ProgramTest, AWrongFlagIsOneLineAndExit2) {

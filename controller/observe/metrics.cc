@@ -269,33 +269,39 @@ void ControllerMetrics::Update(const Controller& controller) {
 }
 
 void ControllerMetrics::UpdatePools(const ipam::Ipam& ipam, const std::vector<std::string>& eips) {
-  std::vector<Metrics::Sample> size;
-  std::vector<Metrics::Sample> used;
+  std::vector<PoolUse> pools;
   std::vector<Metrics::Sample> info;
   size_t omitted = 0;
   for (const std::string& name : eips) {
     const network::EipStatus* status = ipam.PoolStatus(name);
     if (status == nullptr) continue;
-    double addresses = 0;
-    if (!absl::SimpleAtod(status->pool_size, &addresses)) addresses = 0;
-    size.push_back({{name}, addresses});
-    used.push_back({{name}, static_cast<double>(status->usage)});
-    for (const auto& [address, services] : status->used) {
-      for (const absl::string_view service : absl::StrSplit(services, ';')) {
+    PoolUse& pool = pools.emplace_back(PoolUse{.eip = name});
+    if (!absl::SimpleAtod(status->pool_size, &pool.size)) pool.size = 0;
+    pool.used = static_cast<double>(status->usage);
+    for (const auto& [address, holders] : status->used) {
+      for (const absl::string_view service : absl::StrSplit(holders, ';')) {
+        ++pool.services;
         if (info.size() == kMostServiceInfos) {
           ++omitted;
           continue;
         }
-        const std::pair<std::string, std::string> parts =
+        const std::pair<std::string, std::string> key =
             absl::StrSplit(service, absl::MaxSplits('/', 1));
-        info.push_back({{parts.first, parts.second, name, address}, 1});
+        info.push_back({{key.first, key.second, name, address}, 1});
       }
     }
+  }
+  std::vector<Metrics::Sample> size;
+  std::vector<Metrics::Sample> used;
+  for (const PoolUse& pool : pools) {
+    size.push_back({{pool.eip}, pool.size});
+    used.push_back({{pool.eip}, pool.used});
   }
   metrics_->Replace(kPoolSize, size);
   metrics_->Replace(kPoolUsed, used);
   metrics_->Replace(kServiceInfo, info);
   metrics_->GaugeOf(kServiceInfoOmitted).Set(static_cast<double>(omitted));
+  if (legacy_) legacy_->Update(pools);
 }
 
 void ControllerMetrics::UpdateOwners(const Statuses& statuses) {

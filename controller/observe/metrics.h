@@ -1,6 +1,7 @@
 #pragma once
 // The controller's metrics: one table, and what fills it.
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "controller/kube/token_review_authenticator.h"
 #include "controller/manifests/disk_writer.h"
 #include "controller/manifests/manifest_source.h"
+#include "controller/observe/legacy_metrics.h"
 #include "controller/observe/session_board.h"
 #include "controller/plan/model.h"
 
@@ -38,6 +40,8 @@ std::span<const MetricDef> ControllerMetricsTable();
 class ControllerMetrics final : public ControllerObserver {
  public:
   ControllerMetrics(Metrics* metrics, absl::string_view version);
+  // From now on also under the names that OpenELB has.
+  void AddLegacy() { legacy_.emplace(metrics_); }
 
   void OnPlanned(absl::Duration since_change) override;
   void OnAcked(absl::Duration since_change) override;
@@ -59,6 +63,7 @@ class ControllerMetrics final : public ControllerObserver {
   Metrics* metrics_;
   Histogram planned_;
   Histogram acked_;
+  std::optional<LegacyMetrics> legacy_;
 };
 
 }  // namespace openelb::observe

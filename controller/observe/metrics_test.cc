@@ -19,6 +19,8 @@ using ::testing::Not;
 
 TEST(ControllerMetricsTest, TheReadmeExplainsEveryMetric) {
   EXPECT_EQ(MetricsReadmeDifference(ControllerMetricsTable(), "../README.md"), "");
+  EXPECT_EQ(MetricsReadmeDifference(LegacyControllerMetricsTable(), "../README.md", "old name"),
+            "");
 }
 
 class PoolMetricsTest : public testing::Test {
@@ -67,6 +69,25 @@ TEST_F(PoolMetricsTest, ManyServicesAreCountedInstead) {
                 [](const std::string& line) { return line.starts_with("openelb_service_info{"); }),
             2000);
   EXPECT_THAT(text, HasSubstr("\nopenelb_service_info_omitted 3\n"));
+}
+
+TEST_F(PoolMetricsTest, OldNamesAreServedWhereTheyAreAskedFor) {
+  Serve(2);
+  EXPECT_THAT(metrics_.Expose(), Not(HasSubstr("eipName")));
+
+  Metrics metrics(ControllerMetricsTable());
+  ControllerMetrics legacy(&metrics, "test");
+  legacy.AddLegacy();
+  ipam_.Upsert(ipam::OnPort(
+      ipam::WithIp(ipam::FromEip(ipam::MakeService("ns/shared"), "pool"), "10.0.0.0"), 81));
+  ipam_.TakeChanges();
+  legacy.UpdatePools(ipam_, {"pool"});
+  EXPECT_THAT(metrics.Expose(), AllOf(HasSubstr("\naddresses_total{eipName=\"pool\"} 65536\n"),
+                                      HasSubstr("\naddresses_in_use_total{eipName=\"pool\"} 2\n"),
+                                      HasSubstr("\nservices_allocated_total{eipName=\"pool\"} 3\n"),
+                                      HasSubstr("\nopenelb_eip_addresses_used{eip=\"pool\"} 2\n")));
+  legacy.UpdatePools(ipam_, {});
+  EXPECT_THAT(metrics.Expose(), Not(HasSubstr("eipName=\"pool\"")));
 }
 
 class RackMetricsTest : public testing::Test {

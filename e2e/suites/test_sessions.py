@@ -176,3 +176,19 @@ def test_taken_listen_port_costs_only_passive_sessions(lab):
         assert "master1" in found["message"] and "17905" in found["message"]
     lab["master1"].process("squatter").kill()
     assert lab.routers["leaf1"].next_hops(PREFIX) >= DOCUMENTED["leaf1"]
+
+
+def test_old_metric_names_where_they_are_asked_for(lab):
+    """Dashboards made for OpenELB find its names, with its labels, beside ours."""
+    speaker, labels = lab.speakers["worker-p002"], {"peerIP": "192.168.1.1", "nodeName": "worker-p002"}
+    assert speaker.metric("session_up") is None and lab.controller.metric("addresses_total") is None
+    for program in (speaker, lab.controller):
+        program.stop()
+        program.start("--legacy-metrics").wait_ready()
+    wait_until(lambda: speaker.metric("session_up", **labels) == 5)
+    wait_until(lambda: speaker.metric("announced_prefixes_total", **labels) == 1)
+    assert speaker.metric("openelb_speaker_bgp_session_state", name="leaf2") == 5
+    names = ("addresses_total", "addresses_in_use_total", "services_allocated_total")
+    wait_until(lambda: [lab.controller.metric(name, eipName="bgp-eip") for name in names] == [9, 1, 1])
+    for program in (speaker, lab.controller):
+        program.stop()  # those that start then have no such flag

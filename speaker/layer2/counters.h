@@ -25,4 +25,11 @@ struct Counters {
   uint64_t conflicts = 0;
 };
 
+// What was done for one owned address since it was taken.
+struct AddressCounts {
+  uint64_t answers = 0;        // to questions
+  uint64_t announcements = 0;  // frames
+  bool operator==(const AddressCounts&) const = default;
+};
+
 }  // namespace openelb::layer2

@@ -117,6 +117,12 @@ bool Layer2::Owns(const std::string& interface, const IpAddress& address) const 
   return it != ports_.end() && it->second.responder.Owns(address);
 }
 
+std::map<IpAddress, AddressCounts> Layer2::CountsByAddress() const {
+  std::map<IpAddress, AddressCounts> counts;
+  for (const auto& [name, port] : ports_) port.responder.AddCounts(&counts);
+  return counts;
+}
+
 void Layer2::Tick() {
   if (std::exchange(interfaces_changed_, false)) observer_->OnInterfacesChanged();
   for (auto& [name, port] : ports_) {

@@ -59,6 +59,8 @@ class Layer2 final : public io::PacketHandler {
 
   std::vector<io::Interface> Interfaces() { return io_->Interfaces(); }
   const Counters& counters() const { return counters_; }
+  // What was done for each owned address.
+  std::map<IpAddress, AddressCounts> CountsByAddress() const;
   // Frames that did not leave, and the newest reason. Announcements and probes for which there was
   // no room for the moment are tried again.
   uint64_t send_errors() const { return send_errors_; }

@@ -98,6 +98,15 @@ std::vector<IpAddress> Responder::Owned() const {
   return owned;
 }
 
+void Responder::AddCounts(std::map<IpAddress, AddressCounts>* counts) const {
+  for (const auto& [address, state] : addresses_) {
+    if (!state.owned) continue;
+    AddressCounts& sum = (*counts)[address];
+    sum.answers += state.counts.answers;
+    sum.announcements += state.counts.announcements;
+  }
+}
+
 std::vector<IpAddress> Responder::Groups() const {
   std::vector<IpAddress> groups;
   for (const auto& [group, count] : groups_) groups.push_back(group);
@@ -183,7 +192,7 @@ void Responder::SendDue(Addresses::iterator it, absl::Duration now) {
   if (address.owned) {
     const bool reminder = std::exchange(address.reminder, false) && address.sent > 0;
     const bool brief = reminder || address.sent == 0;
-    SendAnnouncement(it->first, brief);
+    SendAnnouncement(it, brief);
     if (!brief) SendQuestion(it->first);
     if (!reminder) ++address.sent;
     Schedule(it, NextAnnouncement(address, now));
@@ -196,19 +205,22 @@ void Responder::SendDue(Addresses::iterator it, absl::Duration now) {
   }
 }
 
-void Responder::SendAnnouncement(const IpAddress& address, bool brief) {
+void Responder::SendAnnouncement(Addresses::iterator it, bool brief) {
+  const IpAddress& address = it->first;
+  const size_t before = output_.frames.size();
   if (address.is_v4()) {
     for (arp::Operation operation : {arp::Operation::kRequest, arp::Operation::kReply}) {
       if (brief && operation == arp::Operation::kReply) break;
       output_.frames.push_back(
           SerializePacket(arp::MakeGratuitous(operation, address, interface_.mac)));
-      ++counters_->announcements;
     }
   } else {
     output_.frames.push_back(
         SerializePacket(ndp::MakeUnsolicited(address, interface_.mac, interface_.ipv6_router)));
-    ++counters_->announcements;
   }
+  const size_t frames = output_.frames.size() - before;
+  counters_->announcements += frames;
+  it->second.counts.announcements += frames;
 }
 
 void Responder::SendProbe(const IpAddress& address) {
@@ -274,6 +286,7 @@ void Responder::OnArp(const arp::Packet& packet, absl::Duration now) {
     if (answering_ == Answering::kByKernel) return;
     output_.frames.push_back(SerializePacket(MakeReply(packet, interface_.mac)));
     ++counters_->arp_answers;
+    ++it->second.counts.answers;
   } else if (packet.IsProbe()) {
     EndProbe(it, ProbeOutcome::kContended, packet.sender_mac);
   }
@@ -297,6 +310,7 @@ void Responder::OnNdp(const ndp::Packet& packet, absl::Duration now) {
     output_.frames.push_back(
         SerializePacket(MakeAnswer(packet, interface_.mac, interface_.ipv6_router)));
     ++counters_->ndp_answers;
+    ++it->second.counts.answers;
   } else if (packet.IsProbe()) {
     EndProbe(it, ProbeOutcome::kContended, sender);
   }

@@ -146,6 +146,8 @@ class Responder {
 
   bool Owns(const IpAddress& address) const;
   std::vector<IpAddress> Owned() const;  // sorted
+  // Adds what was done for each owned address.
+  void AddCounts(std::map<IpAddress, AddressCounts>* counts) const;
   // All groups joined and not left, for an interface that has to be set up anew.
   std::vector<IpAddress> Groups() const;
   // Nothing is owned or probed.
@@ -160,6 +162,7 @@ class Responder {
     bool owned = false;     // else it is probed
     bool reminder = false;  // the next announcement is a single frame, and beyond those counted
     size_t sent = 0;        // announcements since it was taken, or probes
+    AddressCounts counts;
     absl::Duration since;
     absl::Duration due;  // of the next of these; its place in `due_`
     std::map<MacAddress, Rival> rivals;
@@ -173,7 +176,7 @@ class Responder {
   void Restart(Addresses::iterator it, absl::Duration now);
   void Schedule(Addresses::iterator it, absl::Duration due);
   void SendDue(Addresses::iterator it, absl::Duration now);
-  void SendAnnouncement(const IpAddress& address, bool brief);
+  void SendAnnouncement(Addresses::iterator it, bool brief);
   void SendProbe(const IpAddress& address);
   void SendQuestion(const IpAddress& address);
   absl::Duration NextAnnouncement(const Address& address, absl::Duration now);

@@ -168,6 +168,16 @@ TEST(ResponderTest, AnswersWhoeverAsks) {
   for (const auto& c : cases) EXPECT_EQ(bench.Receive(c.frame), c.answers) << c.what;
   EXPECT_EQ(bench.counters.arp_answers, 3u);
   EXPECT_EQ(bench.counters.ndp_answers, 5u);
+  std::map<IpAddress, AddressCounts> counts;
+  bench.responder.AddCounts(&counts);
+  EXPECT_EQ(counts[kV4].answers, 3u);
+  EXPECT_EQ(counts[kV6].answers, 5u);
+  EXPECT_EQ(counts[kV4].announcements + counts[kV6].announcements, bench.counters.announcements);
+  bench.responder.Stop(kV4);
+  bench.responder.Own(kV4, bench.now);
+  counts.clear();
+  bench.responder.AddCounts(&counts);
+  EXPECT_EQ(counts[kV4], AddressCounts{}) << "since it was taken";
   EXPECT_THAT(bench.conflicts, IsEmpty());
 }
 

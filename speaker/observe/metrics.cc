@@ -239,15 +239,6 @@ void Advance(Counter counter, uint64_t total) {
 
 constexpr absl::string_view kEstablished = "ESTABLISHED";
 
-double StateNumber(absl::string_view state) {
-  constexpr absl::string_view kStates[] = {"IDLE",     "CONNECT",     "ACTIVE",
-                                           "OPENSENT", "OPENCONFIRM", kEstablished};
-  for (size_t i = 0; i < std::size(kStates); ++i) {
-    if (state == kStates[i]) return static_cast<double>(i);
-  }
-  return 0;
-}
-
 double ResidentBytes() {
   std::FILE* file = std::fopen("/proc/self/statm", "re");
   if (file == nullptr) return 0;
@@ -263,10 +254,21 @@ double ResidentBytes() {
 
 std::span<const MetricDef> SpeakerMetricTable() { return kTable; }
 
+double SessionStateNumber(absl::string_view state) {
+  constexpr absl::string_view kStates[] = {"IDLE",     "CONNECT",     "ACTIVE",
+                                           "OPENSENT", "OPENCONFIRM", kEstablished};
+  for (size_t i = 0; i < std::size(kStates); ++i) {
+    if (state == kStates[i]) return static_cast<double>(i);
+  }
+  return 0;
+}
+
 SpeakerMetrics::SpeakerMetrics(absl::string_view version, Metrics* metrics) : metrics_(metrics) {
   metrics_->GaugeOf(kBuildInfo, {version}).Set(1);
   metrics_->HistogramOf(kPlanApplySeconds);
 }
+
+void SpeakerMetrics::AddLegacy(absl::string_view node) { legacy_.emplace(node, metrics_); }
 
 void SpeakerMetrics::OnPlanApplied(absl::Duration took) {
   metrics_->HistogramOf(kPlanApplySeconds).Observe(absl::ToDoubleSeconds(took));
@@ -314,6 +316,7 @@ void SpeakerMetrics::ExportLayer2Wire(const layer2::Layer2& wire) {
   Advance(metrics_->CounterOf(kLayer2SendErrors), wire.send_errors());
   Advance(metrics_->CounterOf(kLayer2GroupErrors), wire.group_errors());
   ExportFrameErrors(kLayer2Errors, counters);
+  if (legacy_) legacy_->ExportAddresses(wire.CountsByAddress());
 }
 
 void SpeakerMetrics::ExportFrameErrors(const MetricDef& errors, const layer2::Counters& counters) {
@@ -433,7 +436,7 @@ void SpeakerMetrics::ExportSessions(const plan::v1::Observed& observed) {
     const auto add = [&](const MetricDef& def, double value) {
       samples[&def].push_back({{peer.address(), peer.name()}, value});
     };
-    add(kSessionState, StateNumber(peer.session_state()));
+    add(kSessionState, SessionStateNumber(peer.session_state()));
     add(kSessionWanted, peer.admin_down() ? 0 : 1);
     if (peer.session_state() == kEstablished && peer.has_up_since()) {
       add(kEstablishedSince, static_cast<double>(peer.up_since().seconds()) +
@@ -444,6 +447,7 @@ void SpeakerMetrics::ExportSessions(const plan::v1::Observed& observed) {
     add(kOnWire, static_cast<double>(peer.on_wire().counter()));
   }
   for (const auto& [def, values] : samples) metrics_->Replace(*def, values);
+  if (legacy_) legacy_->ExportSessions(observed);
 }
 
 void SpeakerMetrics::ExportBgp(const bgp::Counters& counters) {

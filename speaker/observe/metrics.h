@@ -2,6 +2,7 @@
 // What a speaker tells Prometheus: the table of its metrics and their values. speaker/README.md
 // explains each; a test holds the two together.
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "speaker/lan/local_lan.h"
 #include "speaker/layer2/address_problem.h"
 #include "speaker/layer2/claims.h"
+#include "speaker/observe/legacy_metrics.h"
 #include "speaker/speaker.h"
 
 namespace openelb {
@@ -21,6 +23,9 @@ namespace openelb {
 class SpeakerMetrics final : public SpeakerObserver {
  public:
   SpeakerMetrics(absl::string_view version, Metrics* metrics);
+
+  // From now on also under the names that OpenELB has. `node`: whose speaker this is.
+  void AddLegacy(absl::string_view node);
 
   // Brings every series up to date.
   void Export(const Speaker& speaker);
@@ -46,7 +51,11 @@ class SpeakerMetrics final : public SpeakerObserver {
   void ExportFrameErrors(const MetricDef& errors, const layer2::Counters& counters);
 
   Metrics* const metrics_;
+  std::optional<LegacyMetrics> legacy_;
 };
+
+// 0 IDLE, 1 CONNECT, 2 ACTIVE, 3 OPENSENT, 4 OPENCONFIRM, 5 ESTABLISHED; 0 of any other word.
+double SessionStateNumber(absl::string_view state);
 
 // The table, for the README's test.
 std::span<const MetricDef> SpeakerMetricTable();

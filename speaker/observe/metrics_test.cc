@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "api/base/scheduler.h"
+#include "speaker/layer2/test_frames.h"
 
 namespace openelb {
 namespace {
@@ -126,6 +127,46 @@ TEST_F(SpeakerMetricsTest, Sessions) {
   exporter.ExportSessions(observed);
   EXPECT_THAT(metrics.Expose(),
               AllOf(Not(HasSubstr("name=\"leaf\"")), HasSubstr("session_state{name=\"spine\"")));
+}
+
+TEST_F(SpeakerMetricsTest, OldNamesAreServedWhereTheyAreAskedFor) {
+  plan::v1::Observed observed;
+  plan::v1::PeerObserved* peer = observed.add_peers();
+  peer->set_address("10.0.0.1");
+  peer->set_session_state("ESTABLISHED");
+  peer->set_announced_prefixes(7);
+  peer->mutable_received()->set_update(3);
+  peer->mutable_sent()->set_withdrawn_prefixes(2);
+  exporter.ExportSessions(observed);
+  EXPECT_THAT(metrics.Expose(), Not(HasSubstr("peerIP")));
+
+  exporter.AddLegacy("worker1");
+  exporter.ExportSessions(observed);
+  const char* const labels = "{nodeName=\"worker1\",peerIP=\"10.0.0.1\"}";
+  EXPECT_THAT(metrics.Expose(),
+              AllOf(HasSubstr(absl::StrCat("\nsession_up", labels, " 5\n")),
+                    HasSubstr(absl::StrCat("\nupdates_total", labels, " 3\n")),
+                    HasSubstr(absl::StrCat("\nannounced_prefixes_total", labels, " 7\n")),
+                    HasSubstr(absl::StrCat("\npending_prefixes_total", labels, " 2\n")),
+                    HasSubstr("\nopenelb_speaker_bgp_session_state{")));
+
+  Scheduler scheduler;
+  SeededRandom random(1);
+  DeafPackets packets;
+  NoObserver observer;
+  layer2::Layer2 wire(&packets, &scheduler, &random, &observer);
+  const IpAddress address = IpAddress::Parse("192.168.0.100").value();
+  ASSERT_TRUE(wire.Own("eth0", address).ok());
+  wire.OnFrame(2, layer2::ArpRequest(address, layer2::Mac(9), layer2::Ip("192.168.0.9")));
+  exporter.ExportLayer2Wire(wire);
+  EXPECT_THAT(metrics.Expose(), AllOf(HasSubstr("\nrequests_received{ip=\"192.168.0.100\"} 1\n"),
+                                      HasSubstr("\nresponses_sent{ip=\"192.168.0.100\"} 1\n"),
+                                      HasSubstr("\ngratuitous_sent{ip=\"192.168.0.100\"} 0\n")));
+  wire.Stop("eth0", address);
+  exporter.ExportLayer2Wire(wire);
+  observed.clear_peers();
+  exporter.ExportSessions(observed);
+  EXPECT_THAT(metrics.Expose(), AllOf(Not(HasSubstr("{ip=")), Not(HasSubstr("peerIP=\"10"))));
 }
 
 // What goes wrong with frames, of either mode.
