@@ -470,7 +470,7 @@ SessionPlan PlanSessions(const SessionInput& input) {
     view.subnet_unknown =
         one_hop && scope.link_of.empty() && scope.subnets[address.family()].empty();
   }
-  NameScopes(std::move(scopes), &plan);
+  NameScopes(scopes, &plan);
   return plan;
 }
 
