@@ -100,6 +100,13 @@ class UnnumberedTest : public InstanceTest {
     options_.listen = Ip("::");
   }
   link::BgpPeer& Planned() { return plan_.peers.begin()->second; }
+  // The speaker waits for `leaf` to dial, with the password "secret".
+  void WaitWithAPassword(io::RecordingHandler* leaf) {
+    Planned().passive = true;
+    Planned().md5_password = "secret";
+    StartSpeaker();
+    leaf_io_->SetHandler(leaf);
+  }
 
   TestRouter::Options options_ = LeafOptions();
 };
@@ -150,11 +157,8 @@ TEST_F(UnnumberedTest, ARouterMayConnectBeforeItIsKnown) {
 }
 
 TEST_F(UnnumberedTest, ThePasswordGoesWithTheRouter) {
-  Planned().passive = true;
-  Planned().md5_password = "secret";
-  StartSpeaker();
   io::RecordingHandler leaf;
-  leaf_io_->SetHandler(&leaf);
+  WaitWithAPassword(&leaf);
   const auto connects = [&] {
     const io::ConnId conn =
         leaf_io_->Dial({.remote = Ip("fe80::3"), .port = 179, .auth = {.md5_password = "secret"}});
@@ -170,11 +174,8 @@ TEST_F(UnnumberedTest, ThePasswordGoesWithTheRouter) {
 }
 
 TEST_F(UnnumberedTest, ARouterThatIsNotKnownYetIsNotHeardWithoutThePassword) {
-  Planned().passive = true;
-  Planned().md5_password = "secret";
-  StartSpeaker();
   io::RecordingHandler leaf;
-  leaf_io_->SetHandler(&leaf);
+  WaitWithAPassword(&leaf);
   const io::ConnId conn = leaf_io_->Dial({.remote = Ip("fe80::3"), .port = 179});
   Run(absl::Seconds(1));
   EXPECT_TRUE(leaf.closed.contains(conn));
