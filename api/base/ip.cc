@@ -45,11 +45,12 @@ absl::string_view FamilyName(Family family) { return family == Family::kV4 ? "IP
 
 absl::StatusOr<IpAddress> IpAddress::Parse(absl::string_view text) {
   IpAddress out;
-  const std::string terminated(text);
-  if (terminated.size() == text.size() && std::strlen(terminated.c_str()) == text.size()) {
-    if (inet_pton(AF_INET, terminated.c_str(), out.bytes_.data()) == 1) return out;
+  char terminated[INET6_ADDRSTRLEN] = {};
+  if (text.size() < sizeof(terminated) && !absl::StrContains(text, '\0')) {
+    std::copy(text.begin(), text.end(), terminated);
+    if (inet_pton(AF_INET, terminated, out.bytes_.data()) == 1) return out;
     out.family_ = Family::kV6;
-    if (inet_pton(AF_INET6, terminated.c_str(), out.bytes_.data()) == 1) return out;
+    if (inet_pton(AF_INET6, terminated, out.bytes_.data()) == 1) return out;
   }
   return Invalid(text, "is not an IP address");
 }
@@ -67,16 +68,19 @@ IpAddress IpAddress::FromV4(uint32_t host_order) { return FromOrdinal(Family::kV
 IpAddress IpAddress::FromOrdinal(Family family, absl::uint128 value) {
   IpAddress out;
   out.family_ = family;
-  const int octets = FamilyBits(family) / 8;
-  for (int i = octets - 1; i >= 0; --i, value >>= 8)
-    out.bytes_[i] = static_cast<uint8_t>(absl::Uint128Low64(value));
+  if (family == Family::kV4) {
+    const uint32_t word = htobe32(static_cast<uint32_t>(absl::Uint128Low64(value)));
+    std::memcpy(out.bytes_.data(), &word, sizeof(word));
+  } else {
+    const uint64_t words[] = {htobe64(absl::Uint128High64(value)),
+                              htobe64(absl::Uint128Low64(value))};
+    std::memcpy(out.bytes_.data(), words, sizeof(words));
+  }
   return out;
 }
 
 absl::uint128 IpAddress::Ordinal() const {
-  absl::uint128 value = 0;
-  for (const uint8_t octet : bytes()) value = (value << 8) | octet;
-  return value;
+  return is_v4() ? absl::uint128(Word(0) >> 32) : absl::MakeUint128(Word(0), Word(8));
 }
 
 bool IpAddress::IsLoopback() const { return is_v4() ? bytes_[0] == 127 : Ordinal() == 1; }
@@ -91,8 +95,11 @@ bool IpAddress::IsLinkLocal() const {
 }
 
 std::string IpAddress::ToString() const {
+  if (is_v4()) {  // inet_ntop goes through printf
+    return absl::StrCat(bytes_[0], ".", bytes_[1], ".", bytes_[2], ".", bytes_[3]);
+  }
   char text[INET6_ADDRSTRLEN];
-  inet_ntop(is_v4() ? AF_INET : AF_INET6, bytes_.data(), text, sizeof(text));
+  inet_ntop(AF_INET6, bytes_.data(), text, sizeof(text));
   return text;
 }
 
