@@ -53,6 +53,7 @@ void Transfer::NoteChange(absl::Duration at) {
 void Transfer::Mark(const std::set<std::string>& keys, size_t plan_size, absl::Duration now) {
   NoteChange(now);
   if (claim_ || need_snapshot_) return;
+  if (TooManyForDelta(keys.size(), plan_size)) return MarkAll(now);
   dirty_.insert(keys.begin(), keys.end());
   if (TooManyForDelta(dirty_.size(), plan_size)) MarkAll(now);
 }
