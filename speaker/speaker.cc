@@ -90,9 +90,9 @@ Speaker::~Speaker() {
 }
 
 void Speaker::Start() {
-  const link::PlanFile::Loaded saved = plan_file_.Load(Now(), seams_.clock->Wall());
+  link::PlanFile::Loaded saved = plan_file_.Load(Now(), seams_.clock->Wall());
   if (saved.use != link::SavedPlanUse::kNone) {
-    store_.Restore(saved.plan);
+    store_.Restore(std::move(saved.plan));
     bgp_.SetForwardingKept(saved.use == link::SavedPlanUse::kAtOnce);
     waiting_ = saved.use == link::SavedPlanUse::kWaitBgp;
     Announce({});

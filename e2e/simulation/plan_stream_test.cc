@@ -31,12 +31,14 @@ class FakeView final : public plan::PlanView {
     const auto it = sets.find(std::string(set));
     return it == sets.end() || it->second.resources().empty() ? nullptr : &it->second;
   }
-  link::ByKey UnionOf(const std::string& node) const {
-    link::ByKey resources;
+  link::PackedResources UnionOf(const std::string& node) const {
+    link::PackedResources resources;
     for (const std::string& name : SetsOf(node)) {
       const plan::ResourceSet* set = Find(name);
       if (set == nullptr) continue;
-      for (const auto& [key, resource] : set->resources()) resources[key] = *resource.body;
+      for (const auto& [key, resource] : set->resources()) {
+        resources.emplace(key, *resource.body);
+      }
     }
     return resources;
   }
@@ -285,7 +287,8 @@ class PlanStreamTest : public ::testing::TestWithParam<uint64_t> {
       EXPECT_TRUE(controller_->up.at(node));
       EXPECT_EQ(controller_->facts.at(node), node);
       // What is in force is what decodes, or its last good state.
-      for (const auto& [key, body] : saved.resources) {
+      for (const link::PackedResource& resource : saved.resources) {
+        const std::string key(resource.key());
         const auto prefix = IpPrefix::Parse(key.substr(6));
         const bool good = !speaker->store.errors().contains(key) || saved.last_good.contains(key);
         EXPECT_EQ(speaker->store.state().routes.contains(*prefix), good) << key;

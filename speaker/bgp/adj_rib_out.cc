@@ -103,16 +103,15 @@ void AdjRibOut::Fill(size_t limit, Bytes* out) {
 // ---- what a prefix should have ----
 
 AdjRibOut::SetRef AdjRibOut::Desired(const IpPrefix& prefix) {
-  const RouteRef end = plan_->routes.end();
+  const RouteAt end = plan_->routes.end();
   if (looked_up_ != end) ++looked_up_;
   if (looked_up_ == end || looked_up_->first != prefix) looked_up_ = plan_->routes.find(prefix);
   if (looked_up_ == end) return nullptr;
-  const link::Route& route = looked_up_->second;
-  const bool alike =
-      alike_ != end && policy_.rules.empty() && alike_->first.family() == prefix.family() &&
-      alike_->second.groups == route.groups && alike_->second.attributes == route.attributes;
+  const bool alike = alike_ != end && policy_.rules.empty() &&
+                     alike_->first.family() == prefix.family() &&
+                     alike_->second == looked_up_->second;
   if (!alike) {
-    alike_set_ = SetFor(prefix, route);
+    alike_set_ = SetFor(prefix, *looked_up_->second);
     alike_ = looked_up_;
   }
   return alike_set_;

@@ -127,9 +127,9 @@ class AdjRibOut {
 
   // Of the plan's routes, end() for none. Neighbours follow each other and mostly share their
   // paths. Forgotten at every change.
-  using RouteRef = std::map<IpPrefix, link::Route>::const_iterator;
-  RouteRef looked_up_;  // the last one
-  RouteRef alike_;      // the last one whose paths were worked out: `alike_set_`
+  using RouteAt = absl::btree_map<IpPrefix, link::RouteRef>::const_iterator;
+  RouteAt looked_up_;  // the last one
+  RouteAt alike_;      // the last one whose paths were worked out: `alike_set_`
   SetRef alike_set_;
 
   std::vector<Batch> batches_;  // in the order they were opened

@@ -88,7 +88,7 @@ TEST_F(AdjRibOutTest, SlowPeersCostBoundedMemoryAndSeeOnlyTheEnd) {
   EXPECT_EQ(peer_.table.size(), rib_->paths());
   for (const auto& [key, next_hop] : peer_.table) {
     EXPECT_THAT(next_hop, testing::AnyOf(Ip("10.0.0.3"), Ip("10.0.1.49")));
-    EXPECT_EQ(plan_.routes.at(key.first).groups.at("s"), "rack");
+    EXPECT_EQ(plan_.routes.at(key.first)->groups.at("s"), "rack");
   }
   EXPECT_EQ(rib_->prefixes(), 10001u - 25u);
 }
@@ -129,7 +129,7 @@ TEST_F(AdjRibOutTest, RandomChangesEndWithThePlan) {
     Drain();
     std::map<IpPrefix, size_t> expected;
     for (const auto& [prefix, route] : plan_.routes) {
-      const auto members = plan_.groups.find(route.groups.at("s"));
+      const auto members = plan_.groups.find(route->groups.at("s"));
       if (members == plan_.groups.end() || members->second.empty()) continue;
       expected[prefix] = std::min<size_t>(members->second.size(), add_path ? 2 : 1);
     }

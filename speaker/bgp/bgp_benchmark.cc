@@ -7,6 +7,7 @@
 #include "speaker/bgp/adj_rib_out.h"
 #include "speaker/bgp/message.h"
 #include "speaker/bgp/route_index.h"
+#include "speaker/bgp/test_route.h"
 #include "speaker/bgp/update.h"
 
 namespace openelb::bgp {
@@ -20,8 +21,9 @@ IpPrefix Host(int64_t i) {
 struct World {
   World(int64_t routes, int64_t next_hops) {
     SetGroup(next_hops);
+    const link::RouteRef route = RouteTo("g");
     for (int64_t i = 0; i < routes; ++i) {
-      plan.routes[Host(i)].groups.emplace("s", "g");
+      plan.routes[Host(i)] = route;
       changes.routes.insert(Host(i));
     }
     Touch();
@@ -102,7 +104,7 @@ void BM_OneRouteOfMany(benchmark::State& state) {
   const IpPrefix prefix = Host(state.range(0) / 2);
   uint32_t med = 0;
   for (auto _ : state) {
-    world.plan.routes[prefix].attributes.med = ++med;
+    world.plan.routes[prefix] = RouteTo("g", {.med = ++med});
     world.changes.routes.insert(prefix);
     world.Touch();
     benchmark::DoNotOptimize(world.Drain());

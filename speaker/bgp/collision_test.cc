@@ -160,7 +160,7 @@ class TwoSessions {
       config.peer.scope = "s";
       plans_[end].generation = {1, 1};
       plans_[end].groups["g"] = {{.node = "a", .address = IpAddress::FromV4(0x0a000003)}};
-      plans_[end].routes[IpPrefix::Host(IpAddress::FromV4(1))].groups["s"] = "g";
+      plans_[end].routes[IpPrefix::Host(IpAddress::FromV4(1))] = RouteTo("g");
       sessions_[end] = std::make_unique<Session>(config, &plans_[end], &random_, &counters_[end]);
     }
   }

@@ -55,7 +55,7 @@ TEST_F(InstanceTest, ChangesOfRoutesAndNextHopsAreLive) {
   StartSpeaker();
   Run(absl::Seconds(1));
   plan_.groups["rack"][0].attributes.communities = {0xfde80064};
-  plan_.routes[Prefix("172.22.0.3/32")].groups["s"] = "rack";
+  plan_.routes[Prefix("172.22.0.3/32")] = RouteTo("rack");
   plan_.generation.counter = 2;
   speaker_->Apply(plan_, {.groups = {"rack"}, .routes = {Prefix("172.22.0.3/32")}});
   Run(absl::Milliseconds(100));
@@ -234,7 +234,7 @@ TEST_F(InstanceTest, AStuckPeerCostsBoundedMemoryAndNobodyElse) {
   plan_.peers[Ip("10.0.0.1")].hold_time_s = 0;
   for (uint32_t i = 0; i < 50000; ++i) {
     const IpPrefix prefix = IpPrefix::Host(IpAddress::FromV4(0x0b000000 + i));
-    plan_.routes[prefix].groups["s"] = "rack";
+    plan_.routes[prefix] = RouteTo("rack");
   }
   StartLeaf();
   StartLeaf2();

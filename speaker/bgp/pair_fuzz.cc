@@ -13,6 +13,7 @@
 #include <set>
 
 #include "speaker/bgp/session.h"
+#include "speaker/bgp/test_route.h"
 
 namespace openelb::bgp {
 namespace {
@@ -63,7 +64,7 @@ class Pair {
     configs_[0].peer.passive = (choice & 4) != 0;
     plan_.groups["g"] = {{.node = "a", .address = IpAddress::FromV4(0x0a000009)}};
     for (uint32_t i = 0; i < kRoutes; ++i) {
-      plan_.routes[IpPrefix::Host(IpAddress::FromV4(i))].groups["s"] = "g";
+      plan_.routes[IpPrefix::Host(IpAddress::FromV4(i))] = RouteTo("g");
     }
     for (int end : {0, 1}) Restart(end);
   }

@@ -11,7 +11,7 @@ namespace {
 bool Uses(const link::PlanState& plan, const IpPrefix& prefix, const std::string& group) {
   const auto route = plan.routes.find(prefix);
   return route != plan.routes.end() &&
-         std::any_of(route->second.groups.begin(), route->second.groups.end(),
+         std::any_of(route->second->groups.begin(), route->second->groups.end(),
                      [&](const auto& target) { return target.second == group; });
 }
 
@@ -30,7 +30,7 @@ std::vector<IpPrefix> RouteIndex::Update(const link::PlanState& plan,
     if (route != plan.routes.end()) ++route;
     if (route == plan.routes.end() || route->first != prefix) route = plan.routes.find(prefix);
     if (route == plan.routes.end()) continue;
-    for (const auto& [scope, group] : route->second.groups) {
+    for (const auto& [scope, group] : route->second->groups) {
       if (members == nullptr || group != last_group) {
         members = &members_[group];
         last_group = group;

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "speaker/bgp/test_route.h"
+
 namespace openelb::bgp {
 namespace {
 
@@ -15,11 +17,11 @@ TEST(RouteIndexTest, FindsWhatAGroupTouches) {
   link::PlanChanges changes;
   RouteIndex index;
   for (const char* text : {"10.0.0.1/32", "10.0.0.2/32", "10.0.0.3/32"}) {
-    plan.routes[Prefix(text)].groups = {{"s", "a"}, {"t", "b"}};
+    plan.routes[Prefix(text)] = link::RouteRef({.groups = {{"s", "a"}, {"t", "b"}}});
     changes.routes.insert(Prefix(text));
   }
   EXPECT_THAT(index.Update(plan, changes), SizeIs(3));
-  plan.routes[Prefix("10.0.0.2/32")].groups = {{"s", "c"}};
+  plan.routes[Prefix("10.0.0.2/32")] = RouteTo("c");
   plan.routes.erase(Prefix("10.0.0.3/32"));
   changes = {};
   changes.routes = {Prefix("10.0.0.2/32"), Prefix("10.0.0.3/32")};

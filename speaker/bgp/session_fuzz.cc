@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "speaker/bgp/session.h"
+#include "speaker/bgp/test_route.h"
 
 namespace openelb::bgp {
 namespace {
@@ -29,7 +30,7 @@ class World {
     config.peer.scope = "s";
     plan_.groups["g"] = {{.node = "a", .address = IpAddress::FromV4(0x0a000003)}};
     for (uint32_t i = 0; i < 3; ++i) {
-      plan_.routes[IpPrefix::Host(IpAddress::FromV4(i))].groups["s"] = "g";
+      plan_.routes[IpPrefix::Host(IpAddress::FromV4(i))] = RouteTo("g");
     }
     session_ = std::make_unique<Session>(config, &plan_, &random_, &counters_);
     Tick(absl::ZeroDuration());

@@ -400,7 +400,7 @@ TEST(SessionTest, SendsLongMessagesToThosePeersThatTakeThem) {
     Bench bench;
     bench.peer_offers.extended_messages = extended;
     for (uint32_t i = 0; i < 5000; ++i) {
-      bench.plan.routes[IpPrefix::Host(IpAddress::FromV4(0x0b000000 + i))].groups["s"] = "g";
+      bench.plan.routes[IpPrefix::Host(IpAddress::FromV4(0x0b000000 + i))] = RouteTo("g");
     }
     bench.Establish();
     EXPECT_EQ(bench.longest > kMaxMessage, extended) << bench.longest;

@@ -11,6 +11,7 @@
 
 #include "api/base/scheduler.h"
 #include "speaker/bgp/instance.h"
+#include "speaker/bgp/test_route.h"
 #include "speaker/bgp/test_router.h"
 #include "speaker/io/sim_network.h"
 
@@ -68,7 +69,7 @@ class InstanceTest : public ::testing::Test {
     peer.scope = "s";
     return peer;
   }
-  void AddRoute(absl::string_view prefix) { plan_.routes[Prefix(prefix)].groups["s"] = "rack"; }
+  void AddRoute(absl::string_view prefix) { plan_.routes[Prefix(prefix)] = RouteTo("rack"); }
 
   void StartSpeaker() {
     speaker_ =

@@ -14,6 +14,7 @@
 #include "speaker/bgp/adj_rib_out.h"
 #include "speaker/bgp/message.h"
 #include "speaker/bgp/route_index.h"
+#include "speaker/bgp/test_route.h"
 #include "speaker/bgp/update.h"
 
 namespace openelb::bgp {
@@ -77,7 +78,7 @@ class AdjRibOutTest : public ::testing::Test {
     AddRoute(Prefix(prefix), group);
   }
   void AddRoute(const IpPrefix& prefix, const std::string& group) {
-    plan_.routes[prefix].groups["s"] = group;
+    plan_.routes[prefix] = RouteTo(group);
     changes_.routes.insert(prefix);
   }
   void RemoveRoute(absl::string_view prefix) {

@@ -9,6 +9,7 @@
 
 #include "speaker/bgp/session.h"
 #include "speaker/bgp/test_bytes.h"
+#include "speaker/bgp/test_route.h"
 
 namespace openelb::bgp {
 
@@ -33,7 +34,7 @@ class Bench {
     config.peer.scope = "s";
     plan.groups["g"] = {{.node = "a", .address = IpAddress::FromV4(0x0a000003)}};
     const IpPrefix prefix = IpPrefix::Parse("172.22.0.2/32").value();
-    plan.routes[prefix].groups["s"] = "g";
+    plan.routes[prefix] = RouteTo("g");
     Make();
   }
   void Make() { session = std::make_unique<Session>(config, &plan, &random, &counters); }

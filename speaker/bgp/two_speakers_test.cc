@@ -4,6 +4,7 @@
 
 #include "api/base/scheduler.h"
 #include "speaker/bgp/instance.h"
+#include "speaker/bgp/test_route.h"
 #include "speaker/io/sim_network.h"
 
 namespace openelb::bgp {
@@ -34,7 +35,7 @@ struct End {
                             .families = {{Family::kV4, true, 0}},
                             .scope = "s"};
     plan.groups["g"] = {{.node = "a", .address = Ip(address)}};
-    plan.routes[IpPrefix::Host(Ip(address))].groups["s"] = "g";
+    plan.routes[IpPrefix::Host(Ip(address))] = RouteTo("g");
     plan.generation = {1, 1};
     io->SetHandler(&speaker);
   }

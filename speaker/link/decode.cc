@@ -1,6 +1,9 @@
 #include "speaker/link/decode.h"
 
+#include <google/protobuf/arena.h>
+
 #include <algorithm>
+#include <cstddef>
 #include <set>
 
 #include "absl/strings/escaping.h"
@@ -243,7 +246,6 @@ absl::StatusOr<DecodedResource> Decode(const RouteKey& key, const pb::Route& bod
   auto attributes = plan::ReadAttributes(body.attributes());
   if (!attributes.ok()) return attributes.status();
   route.attributes = *std::move(attributes);
-  route.services.assign(body.services().begin(), body.services().end());
   return route;
 }
 
@@ -442,7 +444,13 @@ absl::StatusOr<ResourceKey> ParseKey(absl::string_view key) {
 
 absl::StatusOr<DecodedResource> DecodeResource(const ResourceKey& key, absl::string_view bytes) {
   if (std::holds_alternative<UnknownKey>(key)) return std::monostate{};
-  pb::ResourceBody body;
+  // Most bodies fit the block: nothing is allocated.
+  alignas(std::max_align_t) char block[2048];
+  google::protobuf::ArenaOptions options;
+  options.initial_block = block;
+  options.initial_block_size = sizeof(block);
+  google::protobuf::Arena arena(options);
+  pb::ResourceBody& body = *google::protobuf::Arena::CreateMessage<pb::ResourceBody>(&arena);
   if (!body.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return absl::InvalidArgumentError(
         absl::StrCat("body: ", bytes.size(), " bytes are not a ResourceBody"));
@@ -473,6 +481,12 @@ absl::StatusOr<DecodedResource> DecodeResource(const ResourceKey& key, absl::str
   }
   return absl::InvalidArgumentError(
       absl::StrCat("body: kind ", static_cast<int>(body.kind_case()), ", not that of the key"));
+}
+
+std::vector<std::string> RouteServices(absl::string_view bytes) {
+  pb::ResourceBody body;
+  if (!body.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return {};
+  return {body.route().services().begin(), body.route().services().end()};
 }
 
 }  // namespace openelb::link

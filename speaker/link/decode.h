@@ -56,4 +56,8 @@ using DecodedResource = std::variant<std::monostate, BgpInstance, BgpPeer, Membe
 // not of the kind or the name that the key says.
 absl::StatusOr<DecodedResource> DecodeResource(const ResourceKey& key, absl::string_view body);
 
+// The Services ("namespace/name") of a route's body; empty where it is not one. For people: no part
+// of what is in force.
+std::vector<std::string> RouteServices(absl::string_view body);
+
 }  // namespace openelb::link

@@ -255,7 +255,9 @@ void Link::SendAnnounced(absl::Duration now) {
     address->mutable_services()->Assign(services.begin(), services.end());
     return address;
   };
-  for (const auto& [prefix, route] : store_->state().routes) add(prefix.address(), route.services);
+  for (const auto& [prefix, route] : store_->state().routes) {
+    add(prefix.address(), store_->ServicesOf(prefix));
+  }
   for (const auto& [address, held] : store_->state().layer2) {
     plan::v1::AnnouncedAddress* const entry = add(address, held.services);
     for (const Layer2Rank& rank : held.ranks) entry->add_ranks(rank.node);

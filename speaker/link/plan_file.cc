@@ -50,11 +50,11 @@ std::string SerializeSavedPlan(const SavedPlan& plan, const PlanStamp& stamp) {
   // Messages one after the other are one message with all of their elements: a plan of many
   // thousand resources is never there twice.
   part.Clear();
-  for (const auto& [key, body] : plan.resources) {
+  for (const PackedResource& held : plan.resources) {
     SavedPlanFile::Resource* resource = part.add_resources();
-    resource->set_key(key);
-    resource->set_body(body);
-    const auto good = plan.last_good.find(key);
+    resource->set_key(held.key().data(), held.key().size());
+    resource->set_body(held.body().data(), held.body().size());
+    const auto good = plan.last_good.find(held.key());
     if (good != plan.last_good.end()) resource->set_last_good(good->second);
     part.AppendToString(&file);
     part.clear_resources();
@@ -95,7 +95,7 @@ absl::StatusOr<SavedPlan> ParseSavedPlan(absl::string_view bytes) {
     if (resource.has_last_good()) {
       plan.last_good.emplace(resource.key(), std::move(*resource.mutable_last_good()));
     }
-    plan.resources.emplace(resource.key(), std::move(*resource.mutable_body()));
+    plan.resources.emplace_hint(plan.resources.end(), resource.key(), resource.body());
   }
   return plan;
 }

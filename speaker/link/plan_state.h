@@ -5,11 +5,15 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/time/time.h"
 #include "api/base/ip.h"
 #include "api/base/neighbor.h"
@@ -84,11 +88,28 @@ struct NextHop {
   bool operator==(const NextHop&) const = default;
 };
 
+// All of a route but its prefix.
 struct Route {
   std::map<std::string, std::string> groups;  // scope -> group id
   plan::PathAttributes attributes;
-  std::vector<std::string> services;
-  bool operator==(const Route&) const = default;
+  auto operator<=>(const Route&) const = default;
+};
+
+// A route that many prefixes may share.
+class RouteRef {
+ public:
+  RouteRef() = default;  // to be assigned to before it is read
+  explicit RouteRef(Route route) : route_(std::make_shared<const Route>(std::move(route))) {}
+  const Route& operator*() const { return *route_; }
+  const Route* operator->() const { return route_.get(); }
+  // Whether there is another reference.
+  bool shared() const { return route_.use_count() > 1; }
+  friend bool operator==(const RouteRef& a, const RouteRef& b) {
+    return a.route_ == b.route_ || *a == *b;
+  }
+
+ private:
+  std::shared_ptr<const Route> route_;
 };
 
 struct Layer2Rank {
@@ -149,7 +170,7 @@ struct PlanState {
   std::optional<BgpInstance> instance;
   std::map<Neighbor, BgpPeer> peers;
   std::map<std::string, std::vector<NextHop>> groups;  // by id
-  std::map<IpPrefix, Route> routes;
+  absl::btree_map<IpPrefix, RouteRef> routes;
   std::map<std::string, std::string> places;  // group id -> node whose next hop comes first
   std::map<IpAddress, Layer2Address> layer2;
   std::map<BfdName, BfdSession> bfd;
@@ -161,7 +182,7 @@ struct PlanChanges {
   bool instance = false;
   std::set<Neighbor> peers;
   std::set<std::string> groups;
-  std::set<IpPrefix> routes;
+  absl::btree_set<IpPrefix> routes;
   std::set<std::string> places;
   std::set<IpAddress> layer2;
   bool bfd = false;

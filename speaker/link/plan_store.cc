@@ -1,6 +1,7 @@
 #include "speaker/link/plan_store.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -47,12 +48,27 @@ void Erase(Map* map, const typename Map::key_type& name, Names* changed) {
 
 // The first of `resources` that is not before `key`, which is after all that was asked for until
 // `from`. Of many keys most are found next to it, of a few the tree finds each.
-ByKey::iterator Seek(ByKey* resources, ByKey::iterator from, absl::string_view key) {
+PackedResources::iterator Seek(PackedResources* resources, PackedResources::iterator from,
+                               absl::string_view key) {
   constexpr int kNear = 4;
   for (int i = 0; i < kNear; ++i, ++from) {
-    if (from == resources->end() || from->first >= key) return from;
+    if (from == resources->end() || from->key() >= key) return from;
   }
   return resources->lower_bound(key);
+}
+
+uint64_t HashOf(const PackedResource& resource) {
+  return plan::ResourceHash(resource.key(), resource.body());
+}
+
+// Error: two of the same key.
+template <typename Items, typename KeyOf>
+absl::Status SortByKey(absl::string_view what, Items* items, KeyOf key_of) {
+  if (!std::ranges::is_sorted(*items, {}, key_of)) std::ranges::sort(*items, {}, key_of);
+  const auto twice = std::ranges::adjacent_find(*items, {}, key_of);
+  if (twice == items->end()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(what, ": key \"", std::invoke(key_of, *twice), "\" twice"));
 }
 
 }  // namespace
@@ -88,7 +104,7 @@ PlanStore::Outcome PlanStore::Apply(const plan::v1::Plan& plan) {
     if (outcome.refused_epoch) ++counters_.epoch_refusals;
     receiving_ = body == Body::kSnapshotBegin || body == Body::kChunk ? Receiving::kRest
                                                                       : Receiving::kNothing;
-    staged_.clear();
+    ForgetStaged();
     outcome.ack.emplace();
     *outcome.ack->mutable_generation() = plan.generation();
     outcome.ack->set_plan_error(std::string(status.message()));
@@ -98,7 +114,7 @@ PlanStore::Outcome PlanStore::Apply(const plan::v1::Plan& plan) {
   if (edits) {
     ++(body == Body::kDelta ? counters_.deltas : counters_.snapshots);
     outcome.changes = Commit(generation, *edits);
-    staged_.clear();
+    ForgetStaged();
     outcome.ack = MakeAck();
     outcome.save = true;
   }
@@ -131,7 +147,7 @@ absl::Status PlanStore::Receive(const plan::v1::Plan& plan, const plan::Generati
                                 std::optional<Edits>* edits) {
   if (plan.has_snapshot_begin()) {
     receiving_ = Receiving::kSnapshot;
-    staged_.clear();
+    ForgetStaged();
     staged_generation_ = generation;
     staged_count_ = plan.snapshot_begin().resource_count();
     return absl::OkStatus();
@@ -152,10 +168,7 @@ absl::Status PlanStore::Receive(const plan::v1::Plan& plan, const plan::Generati
   }
   if (plan.has_snapshot_end()) return EndSnapshot(plan.snapshot_end().hash(), &edits->emplace());
   for (const plan::v1::Resource& resource : plan.chunk().resources()) {
-    if (!staged_.emplace(resource.key(), resource.body()).second) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("snapshot: key \"", resource.key(), "\" twice"));
-    }
+    staged_.emplace_back(resource.key(), resource.body());
   }
   if (staged_.size() > staged_count_) {
     return absl::InvalidArgumentError(
@@ -165,8 +178,11 @@ absl::Status PlanStore::Receive(const plan::v1::Plan& plan, const plan::Generati
 }
 
 absl::Status PlanStore::EndSnapshot(uint64_t hash, Edits* edits) {
+  if (auto status = SortByKey("snapshot", &staged_, &PackedResource::key); !status.ok()) {
+    return status;
+  }
   uint64_t sum = 0;
-  for (const auto& [key, body] : staged_) sum += plan::ResourceHash(key, body);
+  for (const PackedResource& resource : staged_) sum += HashOf(resource);
   if (staged_.size() != staged_count_ || sum != hash) {
     return absl::DataLossError(absl::StrCat("snapshot: ", staged_.size(), " resources of hash ",
                                             absl::Hex(sum), ", announced were ", staged_count_,
@@ -175,17 +191,19 @@ absl::Status PlanStore::EndSnapshot(uint64_t hash, Edits* edits) {
   receiving_ = Receiving::kNothing;
   edits->hash = hash;
   auto held = saved_.resources.begin();
-  for (const auto& [key, body] : staged_) {
-    for (; held != saved_.resources.end() && held->first < key; ++held) {
-      edits->list.push_back({held->first, nullptr, held});
+  const auto remove_until = [&](const PackedResource* next) {
+    for (; held != saved_.resources.end() && (next == nullptr || held->key() < next->key());
+         ++held) {
+      edits->list.push_back({held->key(), nullptr});
     }
-    const bool had = held != saved_.resources.end() && held->first == key;
-    if (!had || held->second != body) edits->list.push_back({key, &body, held});
+  };
+  for (PackedResource& resource : staged_) {
+    remove_until(&resource);
+    const bool had = held != saved_.resources.end() && held->key() == resource.key();
+    if (!had || held->body() != resource.body()) edits->list.push_back({resource.key(), &resource});
     if (had) ++held;
   }
-  for (; held != saved_.resources.end(); ++held) {
-    edits->list.push_back({held->first, nullptr, held});
-  }
+  remove_until(nullptr);
   return absl::OkStatus();
 }
 
@@ -199,21 +217,19 @@ absl::Status PlanStore::ReadDelta(const plan::v1::Delta& delta, Edits* edits) {
   std::vector<Edit>& list = edits->list;
   list.reserve(static_cast<size_t>(delta.removals_size()) +
                static_cast<size_t>(delta.upserts_size()));
+  staged_.reserve(static_cast<size_t>(delta.upserts_size()));
   for (const std::string& key : delta.removals()) list.push_back({key, nullptr});
-  for (const plan::v1::Resource& resource : delta.upserts()) {
-    list.push_back({resource.key(), &resource.body()});
+  for (const plan::v1::Resource& upsert : delta.upserts()) {
+    PackedResource& resource = staged_.emplace_back(upsert.key(), upsert.body());
+    list.push_back({resource.key(), &resource});
   }
-  if (!std::ranges::is_sorted(list, {}, &Edit::key)) std::ranges::sort(list, {}, &Edit::key);
-  const auto twice = std::ranges::adjacent_find(list, {}, &Edit::key);
-  if (twice != list.end()) {
-    return absl::InvalidArgumentError(absl::StrCat("delta: key \"", twice->key, "\" twice"));
-  }
+  if (auto status = SortByKey("delta", &list, &Edit::key); !status.ok()) return status;
   edits->hash = state_.hash;
   auto held = saved_.resources.begin();
-  for (Edit& edit : list) {
-    edit.held = held = Seek(&saved_.resources, held, edit.key);
-    if (Held(edit)) edits->hash -= plan::ResourceHash(edit.key, held->second);
-    if (edit.body != nullptr) edits->hash += plan::ResourceHash(edit.key, *edit.body);
+  for (const Edit& edit : list) {
+    held = Seek(&saved_.resources, held, edit.key);
+    if (held != saved_.resources.end() && held->key() == edit.key) edits->hash -= HashOf(*held);
+    if (edit.resource != nullptr) edits->hash += HashOf(*edit.resource);
   }
   if (edits->hash != delta.hash()) {
     return absl::DataLossError(absl::StrCat("delta.hash: ", absl::Hex(delta.hash()),
@@ -224,11 +240,18 @@ absl::Status PlanStore::ReadDelta(const plan::v1::Delta& delta, Edits* edits) {
 
 PlanChanges PlanStore::Commit(plan::Generation generation, const Edits& edits) {
   PlanChanges changes;
+  auto at = saved_.resources.begin();
   for (const Edit& edit : edits.list) {
-    if (edit.body != nullptr) {
-      CommitBody(edit, &changes);
-    } else if (Held(edit)) {
-      CommitRemoval(edit, &changes);
+    at = Seek(&saved_.resources, at, edit.key);
+    const bool held = at != saved_.resources.end() && at->key() == edit.key;
+    if (edit.resource != nullptr) {
+      CommitBody(*edit.resource, held ? &*at : nullptr, &changes);
+      if (held) at = saved_.resources.erase(at);
+      at = saved_.resources.insert(at, std::move(*edit.resource));
+    } else if (held) {
+      Remove(edit.key, &changes);
+      ForgetError(edit.key);
+      at = saved_.resources.erase(at);  // with the key, where it is the one held
     }
   }
   ResolveLocalAs(&changes);
@@ -245,26 +268,15 @@ void PlanStore::ForgetError(absl::string_view key) {
   saved_.last_good.erase(std::string(key));
 }
 
-void PlanStore::CommitRemoval(const Edit& edit, PlanChanges* changes) {
-  Remove(edit.key, changes);
-  ForgetError(edit.key);
-  saved_.resources.erase(edit.held);  // with the key, where it is the one held
-}
-
-void PlanStore::CommitBody(const Edit& edit, PlanChanges* changes) {
-  if (const absl::Status status = Decode(edit.key, *edit.body, changes); status.ok()) {
-    ForgetError(edit.key);
-  } else {
-    ++counters_.resource_errors;
-    const bool was_good = Held(edit) && !errors_.contains(edit.key);
-    if (was_good) saved_.last_good[std::string(edit.key)] = std::move(edit.held->second);
-    errors_[std::string(edit.key)] = std::string(status.message());
-  }
-  if (Held(edit)) {
-    edit.held->second = *edit.body;
-  } else {
-    saved_.resources.emplace_hint(edit.held, edit.key, *edit.body);
-  }
+void PlanStore::CommitBody(const PackedResource& resource, const PackedResource* held,
+                           PlanChanges* changes) {
+  const absl::string_view key = resource.key();
+  const absl::Status status = Decode(key, resource.body(), changes);
+  if (status.ok()) return ForgetError(key);
+  ++counters_.resource_errors;
+  const bool was_good = held != nullptr && !errors_.contains(key);
+  if (was_good) saved_.last_good[std::string(key)] = std::string(held->body());
+  errors_[std::string(key)] = std::string(status.message());
 }
 
 absl::Status PlanStore::Decode(absl::string_view key, absl::string_view body,
@@ -289,7 +301,8 @@ absl::Status PlanStore::Decode(absl::string_view key, absl::string_view body,
   } else if (auto* members = std::get_if<Members>(&*decoded)) {
     Replace(&state_.groups, std::get<GroupKey>(*name).id, std::move(*members), &changes->groups);
   } else if (auto* route = std::get_if<Route>(&*decoded)) {
-    Replace(&state_.routes, std::get<RouteKey>(*name).prefix, std::move(*route), &changes->routes);
+    Replace(&state_.routes, std::get<RouteKey>(*name).prefix, route_pool_.Share(std::move(*route)),
+            &changes->routes);
   } else if (auto* place = std::get_if<Place>(&*decoded)) {
     Replace(&state_.places, std::get<PlaceKey>(*name).group, std::move(place->node),
             &changes->places);
@@ -356,21 +369,31 @@ std::optional<plan::v1::Ack> PlanStore::ErrorsAck() const {
   return MakeAck();
 }
 
-void PlanStore::Restore(const SavedPlan& saved) {
+std::vector<std::string> PlanStore::ServicesOf(const IpPrefix& prefix) const {
+  const std::string key = absl::StrCat("route/", prefix.ToString());
+  const auto good = saved_.last_good.find(key);
+  if (good != saved_.last_good.end()) return RouteServices(good->second);
+  const auto held = saved_.resources.find(key);
+  return held == saved_.resources.end() ? std::vector<std::string>() : RouteServices(held->body());
+}
+
+void PlanStore::Restore(SavedPlan saved) {
   saved_.largest_epoch = saved.largest_epoch;
-  saved_.endpoints = saved.endpoints;
+  saved_.endpoints = std::move(saved.endpoints);
   if (!saved.generation) return;
   PlanChanges unused;
-  for (const auto& [key, body] : saved.resources) {
-    const auto good = saved.last_good.find(key);
-    const bool has_good = good != saved.last_good.end() && Decode(key, good->second, &unused).ok();
-    if (const absl::Status status = Decode(key, body, &unused); !status.ok()) {
-      errors_[key] = std::string(status.message());
+  for (const PackedResource& resource : saved.resources) {
+    const auto good = saved.last_good.find(resource.key());
+    const bool has_good =
+        good != saved.last_good.end() && Decode(resource.key(), good->second, &unused).ok();
+    if (const absl::Status status = Decode(resource.key(), resource.body(), &unused);
+        !status.ok()) {
+      errors_[std::string(resource.key())] = std::string(status.message());
       if (has_good) saved_.last_good.insert(*good);
     }
-    saved_.resources.emplace(key, body);
-    state_.hash += plan::ResourceHash(key, body);
+    state_.hash += HashOf(resource);
   }
+  saved_.resources = std::move(saved.resources);
   ResolveLocalAs(&unused);
   state_.generation = *saved.generation;
   saved_.generation = saved.generation;

@@ -19,11 +19,13 @@
 #include "absl/time/time.h"
 #include "api/plan/resource.h"
 #include "api/plan/v1/plan.pb.h"
+#include "speaker/link/packed_resource.h"
 #include "speaker/link/plan_state.h"
+#include "speaker/link/route_pool.h"
 
 namespace openelb::link {
 
-// Of resources: key -> body as it came, or why it cannot be applied.
+// Of resources: key -> last good body, or why it cannot be applied.
 using ByKey = std::map<std::string, std::string, std::less<>>;
 
 // How old a saved plan is, and which kernel it was in force on.
@@ -42,8 +44,8 @@ struct SavedPlan {
   uint64_t largest_epoch = 0;
   std::vector<std::string> endpoints;  // HOST:PORT of the controllers
   PlanStamp stamp;
-  ByKey resources;
-  ByKey last_good;  // bodies in force instead of those in `resources`
+  PackedResources resources;  // as they came
+  ByKey last_good;            // bodies in force instead of those in `resources`
   bool operator==(const SavedPlan&) const = default;
 };
 
@@ -71,6 +73,8 @@ class PlanStore {
   bool Holds(const plan::v1::Generation& generation) const;
   uint64_t largest_epoch() const { return saved_.largest_epoch; }
   const std::vector<std::string>& endpoints() const { return saved_.endpoints; }
+  // Of a route in force, "namespace/name".
+  std::vector<std::string> ServicesOf(const IpPrefix& prefix) const;
   // Resources that cannot be applied -> why, naming field and value.
   const ByKey& errors() const { return errors_; }
   const PlanStoreCounters& counters() const { return counters_; }
@@ -79,7 +83,7 @@ class PlanStore {
   // A new stream: forgets a snapshot that was cut short.
   void OnStreamStart() {
     receiving_ = Receiving::kNothing;
-    staged_.clear();
+    ForgetStaged();
   }
   // The Ack that names errors(), to follow a Hello; unset when there are none.
   std::optional<plan::v1::Ack> ErrorsAck() const;
@@ -87,21 +91,21 @@ class PlanStore {
   // All but the time and the boot id. Changes with Apply.
   const SavedPlan& saved() const { return saved_; }
   // At start only: puts a saved plan in force.
-  void Restore(const SavedPlan& saved);
+  void Restore(SavedPlan saved);
 
  private:
   enum class Receiving { kNothing, kSnapshot, kRest };  // kRest: of a snapshot that was refused
-  // What becomes of one resource. Key and body are the message's, or `staged_`'s, or those held.
+  // What becomes of one resource.
   struct Edit {
-    absl::string_view key;
-    const std::string* body = nullptr;  // nullptr: removed
-    ByKey::iterator held{};             // of saved_.resources, the first that is not before `key`
+    absl::string_view key;               // of the message, of `resource` or of what is held
+    PackedResource* resource = nullptr;  // of `staged_`; nullptr: removed
   };
   struct Edits {
     std::vector<Edit> list;  // by key, each once
     uint64_t hash = 0;       // of the plan that they lead to
   };
 
+  void ForgetStaged() { staged_ = std::vector<PackedResource>(); }  // with its memory
   absl::Status CheckEpoch(const plan::Generation& generation) const;
   // Whether they are others than before. Unusable ones are left out.
   bool ReadEndpoints(const plan::v1::Plan& plan);
@@ -110,12 +114,9 @@ class PlanStore {
                        std::optional<Edits>* edits);
   absl::Status EndSnapshot(uint64_t hash, Edits* edits);
   absl::Status ReadDelta(const plan::v1::Delta& delta, Edits* edits);
-  bool Held(const Edit& edit) const {
-    return edit.held != saved_.resources.end() && edit.held->first == edit.key;
-  }
   PlanChanges Commit(plan::Generation generation, const Edits& edits);
-  void CommitRemoval(const Edit& edit, PlanChanges* changes);
-  void CommitBody(const Edit& edit, PlanChanges* changes);
+  // Puts `resource` in force, or takes note that it cannot be; `held` is in its place, or null.
+  void CommitBody(const PackedResource& resource, const PackedResource* held, PlanChanges* changes);
   // Of a resource that is in force, or gone: what was in its place goes with the error.
   void ForgetError(absl::string_view key);
   plan::v1::Ack MakeAck() const;
@@ -126,13 +127,14 @@ class PlanStore {
   void ResolveLocalAs(PlanChanges* changes);
 
   PlanState state_;
+  RoutePool route_pool_;
   SavedPlan saved_;  // held as it is saved: a plan is large, and saved often
   ByKey errors_;
   std::set<Neighbor> default_as_;  // peers whose resource leaves local_as to the instance
   Receiving receiving_ = Receiving::kNothing;
   plan::Generation staged_generation_;
   uint64_t staged_count_ = 0;
-  ByKey staged_;
+  std::vector<PackedResource> staged_;  // of a snapshot or a delta, until it is in force
   PlanStoreCounters counters_;
 };
 

@@ -1,5 +1,8 @@
 // What a plan of many routes costs a speaker before its protocols see it: as one delta, as a
-// snapshot that changes nothing, and taken back. The argument is the number of routes.
+// snapshot that changes nothing, and taken back. The argument is the number of routes. Counter:
+// octets of memory that the store holds for each.
+#include <malloc.h>
+
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -85,12 +88,15 @@ void Apply(const Plans& plans, bool holds_routes, const plan::v1::Plan& delta,
     state.PauseTiming();
     auto store = std::make_unique<PlanStore>();
     plans.Fill(store.get(), holds_routes);
+    const size_t before = mallinfo2().uordblks;
     state.ResumeTiming();
     auto outcome = store->Apply(delta);
     if (outcome.changes.routes.size() != static_cast<size_t>(state.range(0))) std::abort();
     state.PauseTiming();
-    store.reset();
     outcome = {};
+    const auto held = static_cast<double>(mallinfo2().uordblks) - static_cast<double>(before);
+    state.counters["memory/route"] = held / static_cast<double>(state.range(0));
+    store.reset();
     state.ResumeTiming();
   }
 }

@@ -130,7 +130,7 @@ TEST(PlanStoreTest, ABadResourceKeepsItsLastGoodStateAndDisturbsNothingElse) {
   ASSERT_THAT(outcome.ack->errors(), SizeIs(2));
   EXPECT_EQ(outcome.ack->errors(0).key(), "route/10.1.0.0/24");
   EXPECT_THAT(outcome.ack->errors(0).reason(), HasSubstr("targets.group: \"\""));
-  EXPECT_EQ(store.state().routes.begin()->second.groups.at(""), "g");
+  EXPECT_EQ(store.state().routes.begin()->second->groups.at(""), "g");
   EXPECT_THAT(store.state().routes, SizeIs(1));
   EXPECT_EQ(store.state().hash, HashOf(bad));
 
@@ -173,6 +173,7 @@ TEST(PlanStoreTest, PlansThatAreRefusedAsAWholeChangeNothing) {
       6);
   auto& twice = add("snapshot: key \"group/g\" twice");
   *twice[1].mutable_chunk()->add_resources() = snapshot[1].chunk().resources(0);
+  twice[0].mutable_snapshot_begin()->set_resource_count(2);
   auto& headless = add("snapshot: continued without its begin");
   headless.erase(headless.begin());
   const plan::v1::Plan delta = Delta({2, 1}, kPlan, {2, 2}, other);
