@@ -102,11 +102,11 @@ void AdjRibOut::Fill(size_t limit, Bytes* out) {
 
 // ---- what a prefix should have ----
 
-AdjRibOut::SetRef AdjRibOut::Desired(const IpPrefix& prefix) {
+const AdjRibOut::SetRef& AdjRibOut::Desired(const IpPrefix& prefix) {
   const RouteAt end = plan_->routes.end();
   if (looked_up_ != end) ++looked_up_;
   if (looked_up_ == end || looked_up_->first != prefix) looked_up_ = plan_->routes.find(prefix);
-  if (looked_up_ == end) return nullptr;
+  if (looked_up_ == end) return no_paths_;
   const bool alike = alike_ != end && policy_.rules.empty() &&
                      alike_->first.family() == prefix.family() &&
                      alike_->second == looked_up_->second;
@@ -217,7 +217,8 @@ AdjRibOut::SetRef AdjRibOut::MakeSet(const std::string& group, Family family,
 
 // ---- the difference to what it has ----
 
-const AdjRibOut::Difference& AdjRibOut::Compare(SetRef from, SetRef to, bool add_path) {
+const AdjRibOut::Difference& AdjRibOut::Compare(const SetRef& from, const SetRef& to,
+                                                bool add_path) {
   if (last_.from == from && last_.to == to) return last_;
   const PathSet none;
   const PathSet& old_paths = from ? *from : none;
@@ -236,17 +237,26 @@ const AdjRibOut::Difference& AdjRibOut::Compare(SetRef from, SetRef to, bool add
                               : !new_paths.empty();
     if (!replaced) difference.withdraw.push_back(path->id);
   }
-  difference.from = std::move(from);
-  difference.to = std::move(to);
+  difference.from = from;
+  difference.to = to;
   last_ = std::move(difference);
   return last_;
 }
 
+// Prefixes mostly come in their order: the place of the next one is next to that of the last.
+AdjRibOut::Sent::iterator AdjRibOut::SentAt(const IpPrefix& prefix) {
+  auto at = sent_at_;
+  if (at != sent_.end() && at->first < prefix) ++at;
+  const bool here = (at == sent_.end() || at->first >= prefix) &&
+                    (at == sent_.begin() || std::prev(at)->first < prefix);
+  return here ? at : sent_.lower_bound(prefix);
+}
+
 void AdjRibOut::Evaluate(const IpPrefix& prefix, bool resend, Bytes* out) {
-  const SetRef to = Desired(prefix);
-  const auto place = sent_.lower_bound(prefix);
-  const bool known = place != sent_.end() && place->first == prefix;
-  const SetRef from = known ? place->second : nullptr;
+  const SetRef& to = Desired(prefix);
+  sent_at_ = SentAt(prefix);
+  const bool known = sent_at_ != sent_.end() && sent_at_->first == prefix;
+  const SetRef& from = known ? sent_at_->second : no_paths_;
   if (from == to && !resend) return;
 
   const Difference& difference = Compare(from, to, negotiated_.use(prefix.family()).add_path);
@@ -256,11 +266,11 @@ void AdjRibOut::Evaluate(const IpPrefix& prefix, bool resend, Bytes* out) {
 
   paths_ += (to ? to->size() : 0) - (from ? from->size() : 0);
   if (to == nullptr) {
-    if (known) sent_.erase(place);
+    if (known) sent_at_ = sent_.erase(sent_at_);
   } else if (known) {
-    place->second = to;
+    sent_at_->second = to;
   } else {
-    sent_.emplace_hint(place, prefix, to);
+    sent_at_ = sent_.emplace_hint(sent_at_, prefix, to);
   }
 }
 

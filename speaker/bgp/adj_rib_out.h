@@ -100,10 +100,11 @@ class AdjRibOut {
   void ForgetNeighbours();
   void Mark(const IpPrefix& prefix, bool resend);
   void Evaluate(const IpPrefix& prefix, bool resend, Bytes* out);
-  SetRef Desired(const IpPrefix& prefix);
+  // Valid until the next call.
+  const SetRef& Desired(const IpPrefix& prefix);
   SetRef SetFor(const IpPrefix& prefix, const link::Route& route);
   SetRef MakeSet(const std::string& group, Family family, const plan::PathAttributes& attributes);
-  const Difference& Compare(SetRef from, SetRef to, bool add_path);
+  const Difference& Compare(const SetRef& from, const SetRef& to, bool add_path);
   void StageAnnounce(const IpPrefix& prefix, const PathRef& path, Bytes* out);
   void StageWithdraw(const IpPrefix& prefix, uint32_t path_id, Bytes* out);
   void EmitAnnouncements(Batch* batch, Bytes* out);
@@ -121,7 +122,11 @@ class AdjRibOut {
   PathTable table_;  // before everything that holds paths
   absl::flat_hash_map<std::string, GroupSets> sets_;
   std::map<std::string, std::string> problems_;
-  absl::btree_map<IpPrefix, SetRef> sent_;  // as staged or handed out; no empty sets
+  using Sent = absl::btree_map<IpPrefix, SetRef>;
+  // The first of `sent_` that is not before `prefix`.
+  Sent::iterator SentAt(const IpPrefix& prefix);
+  Sent sent_;                               // as staged or handed out; no empty sets
+  Sent::iterator sent_at_ = sent_.begin();  // where the last prefix is, or would be
   absl::btree_map<IpPrefix, bool> marked_;  // true: announce again even what has not changed
   Difference last_;                         // a group's change repeats it for all its prefixes
 
@@ -131,6 +136,7 @@ class AdjRibOut {
   RouteAt looked_up_;  // the last one
   RouteAt alike_;      // the last one whose paths were worked out: `alike_set_`
   SetRef alike_set_;
+  const SetRef no_paths_;
 
   std::vector<Batch> batches_;  // in the order they were opened
   absl::flat_hash_map<const Path*, size_t> batch_of_;
