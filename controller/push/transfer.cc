@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "api/plan/new_plan.h"
+
 namespace openelb::push {
 namespace {
 
@@ -107,7 +109,7 @@ std::shared_ptr<plan::v1::Plan> Transfer::Next(const SpeakerPlan& plan, plan::Ge
 
 std::shared_ptr<plan::v1::Plan> Transfer::Delta(const SpeakerPlan& plan) const {
   if (TooManyForDelta(dirty_.size(), plan.size())) return nullptr;
-  auto message = std::make_shared<plan::v1::Plan>();
+  auto message = plan::NewPlan();
   plan::v1::Delta* delta = message->mutable_delta();
   SetGeneration(held_, delta->mutable_base());
   delta->set_hash(plan.hash());
@@ -150,7 +152,7 @@ void Transfer::BeginSnapshot(const SpeakerPlan& plan, plan::Generation planned,
 }
 
 std::shared_ptr<plan::v1::Plan> Transfer::NextPart(absl::Duration now) {
-  auto message = std::make_shared<plan::v1::Plan>();
+  auto message = plan::NewPlan();
   SetGeneration(under_way_->generation, message->mutable_generation());
   under_way_->since = now;
   Snapshot& parts = *under_way_->parts;

@@ -14,6 +14,7 @@
 #include "absl/time/clock.h"
 #include "api/base/mutex.h"
 #include "api/plan/callback_queue.h"
+#include "api/plan/new_plan.h"
 #include "api/plan/referral.h"
 #include "api/plan/v1/plan.grpc.pb.h"
 
@@ -120,7 +121,9 @@ class Call final : public grpc::ClientBidiReactor<Report, Plan>,
   }
   void Read() {
     MutexLock lock(&mutex_);
-    if (!released_) StartRead(&plan_);
+    if (released_) return;
+    plan_ = plan::NewPlan();
+    StartRead(plan_.get());
   }
   // The handler hears no more of this call. On the owner thread.
   void Hangup() {
@@ -144,10 +147,10 @@ class Call final : public grpc::ClientBidiReactor<Report, Plan>,
   }
   void OnReadDone(bool ok) override {
     if (!ok) return Release();
-    auto plan = std::make_shared<Plan>();
+    std::shared_ptr<Plan> plan;
     {
       MutexLock lock(&mutex_);
-      plan->Swap(&plan_);
+      plan = std::exchange(plan_, nullptr);
     }
     // The next plan is read once this one was handled: what comes meanwhile waits at its sender.
     Tell([this, plan] {
@@ -194,7 +197,7 @@ class Call final : public grpc::ClientBidiReactor<Report, Plan>,
   std::shared_ptr<Call> self_;
   std::shared_ptr<grpc::Channel> channel_;
   grpc::ClientContext context_;
-  Plan plan_;  // gRPC's from StartRead to OnReadDone
+  std::shared_ptr<Plan> plan_;  // gRPC's from StartRead to OnReadDone
   Mutex mutex_;
   const std::shared_ptr<PostGate> gate_ GUARDED_BY(mutex_);
   CondVar done_changed_;
