@@ -7,6 +7,8 @@
 #include <cstring>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -24,19 +26,36 @@ absl::Status Invalid(absl::string_view text, absl::string_view why) {
 
 // Splits "ADDRESS/LENGTH" and checks the length against the family.
 absl::StatusOr<std::pair<IpAddress, int>> ParseSlash(absl::string_view text) {
-  const std::pair<absl::string_view, absl::string_view> parts =
-      absl::StrSplit(text, absl::MaxSplits('/', 1));
-  const auto address = IpAddress::Parse(parts.first);
+  const size_t slash = std::min(text.find('/'), text.size());
+  const absl::string_view bits = text.substr(std::min(slash + 1, text.size()));
+  const auto address = IpAddress::Parse(text.substr(0, slash));
   if (!address.ok()) return Invalid(text, "is not an IP prefix: its address does not parse");
   int length = -1;
-  const bool digits =
-      !parts.second.empty() && std::all_of(parts.second.begin(), parts.second.end(), ::isdigit);
-  if (!digits || !absl::SimpleAtoi(parts.second, &length) ||
-      length > FamilyBits(address->family())) {
+  const bool digits = !bits.empty() && std::all_of(bits.begin(), bits.end(), ::isdigit);
+  if (!digits || !absl::SimpleAtoi(bits, &length) || length > FamilyBits(address->family())) {
     return Invalid(text, absl::StrCat("is not an IP prefix: the length must be 0..",
                                       FamilyBits(address->family())));
   }
   return std::make_pair(*address, length);
+}
+
+// As inet_pton: four numbers without leading zeros.
+bool ParseV4(absl::string_view text, uint8_t* octets) {
+  int octet = 0;
+  int value = -1;  // no digit yet
+  for (const char c : text) {
+    if (c == '.' && value >= 0 && octet < 3) {
+      octets[octet++] = static_cast<uint8_t>(value);
+      value = -1;
+    } else if (absl::ascii_isdigit(static_cast<unsigned char>(c)) && value != 0) {
+      value = std::max(value, 0) * 10 + (c - '0');
+      if (value > 255) return false;
+    } else {
+      return false;
+    }
+  }
+  octets[octet] = static_cast<uint8_t>(value);
+  return octet == 3 && value >= 0;
 }
 
 }  // namespace
@@ -45,11 +64,11 @@ absl::string_view FamilyName(Family family) { return family == Family::kV4 ? "IP
 
 absl::StatusOr<IpAddress> IpAddress::Parse(absl::string_view text) {
   IpAddress out;
+  if (ParseV4(text, out.bytes_.data())) return out;
+  out.family_ = Family::kV6;
   char terminated[INET6_ADDRSTRLEN] = {};
   if (text.size() < sizeof(terminated) && !absl::StrContains(text, '\0')) {
     std::copy(text.begin(), text.end(), terminated);
-    if (inet_pton(AF_INET, terminated, out.bytes_.data()) == 1) return out;
-    out.family_ = Family::kV6;
     if (inet_pton(AF_INET6, terminated, out.bytes_.data()) == 1) return out;
   }
   return Invalid(text, "is not an IP address");
@@ -106,6 +125,8 @@ std::string IpAddress::ToString() const {
 IpPrefix::IpPrefix(const IpAddress& address, int length) : length_(length) {
   const int bits = FamilyBits(address.family());
   assert(length >= 0 && length <= bits);
+  address_ = address;
+  if (length == bits) return;
   address_ = IpAddress::FromOrdinal(address.family(), address.Ordinal() & ~LowBits(bits - length));
 }
 

@@ -20,7 +20,8 @@ TEST(IpAddressTest, ParsesAndFormats) {
 
 TEST(IpAddressTest, RefusesWhatIsNotAnAddress) {
   for (const char* text : {"", "1.2.3", "1.2.3.4.5", "256.1.1.1", " 1.2.3.4", "1.2.3.4 ",
-                           "fe80::1%eth0", "abc", "1.2.3.4/24"}) {
+                           "fe80::1%eth0", "abc", "1.2.3.4/24", "01.2.3.4", "00.0.0.0", "1.2.3.",
+                           ".1.2.3", "1..2.3", "1.2.3.4.", "1.2.3.1000", "1.2.3.-4", "1.2.3.+4"}) {
     const auto parsed = IpAddress::Parse(text);
     ASSERT_FALSE(parsed.ok()) << text;
     EXPECT_THAT(std::string(parsed.status().message()), HasSubstr(text));
