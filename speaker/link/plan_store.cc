@@ -148,6 +148,7 @@ absl::Status PlanStore::Receive(const plan::v1::Plan& plan, const plan::Generati
   if (plan.has_snapshot_begin()) {
     receiving_ = Receiving::kSnapshot;
     ForgetStaged();
+    staged_hash_ = 0;
     staged_generation_ = generation;
     staged_count_ = plan.snapshot_begin().resource_count();
     return absl::OkStatus();
@@ -168,7 +169,7 @@ absl::Status PlanStore::Receive(const plan::v1::Plan& plan, const plan::Generati
   }
   if (plan.has_snapshot_end()) return EndSnapshot(plan.snapshot_end().hash(), &edits->emplace());
   for (const plan::v1::Resource& resource : plan.chunk().resources()) {
-    staged_.emplace_back(resource.key(), resource.body());
+    staged_hash_ += HashOf(staged_.emplace_back(resource.key(), resource.body()));
   }
   if (staged_.size() > staged_count_) {
     return absl::InvalidArgumentError(
@@ -181,12 +182,10 @@ absl::Status PlanStore::EndSnapshot(uint64_t hash, Edits* edits) {
   if (auto status = SortByKey("snapshot", &staged_, &PackedResource::key); !status.ok()) {
     return status;
   }
-  uint64_t sum = 0;
-  for (const PackedResource& resource : staged_) sum += HashOf(resource);
-  if (staged_.size() != staged_count_ || sum != hash) {
+  if (staged_.size() != staged_count_ || staged_hash_ != hash) {
     return absl::DataLossError(absl::StrCat("snapshot: ", staged_.size(), " resources of hash ",
-                                            absl::Hex(sum), ", announced were ", staged_count_,
-                                            " of ", absl::Hex(hash)));
+                                            absl::Hex(staged_hash_), ", announced were ",
+                                            staged_count_, " of ", absl::Hex(hash)));
   }
   receiving_ = Receiving::kNothing;
   edits->hash = hash;

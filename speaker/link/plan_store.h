@@ -134,6 +134,7 @@ class PlanStore {
   Receiving receiving_ = Receiving::kNothing;
   plan::Generation staged_generation_;
   uint64_t staged_count_ = 0;
+  uint64_t staged_hash_ = 0;
   std::vector<PackedResource> staged_;  // of a snapshot or a delta, until it is in force
   PlanStoreCounters counters_;
 };

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "speaker/link/plan_builder.h"
 
@@ -153,6 +155,39 @@ TEST(PlanStoreTest, ABadResourceKeepsItsLastGoodStateAndDisturbsNothingElse) {
               ElementsAre("route 10.1.0.0/24", "route 10.2.0.0/24"));
   EXPECT_EQ(restarted.ErrorsAck(), std::nullopt);
   EXPECT_THAT(restarted.saved().last_good, IsEmpty());
+}
+
+TEST(PlanStoreTest, ServicesAreThoseOfTheRouteInForce) {
+  const auto route = [](const std::string& rest) {
+    return absl::StrCat("route { prefix: '10.1.0.0/24' ", rest, " }");
+  };
+  const IpPrefix prefix = IpPrefix::Parse("10.1.0.0/24").value();
+  PlanStore store;
+  EXPECT_THAT(store.ServicesOf(prefix), IsEmpty());
+  const Resources plan = {{"route/10.1.0.0/24", route("services: 'ns/a' services: 'ns/b'")}};
+  ApplyAll(&store, Snapshot({1, 1}, plan));
+  EXPECT_THAT(store.ServicesOf(prefix), ElementsAre("ns/a", "ns/b"));
+  Resources other = plan;
+  other["route/10.1.0.0/24"] = route("services: 'ns/c'");
+  EXPECT_THAT(Names(store.Apply(Delta({1, 1}, plan, {1, 2}, other)).changes), IsEmpty())
+      << "no peer hears of them";
+  EXPECT_THAT(store.ServicesOf(prefix), ElementsAre("ns/c"));
+  Resources bad = other;
+  bad["route/10.1.0.0/24"] = route("services: 'ns/d' targets { scope: 's' }");
+  store.Apply(Delta({1, 2}, other, {1, 3}, bad));
+  EXPECT_THAT(store.ServicesOf(prefix), ElementsAre("ns/c"));
+}
+
+TEST(PlanStoreTest, ASnapshotComesInAnyOrder) {
+  PlanStore store;
+  auto plans = Snapshot({1, 1}, kPlan);
+  auto* const resources = plans[1].mutable_chunk()->mutable_resources();
+  std::reverse(resources->pointer_begin(), resources->pointer_end());
+  const auto outcome = ApplyAll(&store, plans);
+  EXPECT_EQ(outcome.ack->plan_error(), "");
+  EXPECT_THAT(Names(outcome.changes),
+              ElementsAre("instance", "peer 10.0.0.1", "group g", "route 10.1.0.0/24"));
+  EXPECT_THAT(Names(ApplyAll(&store, Snapshot({1, 2}, kPlan)).changes), IsEmpty());
 }
 
 TEST(PlanStoreTest, PlansThatAreRefusedAsAWholeChangeNothing) {
