@@ -25,6 +25,9 @@ using plan::v1::Plan;
 using plan::v1::Report;
 
 constexpr int kMaxPlanBytes = 16 << 20;
+// What a controller may send ahead: a few chunks of a snapshot, so that it packs the next ones
+// while this end takes the last one.
+constexpr int kAheadBytes = 1 << 20;
 constexpr size_t kMaxQueuedReports = 256;  // a controller that takes none is given up
 constexpr absl::Duration kHangupPatience = absl::Seconds(1);
 
@@ -73,6 +76,7 @@ grpc::ChannelArguments MakeArguments(const GrpcClientOptions& options) {
   grpc::ChannelArguments arguments;
   if (!options.insecure) arguments.SetSslTargetNameOverride(options.server_name);
   arguments.SetMaxReceiveMessageSize(kMaxPlanBytes);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kAheadBytes);
   // A connection of its own for each dial, tried once.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, timeout_ms);  // also the connect timeout
