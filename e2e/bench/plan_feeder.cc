@@ -12,6 +12,7 @@
 // "told TIME" right before a change is handed to the distributor, "acked TIME" when the speaker has
 // applied all there is.
 
+#include <malloc.h>
 #include <time.h>
 
 #include <fstream>
@@ -169,13 +170,13 @@ class Feeder final : public EventLoopWork,
   void Turn() override { distributor_.Tick(Now()); }
   absl::Duration NextWakeup() override { return distributor_.NextWakeup(); }
   void Obey(const std::string& word) {
-    plan::PlanChange change;
-    if (!plan_.Change(word, &change)) {
+    change_ = {};
+    if (!plan_.Change(word, &change_)) {
       std::cerr << kProgram << ": no such command: " << word << '\n';
       return;
     }
     Tell("told");
-    distributor_.OnPlanChange(change, Now());
+    distributor_.OnPlanChange(change_, Now());
   }
 
  private:
@@ -209,12 +210,16 @@ class Feeder final : public EventLoopWork,
   const Options options_;
   const SystemClock clock_;
   Plan plan_;
+  plan::PlanChange change_;  // the last one: a planner's, which frees it when it likes
   push::TokenFileAuthenticator authenticator_;
   push::GrpcServer server_;
   push::Distributor distributor_;
 };
 
 int Main(std::span<const char* const> args) {
+  // What the plan's change has freed is put in order before it counts, not at some later
+  // allocation.
+  mallopt(M_MXFAST, 0);
   Options options;
   FlagSet flags(kProgram, "[flags]", "Feeds one speaker a plan made here.");
   flags.Address("listen", &options.listen, "where the speaker dials");
