@@ -278,12 +278,12 @@ TEST_F(LeadershipTest, WithoutTheApiServerSpeakersStayWithTheirLeader) {
   RunFor(absl::Seconds(14));
   EXPECT_EQ(RoleOf("a"), Role::kLapsed);
   EXPECT_EQ(speakers_["n1"]->link.counters().streams, 1u);
-  // They look once for another leader, and come back.
+  // They look for another leader, again 5 s later, and come back.
   RunFor(absl::Seconds(12));
   for (const auto& [node, speaker] : speakers_) {
     EXPECT_EQ(speaker->link.endpoint(), EndpointOf("a"));
     EXPECT_TRUE(speaker->link.connected());
-    EXPECT_EQ(speaker->link.counters().streams, 2u);
+    EXPECT_EQ(speaker->link.counters().streams, 3u);
   }
   replicas_["a"]->AddService("second");
   replicas_["a"]->transport.SetReachable(true);
