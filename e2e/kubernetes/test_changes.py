@@ -248,7 +248,7 @@ def test_a_rack_with_one_speaker_lacks_redundancy(lab):
         return lab.metric(lab.leader(), f'openelb_rack_speakers{{rack="{rack}",state="ready"}}')
     leaf1, leaf2 = ("leaf1", "master1"), ("leaf2", "worker-p002")
     wait_until(lambda: lacking() == {leaf1, leaf2}, 45, what="a condition that names both racks")
-    told = lab.events("BgpConf", "default", "RackWithoutRedundancy")
+    told = set(lab.events("BgpConf", "default", "RackWithoutRedundancy"))  # a new leader says it again
     assert len(told) == 2 and all("let the DaemonSet openelb-speaker choose a second node" in message for message in told)
     assert (ready("leaf1"), ready("leaf2")) == (1, 1)
     lab.routers["leaf1"].set_neighbor(Neighbor("192.168.0.4", NODE_AS))
@@ -256,7 +256,7 @@ def test_a_rack_with_one_speaker_lacks_redundancy(lab):
         lab.kubectl("label", "node", "worker1", f"{RACK}=leaf1", "lb.kubesphere.io/v1alpha1=openelb")
         wait_until(lambda: lab.routers["leaf1"].established("192.168.0.4"), 20)
         wait_until(lambda: lacking() == {leaf2}, 15, what="a condition that names leaf2 alone")
-        assert lab.events("BgpConf", "default", "RackRedundant") == ['rack "leaf1" has 2 ready speakers']
+        assert set(lab.events("BgpConf", "default", "RackRedundant")) == {'rack "leaf1" has 2 ready speakers'}
         assert (ready("leaf1"), ready("leaf2")) == (2, 1)
     finally:
         lab.kubectl("label", "node", "worker1", f"{RACK}-", "lb.kubesphere.io/v1alpha1-")
