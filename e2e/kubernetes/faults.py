@@ -91,50 +91,37 @@ def delete_pod(lab, pod, *how):
 
 
 @contextlib.contextmanager
-def cut_off(lab, pod, half_open=False):
-    """Packets between a Pod and the API server vanish, connections hang. Half open: what the Pod sends arrives."""
+def filtered(lab, pod, **rules):
+    """A Pod's network obeys a rule of nftables for what it receives (`input`) or sends (`output`) meanwhile."""
     host = Host(lab.run_dir, lab.pod_host(pod))
-    chains = ["chain in { type filter hook input priority 0; tcp sport 443 drop; }"]
-    if not half_open:
-        chains.append("chain out { type filter hook output priority 0; tcp dport 443 drop; }")
-    host.exec("nft", "-f", "-", stdin="\n".join(["table inet cut {", *chains, "}\n"]))
+    chains = [f"chain {hook} {{ type filter hook {hook} priority 0; {rule}; }}" for hook, rule in rules.items()]
+    host.exec("nft", "-f", "-", stdin="\n".join(["table inet fault {", *chains, "}\n"]))
     try:
         yield
     finally:
-        host.exec("nft", "delete", "table", "inet", "cut")
+        host.exec("nft", "delete", "table", "inet", "fault")
 
 
-@contextlib.contextmanager
+def cut_off(lab, pod, half_open=False):
+    """Packets between a Pod and the API server vanish, connections hang. Half open: what the Pod sends arrives."""
+    sent = {} if half_open else {"output": "tcp dport 443 drop"}
+    return filtered(lab, pod, input="tcp sport 443 drop", **sent)
+
+
 def refused(lab, pod):
     """The connections of a Pod with the API server are reset as soon as it sends anything over them, keepalives
     included, and none can be made."""
-    host = Host(lab.run_dir, lab.pod_host(pod))
-    host.exec("nft", "-f", "-", stdin="\n".join([
-        "table inet refused {", "chain out { type filter hook output priority 0; tcp dport 443 reject with tcp reset; }",
-        "}\n"]))
-    try:
-        yield
-    finally:
-        host.exec("nft", "delete", "table", "inet", "refused")
+    return filtered(lab, pod, output="tcp dport 443 reject with tcp reset")
 
 
-@contextlib.contextmanager
 def mute(lab, pod):
     """The connections that a Pod has with the API server live, acknowledgements and keepalives pass, and deliver
     nothing any more, either way. New ones work."""
-    host = Host(lab.run_dir, lab.pod_host(pod))
-    open_now = host.exec("ss", "-tnH", "state", "established", "dport", "=", ":443").split("\n")
-    ports = {line.split()[2].rpartition(":")[2] for line in open_now if line.strip()}
+    open_now = Host(lab.run_dir, lab.pod_host(pod)).exec("ss", "-tnH", "state", "established", "dport", "=", ":443")
+    ports = {line.split()[2].rpartition(":")[2] for line in open_now.split("\n") if line.strip()}
     assert ports, "the Pod has no connection with the API server"
-    rules = [f"tcp {theirs} 443 tcp {ours} {{ {', '.join(sorted(ports))} }} ip length > 80 drop"
-             for theirs, ours in (("sport", "dport"), ("dport", "sport"))]
-    host.exec("nft", "-f", "-", stdin="\n".join([
-        "table inet mute {", f"chain in {{ type filter hook input priority 0; {rules[0]}; }}",
-        f"chain out {{ type filter hook output priority 0; {rules[1]}; }}", "}\n"]))
-    try:
-        yield
-    finally:
-        host.exec("nft", "delete", "table", "inet", "mute")
+    rule = "tcp {} 443 tcp {} {{ " + ", ".join(sorted(ports)) + " }} ip length > 80 drop"
+    return filtered(lab, pod, input=rule.format("sport", "dport"), output=rule.format("dport", "sport"))
 
 
 def wait_new_leader(lab, before, timeout=30.0):
