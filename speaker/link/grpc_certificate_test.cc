@@ -145,6 +145,23 @@ TEST_F(GrpcCertificateTest, AnAuthorityIsReplacedUnnoticed) {
   EXPECT_TRUE(Serves(second));
 }
 
+TEST_F(GrpcCertificateTest, WhatCannotBeServedLeavesTheLastGoodCertificate) {
+  const tls::Material good = Make();
+  Serve(good);
+  Start();
+  EXPECT_TRUE(Serves(good));
+  tls::Material damaged = good;
+  damaged.serving.key = Make().serving.key;  // of another certificate
+  Serve(damaged);
+  EXPECT_TRUE(Serves(good));
+  damaged.serving = {.certificate = "rubbish", .key = "rubbish"};
+  Serve(damaged);
+  EXPECT_TRUE(Serves(good));
+  const tls::Material next = Make();
+  Serve(next);
+  EXPECT_TRUE(Serves(next));
+}
+
 TEST_F(GrpcCertificateTest, AnExpiredCertificateIsRefusedUntilItIsRenewed) {
   tls::Material material = Make();
   const auto expired = tls::Issue(material.authority, kName, absl::Now() - absl::Hours(2),
