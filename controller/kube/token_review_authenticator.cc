@@ -3,6 +3,7 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,9 @@ namespace {
 
 constexpr size_t kMaxTokenBytes = 16 << 10;
 constexpr size_t kFirstSweep = 256;
+// Under way at once: whoever reaches the port can show any token, and the API server has other work
+// of ours.
+constexpr int kMostAsked = 4;
 // How long a token counts as valid that does not say when it expires.
 constexpr absl::Duration kSilentToken = absl::Minutes(10);
 
@@ -48,7 +52,30 @@ class TokenReviewAuthenticator::Core : public std::enable_shared_from_this<Core>
     std::vector<Done>& waiting = waiting_[digest];
     waiting.push_back(std::move(done));
     if (waiting.size() > 1) return;  // asked already
+    queue_.push_back(token);
+    AskNext();
+  }
+
+  const TokenReviewCounters& counters() const { return counters_; }
+
+ private:
+  struct Known {
+    absl::StatusOr<std::string> node;
+    absl::Time expiry;
+    absl::Duration fresh_until;
+  };
+
+  void AskNext() {
+    while (!queue_.empty() && asked_ < kMostAsked) {
+      Ask(queue_.front());
+      queue_.pop_front();
+    }
+  }
+
+  void Ask(const std::string& token) {
+    ++asked_;
     ++counters_.reviews;
+    const std::string digest = Digest(token);
     const absl::Time expiry = ExpiryOfToken(token).value_or(clock_->Wall() + kSilentToken);
     client_->Call({.method = "POST",
                    .path = "/apis/authentication.k8s.io/v1/tokenreviews",
@@ -62,15 +89,6 @@ class TokenReviewAuthenticator::Core : public std::enable_shared_from_this<Core>
                   });
   }
 
-  const TokenReviewCounters& counters() const { return counters_; }
-
- private:
-  struct Known {
-    absl::StatusOr<std::string> node;
-    absl::Time expiry;
-    absl::Duration fresh_until;
-  };
-
   absl::Duration Left(const Known& known) const { return known.expiry - clock_->Wall(); }
 
   absl::StatusOr<push::Identity> Answer(const Known& known) const {
@@ -83,7 +101,7 @@ class TokenReviewAuthenticator::Core : public std::enable_shared_from_this<Core>
     absl::StatusOr<std::string> node =
         review.ok() ? NodeOfReview(*review, account_) : review.status();
     const bool answered = node.ok() || absl::IsUnauthenticated(node.status());
-    absl::StatusOr<push::Identity> answer;
+    --asked_;
     // An error of the call, 401 included, is about our own credentials.
     if (review.ok() && answered) {
       log_->Recovered("token review", "speakers' tokens can be reviewed again");
@@ -94,11 +112,19 @@ class TokenReviewAuthenticator::Core : public std::enable_shared_from_this<Core>
       const absl::Duration fresh = node.ok() ? kFresh : kRefused;
       Known& known = known_[digest];
       known = {std::move(node), expiry, clock_->Monotonic() + fresh};
-      answer = Answer(known);
+      Tell(digest, Answer(known));
       Sweep();
     } else {
-      answer = WithoutReview(digest, node.status());
+      Tell(digest, WithoutReview(digest, node.status()));
+      // It speaks for all that wait: one call after the other would take as long each.
+      for (const std::string& token : std::exchange(queue_, {})) {
+        Tell(Digest(token), WithoutReview(Digest(token), node.status()));
+      }
     }
+    AskNext();
+  }
+
+  void Tell(const std::string& digest, const absl::StatusOr<push::Identity>& answer) {
     const auto waiting = waiting_.extract(digest);
     for (const Done& done : waiting.mapped()) done(answer);
   }
@@ -134,7 +160,9 @@ class TokenReviewAuthenticator::Core : public std::enable_shared_from_this<Core>
   const Clock* const clock_;
   Logger* const log_;
   std::map<std::string, Known> known_;                // by digest
-  std::map<std::string, std::vector<Done>> waiting_;  // likewise, while asked
+  std::map<std::string, std::vector<Done>> waiting_;  // likewise, until there is an answer
+  std::deque<std::string> queue_;                     // tokens to be asked about
+  int asked_ = 0;                                     // under way
   size_t next_sweep_ = kFirstSweep;
   TokenReviewCounters counters_;
 };

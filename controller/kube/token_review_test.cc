@@ -180,6 +180,31 @@ TEST_F(TokenReviewAuthenticatorTest, WhatIsUnderWayWhenItEndsIsDropped) {
   EXPECT_EQ(answers, 0);
 }
 
+TEST_F(TokenReviewAuthenticatorTest, ACrowdAsksAFewAtATime) {
+  int answers = 0;
+  const auto crowd = [&] {
+    for (int i = 0; i < 100; ++i) {
+      authenticator_->Authenticate(absl::StrCat("t", i),
+                                   [&](const absl::StatusOr<push::Identity>&) { ++answers; });
+    }
+  };
+  crowd();
+  scheduler_.RunFor(absl::Seconds(4));
+  EXPECT_EQ(answers, 100);
+  EXPECT_EQ(Reviews(), 100u);
+
+  // One call that is not answered is enough for all of them.
+  scheduler_.RunFor(TokenReviewAuthenticator::kRefused);
+  transport_.SetSilent(true);
+  crowd();
+  scheduler_.RunFor(absl::Seconds(1));
+  EXPECT_EQ(answers, 100);
+  EXPECT_EQ(Reviews(), 104u);
+  scheduler_.RunFor(absl::Seconds(10));
+  EXPECT_EQ(answers, 200);
+  EXPECT_EQ(Reviews(), 104u);
+}
+
 TEST_F(TokenReviewAuthenticatorTest, ManyTokensLeaveNoTrace) {
   for (int i = 0; i < 2'000; ++i) {
     authenticator_->Authenticate(absl::StrCat("t", i),
