@@ -11,6 +11,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -97,7 +98,7 @@ class Controller final : public EventSource::Handler,
   void OnBack() override;
 
   // push::PlanLink::Handler, on the owner thread.
-  void OnAttached(push::StreamId stream, const std::string& node) override;
+  void OnAttached(push::StreamId stream, const push::Origin& origin) override;
   void OnReport(push::StreamId stream, const plan::v1::Report& report) override;
   void OnWritable(push::StreamId stream) override;
   void OnDetached(push::StreamId stream, const absl::Status& why) override;
@@ -135,6 +136,7 @@ class Controller final : public EventSource::Handler,
   // push::Distributor::Owner
   void OnSpeakerUp(const std::string& node, const plan::v1::Hello& hello) override;
   void OnSpeakerDown(const std::string& node, const absl::Status& why) override;
+  void OnSecondSpeaker(const std::string& node, const std::string& host) override;
   void OnSpeakerReport(const std::string& node, const plan::v1::Report& report) override;
   void OnAcked(const std::string& node, plan::Generation generation,
                std::optional<absl::Duration> since_change) override;
@@ -188,6 +190,7 @@ class Controller final : public EventSource::Handler,
   std::deque<std::pair<absl::Duration, IpAddress>> rests_;     // until when, oldest first
   std::deque<std::pair<absl::Duration, uint64_t>> exchanges_;  // of routes: until when, which
   std::map<std::string, absl::Duration> returning_;            // nodes, until when
+  std::map<std::string, absl::Duration> second_told_;  // by node, when users last were
   std::optional<absl::Duration> gather_until_;                 // speakers in VIP mode
 
   absl::Time last_stamp_ = absl::InfinitePast();  // of facts

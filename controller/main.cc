@@ -1,6 +1,8 @@
 // openelb-controller: flags in, a controller on the Kubernetes API or on a folder of manifests; or
 // one of its subcommands.
 
+#include <sys/resource.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -24,6 +26,14 @@ namespace {
 
 constexpr char kProgram[] = "openelb-controller";
 
+// Container runtimes set a low one for programs that use select; a speaker each needs more.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int Daemon(std::span<const char* const> args) {
   StopSignals signals;
   ControllerFlags options;
@@ -38,6 +48,7 @@ int Daemon(std::span<const char* const> args) {
     std::fputs(absl::StrCat(kProgram, ": ", wrong.message(), "\n").c_str(), stderr);
     return kExitUsage;
   }
+  RaiseDescriptorLimit();
   // What gRPC would print the link reports once, in our words.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   const std::unique_ptr<LogSink> sink = MakeLogSink(options.common);

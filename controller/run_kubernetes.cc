@@ -233,9 +233,10 @@ absl::StatusOr<bool> Term::Run(StopSignals* signals) {
       flags_.common.metrics_addr, post_, &metrics,
       [&] {
         const observe::ApiCounters api_counters = CountersNow();
-        Ask<bool>(post_, [&exporter, &controller, api_counters] {
+        Ask<bool>(post_, [this, &exporter, &controller, api_counters] {
           exporter.Update(controller);
           exporter.UpdateApi(api_counters);
+          exporter.UpdateConnections(server_link_->connections());
           return true;
         });
       },

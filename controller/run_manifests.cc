@@ -122,6 +122,7 @@ int RunOnManifests(const ControllerFlags& flags, StopSignals* signals, LogSink* 
         Ask<bool>(post, [&] {
           exporter.Update(controller);
           exporter.UpdateManifests(source->counters(), writer.counters());
+          exporter.UpdateConnections(server->connections());
           return true;
         });
       },

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "api/base/host_port.h"
+#include "api/base/listen_socket.h"
 
 namespace openelb {
 
@@ -33,29 +34,26 @@ std::string AnswerHttp(absl::string_view request, const HttpHandlers& handlers);
 
 class HttpServer {
  public:
-  // `address.host` is an IP address, "localhost", or empty for every address of both families; port
-  // 0 takes a free one. Error: InvalidArgument or Unavailable with the address and the system's
-  // reason.
+  // Addresses and errors: those of ListenSocket.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const HostPort& address,
                                                            HttpHandlers handlers);
   // Stops answering and waits for a handler that runs.
   ~HttpServer();
 
-  uint16_t port() const { return port_; }
+  uint16_t port() const { return listener_.port(); }
 
  private:
   // A client that sends or reads slowly costs one of these for a few seconds.
   struct Connection;
 
-  HttpServer(int listener, int wake, uint16_t port, HttpHandlers handlers);
+  HttpServer(ListenSocket listener, int wake, HttpHandlers handlers);
   void Run();
   void Accept(std::vector<Connection>* connections);
   // False: the connection is finished.
   bool Advance(Connection* connection);
 
-  const int listener_;
+  const ListenSocket listener_;
   const int wake_;  // eventfd: stop
-  const uint16_t port_;
   const HttpHandlers handlers_;
   std::thread thread_;
 };

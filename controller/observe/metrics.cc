@@ -115,9 +115,17 @@ constexpr MetricDef kSpeakerAttached{"openelb_speaker_attached", kGauge,
                                      "1 while the speaker of a node has a stream.", "node"};
 constexpr MetricDef kStreams{
     "openelb_plan_streams_total", kCounter,
-    "Speakers that attached, by outcome: accepted, resumed, refused, dead, unacknowledged, "
-    "invalid.",
+    "Speakers that attached, by outcome: accepted, resumed, refused, second (of these, of a node "
+    "that has one already), dead, unacknowledged, invalid, ended.",
     "outcome"};
+constexpr MetricDef kConnections{
+    "openelb_plan_connections_total", kCounter,
+    "Connections to --plan-addr, by outcome: taken, refused (too many have shown no token that "
+    "counts), waited (for want of descriptors or memory).",
+    "outcome"};
+constexpr MetricDef kStrangers{
+    "openelb_plan_connections_unidentified", kGauge,
+    "Open connections to --plan-addr that have no stream whose token counts.", ""};
 constexpr MetricDef kPlanMessages{"openelb_plan_messages_total", kCounter,
                                   "Messages sent to speakers: snapshot, delta, heartbeat.", "kind"};
 constexpr MetricDef kPlanRefusals{"openelb_plan_refusals_total", kCounter,
@@ -147,6 +155,7 @@ constexpr std::array kTable = {
     kPlanEpoch,       kPlanGeneration,
     kChangeToPlan,    kPlanToAck,
     kSpeakerAttached, kStreams,
+    kConnections,     kStrangers,
     kPlanMessages,    kPlanRefusals,
     kSaveFailures,
 };
@@ -225,6 +234,13 @@ void ControllerMetrics::UpdateApi(const ApiCounters& api) {
   Total(kSaveFailures, {}, api.saved.failures);
 }
 
+void ControllerMetrics::UpdateConnections(const push::ListenerCounters& connections) {
+  Total(kConnections, {"taken"}, connections.taken);
+  Total(kConnections, {"refused"}, connections.refused);
+  Total(kConnections, {"waited"}, connections.shortages);
+  metrics_->GaugeOf(kStrangers).Set(static_cast<double>(connections.strangers));
+}
+
 void ControllerMetrics::Update(const Controller& controller) {
   metrics_->GaugeOf(kSourceUp).Set(controller.synced() && !controller.away() ? 1 : 0);
   Total(kObjectEvents, {}, controller.counters().events);
@@ -251,9 +267,9 @@ void ControllerMetrics::Update(const Controller& controller) {
   const push::DistributorCounters& streams = controller.distributor().counters();
   for (const auto& [outcome, count] :
        {std::pair{"accepted", streams.attached}, std::pair{"resumed", streams.resumed},
-        std::pair{"refused", streams.refused}, std::pair{"dead", streams.dead_peers},
-        std::pair{"unacknowledged", streams.unacknowledged},
-        std::pair{"invalid", streams.invalid_reports}}) {
+        std::pair{"refused", streams.refused}, std::pair{"second", streams.second},
+        std::pair{"dead", streams.dead_peers}, std::pair{"unacknowledged", streams.unacknowledged},
+        std::pair{"invalid", streams.invalid_reports}, std::pair{"ended", streams.ended}}) {
     Total(kStreams, {outcome}, count);
   }
   Total(kPlanMessages, {"snapshot"}, streams.snapshots);

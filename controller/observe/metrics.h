@@ -19,6 +19,7 @@
 #include "controller/observe/legacy_metrics.h"
 #include "controller/observe/session_board.h"
 #include "controller/plan/model.h"
+#include "controller/push/listener.h"
 
 namespace openelb::observe {
 
@@ -51,6 +52,7 @@ class ControllerMetrics final : public ControllerObserver {
   void UpdateManifests(const manifests::ManifestSourceCounters& source,
                        const manifests::DiskWriterCounters& writer);
   void UpdateApi(const ApiCounters& api);
+  void UpdateConnections(const push::ListenerCounters& connections);
   // Parts of Update: what is said of pools and their Services, of owners, of racks.
   void UpdatePools(const ipam::Ipam& ipam, const std::vector<std::string>& eips);
   void UpdateOwners(const Statuses& statuses);

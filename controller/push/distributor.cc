@@ -74,13 +74,14 @@ void Distributor::OnPlanChange(const plan::PlanChange& change, absl::Duration no
   }
 }
 
-void Distributor::OnAttached(StreamId id, const std::string& node, absl::Duration now) {
+void Distributor::OnAttached(StreamId id, const Origin& origin, absl::Duration now) {
   if (!refusal_.ok()) {
     ++counters_.refused;
     link_->Close(id, refusal_);
     return;
   }
-  Stream stream{.node = node,
+  Stream stream{.node = origin.node,
+                .host = origin.host,
                 .endpoints_due = !endpoints_.empty(),
                 .last_heard = now,
                 .last_sent = now,
@@ -97,6 +98,7 @@ void Distributor::OnWritable(StreamId id, absl::Duration now) {
 }
 
 void Distributor::OnDetached(StreamId id, const absl::Status& why, absl::Duration) {
+  if (streams_.contains(id)) ++counters_.ended;
   Forget(id, why);
 }
 
@@ -145,21 +147,23 @@ absl::Status Distributor::CheckHello(const Stream& stream, const plan::v1::Hello
   if (it == nodes_.end() || !it->second.stream || it->second.instance == hello.instance()) {
     return absl::OkStatus();
   }
-  const absl::Duration silence = now - streams_.at(*it->second.stream).last_heard;
-  if (silence >= options_.replace_after) return absl::OkStatus();
-  return absl::AlreadyExistsError(
-      absl::StrCat("hello: node: \"", hello.node(), "\" has a speaker already (instance ",
-                   it->second.instance, ", heard ", absl::ToInt64Milliseconds(silence),
-                   " ms ago); instance ", hello.instance(), " is refused"));
+  // Whoever names the instance is that process: it is told to nobody.
+  return absl::AlreadyExistsError(absl::StrCat(
+      "hello: node: \"", hello.node(), "\" has a speaker already, heard ",
+      absl::ToInt64Milliseconds(now - streams_.at(*it->second.stream).last_heard), " ms ago"));
 }
 
 void Distributor::OnHello(StreamId id, Stream& stream, const plan::v1::Hello& hello,
                           absl::Duration now) {
   if (const absl::Status status = CheckHello(stream, hello, now); !status.ok()) {
     ++counters_.refused;
+    const std::string host = stream.host;
     log_->Damped(absl::StrCat("hello ", stream.node), "speaker refused", status.message(),
-                 {{"node", stream.node}});
+                 {{"node", stream.node}, {"from", host}});
     Drop(id, status);
+    if (!absl::IsAlreadyExists(status)) return;
+    ++counters_.second;
+    owner_->OnSecondSpeaker(hello.node(), host);
     return;
   }
   ++counters_.attached;

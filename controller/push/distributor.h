@@ -25,7 +25,6 @@ namespace openelb::push {
 struct DistributorOptions : TransferOptions {
   absl::Duration heartbeat = absl::Milliseconds(300);  // sent when idle for so long
   absl::Duration dead_after = absl::Seconds(3);        // a silent stream is closed
-  absl::Duration replace_after = absl::Seconds(1);     // another instance takes over a silent node
 };
 
 // What is known of the speaker on one node.
@@ -45,11 +44,13 @@ struct SpeakerStatus {
 struct DistributorCounters : TransferCounters {
   uint64_t attached = 0;         // Hellos accepted
   uint64_t refused = 0;          // Hellos refused, and speakers turned away
+  uint64_t second = 0;           // of these, of a node that has a speaker already
   uint64_t heartbeats = 0;       // sent
   uint64_t resource_nacks = 0;   // (resource, reason) pairs a speaker newly named
   uint64_t dead_peers = 0;       // streams closed for silence
   uint64_t unacknowledged = 0;   // streams closed for a plan not acknowledged in time
   uint64_t invalid_reports = 0;  // streams closed for a report out of place
+  uint64_t ended = 0;            // streams ended by the speaker or the network
 };
 
 class Distributor {
@@ -61,6 +62,8 @@ class Distributor {
     // The Hello was accepted; plans flow. Again without OnSpeakerDown: the stream was replaced.
     virtual void OnSpeakerUp(const std::string& node, const plan::v1::Hello& hello) = 0;
     virtual void OnSpeakerDown(const std::string& node, const absl::Status& why) = 0;
+    // Another process, at `host`, has shown a token of a node whose speaker is attached: refused.
+    virtual void OnSecondSpeaker(const std::string& node, const std::string& host) = 0;
     // Facts, Observed, Announced or Goodbye of an accepted speaker.
     virtual void OnSpeakerReport(const std::string& node, const plan::v1::Report& report) = 0;
     // The speaker has applied the plan up to `generation`. `since_change`: how long ago the oldest
@@ -98,7 +101,7 @@ class Distributor {
   void OnPlanChange(const plan::PlanChange& change, absl::Duration now);
 
   // What PlanLink::Handler says, with the time.
-  void OnAttached(StreamId stream, const std::string& node, absl::Duration now);
+  void OnAttached(StreamId stream, const Origin& origin, absl::Duration now);
   void OnReport(StreamId stream, const plan::v1::Report& report, absl::Duration now);
   void OnWritable(StreamId stream, absl::Duration now);
   void OnDetached(StreamId stream, const absl::Status& why, absl::Duration now);
@@ -115,7 +118,8 @@ class Distributor {
 
  private:
   struct Stream {
-    std::string node;       // by its credentials until the Hello is accepted
+    std::string node;  // by its credentials until the Hello is accepted
+    std::string host;
     bool accepted = false;  // the Hello was
     bool writable = true;
     bool endpoints_due = false;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "api/base/clock.h"
 
 namespace openelb::push {
@@ -65,6 +66,9 @@ class DistributorTest : public ::testing::Test, public Distributor::Owner {
   void OnSpeakerDown(const std::string& node, const absl::Status&) override {
     events_.push_back("down " + node);
   }
+  void OnSecondSpeaker(const std::string& node, const std::string& host) override {
+    events_.push_back(absl::StrCat("second ", node, " at ", host));
+  }
   void OnSpeakerReport(const std::string& node, const plan::v1::Report&) override {
     events_.push_back("report " + node);
   }
@@ -85,7 +89,7 @@ class DistributorTest : public ::testing::Test, public Distributor::Owner {
     return report;
   }
   void Attach(StreamId stream, const std::string& node, const std::string& instance = "i1") {
-    distributor_.OnAttached(stream, node, now_);
+    distributor_.OnAttached(stream, {node}, now_);
     distributor_.OnReport(stream, Hello(node, instance), now_);
   }
   void Ack(StreamId stream, plan::Generation generation, const std::string& plan_error = "",
@@ -215,7 +219,7 @@ TEST_F(DistributorTest, AHelloWithTheCurrentPlanIsSentNothing) {
   StreamId stream = 0;
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
-    distributor_.OnAttached(++stream, "n1", now_);
+    distributor_.OnAttached(++stream, {"n1"}, now_);
     plan::v1::Report hello = Hello("n1", "i1");
     hello.mutable_hello()->mutable_generation()->set_epoch(c.generation.epoch);
     hello.mutable_hello()->mutable_generation()->set_counter(c.generation.counter);
@@ -242,29 +246,27 @@ TEST_F(DistributorTest, HellosThatAreRefused) {
     std::string token_node;
     std::string node;
     std::string instance;
-    absl::Duration silence;  // of the stream that n1 has
     absl::StatusCode code;
     std::string message;
+    std::string event = {};
   };
   const Case cases[] = {
-      {"no node", "n1", "", "i2", absl::Seconds(0), absl::StatusCode::kInvalidArgument, "node"},
-      {"no instance", "n1", "n1", "", absl::Seconds(0), absl::StatusCode::kInvalidArgument,
-       "instance"},
-      {"another node's token", "n2", "n1", "i2", absl::Seconds(2),
-       absl::StatusCode::kPermissionDenied, "claims \"n1\", but its token is bound to \"n2\""},
-      {"a second speaker", "n1", "n1", "i2", absl::Milliseconds(999),
-       absl::StatusCode::kAlreadyExists, "\"n1\" has a speaker already (instance i1"},
-      {"the first is silent", "n1", "n1", "i2", absl::Seconds(1), absl::StatusCode::kOk, ""},
-      {"the same instance again", "n1", "n1", "i1", absl::Seconds(0), absl::StatusCode::kOk, ""},
-      {"no token is asked for", "", "n1", "i1", absl::Seconds(0), absl::StatusCode::kOk, ""},
+      {"no node", "n1", "", "i2", absl::StatusCode::kInvalidArgument, "node"},
+      {"no instance", "n1", "n1", "", absl::StatusCode::kInvalidArgument, "instance"},
+      {"another node's token", "n2", "n1", "i2", absl::StatusCode::kPermissionDenied,
+       "claims \"n1\", but its token is bound to \"n2\""},
+      {"a second speaker", "n1", "n1", "i2", absl::StatusCode::kAlreadyExists,
+       "\"n1\" has a speaker already, heard 2000 ms ago", "second n1 at 10.0.0.9"},
+      {"the same instance again", "n1", "n1", "i1", absl::StatusCode::kOk, ""},
+      {"no token is asked for", "", "n1", "i1", absl::StatusCode::kOk, ""},
   };
   StreamId stream = 0;
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
     const StreamId first = ++stream;
     Attach(first, "n1");
-    now_ += c.silence;
-    distributor_.OnAttached(++stream, c.token_node, now_);
+    now_ += absl::Seconds(2);  // a stream that is silent, and not dead yet
+    distributor_.OnAttached(++stream, {c.token_node, "10.0.0.9"}, now_);
     events_.clear();
     distributor_.OnReport(stream, Hello(c.node, c.instance), now_);
     if (c.code == absl::StatusCode::kOk) {
@@ -276,15 +278,27 @@ TEST_F(DistributorTest, HellosThatAreRefused) {
       EXPECT_EQ(link_.closed[stream].code(), c.code);
       EXPECT_THAT(std::string(link_.closed[stream].message()), HasSubstr(c.message));
       EXPECT_FALSE(link_.closed.contains(first));
-      EXPECT_THAT(events_, IsEmpty());
+      EXPECT_EQ(absl::StrJoin(events_, ","), c.event);
+      EXPECT_THAT(std::string(link_.closed[stream].message()), Not(HasSubstr("i1")));
       distributor_.OnDetached(first, absl::OkStatus(), now_);
     }
   }
   EXPECT_EQ(distributor_.counters().refused, 4u);
+  EXPECT_EQ(distributor_.counters().second, 1u);
+}
+
+TEST_F(DistributorTest, AnotherProcessHasItsTurnOnceTheStreamIsDead) {
+  Attach(1, "n1");
+  now_ += DistributorOptions().dead_after;
+  distributor_.Tick(now_);
+  EXPECT_TRUE(absl::IsUnavailable(link_.closed.at(1)));
+  distributor_.OnAttached(2, {"n1"}, now_);
+  distributor_.OnReport(2, Hello("n1", "i2"), now_);
+  EXPECT_FALSE(link_.closed.contains(2));
 }
 
 TEST_F(DistributorTest, ReportsOutOfPlaceEndTheStream) {
-  distributor_.OnAttached(1, "n1", now_);
+  distributor_.OnAttached(1, {"n1"}, now_);
   Ack(1, {5, 1});
   EXPECT_TRUE(absl::IsFailedPrecondition(link_.closed.at(1)));
   Attach(2, "n1");
@@ -298,7 +312,7 @@ TEST_F(DistributorTest, ReportsOutOfPlaceEndTheStream) {
 }
 
 TEST_F(DistributorTest, AnEpochThatASpeakerHasSeenIsExceededBeforeAnythingIsSent) {
-  distributor_.OnAttached(1, "n1", now_);
+  distributor_.OnAttached(1, {"n1"}, now_);
   plan::v1::Report hello = Hello("n1", "i1");
   hello.mutable_hello()->set_largest_epoch(9);
   distributor_.OnReport(1, hello, now_);

@@ -1,5 +1,6 @@
 #include "controller/push/grpc_server.h"
 
+#include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/security/server_credentials.h>
 
@@ -12,6 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "api/base/clock.h"
+#include "api/base/host_port.h"
+#include "api/base/listen_socket.h"
 #include "api/base/mutex.h"
 #include "api/plan/callback_queue.h"
 #include "api/plan/referral.h"
@@ -28,6 +31,12 @@ using plan::v1::Report;
 constexpr int kMaxReportBytes = 4 << 20;
 // Transport keepalive, both interval and patience: tighter ones turn overload into mass disconnect.
 constexpr int kKeepaliveMs = 1000;
+// Of a speaker on a slow link both take a fraction of a second. A client that says nothing, or one
+// octet a second, costs a connection no longer than this.
+constexpr int kHandshakeMs = 5000;
+constexpr int kIdleMs = 10000;  // without a stream
+// A speaker needs one, and another one beside one that is about to end.
+constexpr int kStreamsOfConnection = 4;
 
 grpc::Status ToGrpc(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message()),
@@ -47,7 +56,10 @@ class StreamEvents {
  public:
   virtual ~StreamEvents() = default;
   virtual void Post(std::function<void(PlanLink::Handler*)> event) = 0;
-  virtual void Done(StreamId id) = 0;
+  // The token of a stream of `peer` counts.
+  virtual void Known(absl::string_view peer) = 0;
+  // `known_peer`: what Known was told; empty: it was not called.
+  virtual void Done(StreamId id, absl::string_view known_peer) = 0;
 };
 
 // One Attach call. Operations are started by the owner thread and by gRPC's, but none after Finish:
@@ -57,14 +69,23 @@ class Stream final : public grpc::ServerBidiReactor<Report, Plan>,
  public:
   // `authenticator` is null when everybody is believed.
   Stream(StreamId id, grpc::CallbackServerContext* context, Authenticator* authenticator,
-         StreamEvents* events)
+         absl::Duration refusal_delay, StreamEvents* events)
       : id_(id),
         context_(context),
+        peer_(context->peer()),
         authenticator_(authenticator),
+        refusal_delay_(refusal_delay),
         events_(events),
         identity_(std::string(BearerToken(*context))) {}
 
-  void Start() { authenticator_ == nullptr ? Open() : CheckIdentity(); }
+  void Start() {
+    if (authenticator_ != nullptr) return CheckIdentity();
+    {
+      MutexLock lock(&mutex_);
+      Know();
+    }
+    Open();
+  }
 
   void Write(std::shared_ptr<const Plan> plan) {
     MutexLock lock(&mutex_);
@@ -98,7 +119,7 @@ class Stream final : public grpc::ServerBidiReactor<Report, Plan>,
       attached_ = true;
     }
     events_->Post([self = shared_from_this()](PlanLink::Handler* handler) {
-      handler->OnAttached(self->id_, self->Node());
+      handler->OnAttached(self->id_, {self->Node(), HostOfPeer(self->peer_)});
     });
     Read();
   }
@@ -134,16 +155,18 @@ class Stream final : public grpc::ServerBidiReactor<Report, Plan>,
   void OnCancel() override { End(absl::CancelledError("cancelled")); }
   void OnDone() override {
     bool attached;
+    std::string known_peer;
     absl::Status why;
     {
       MutexLock lock(&mutex_);
       attached = attached_;
+      if (known_) known_peer = peer_;
       why = why_;
     }
     if (attached) {
       events_->Post([id = id_, why](PlanLink::Handler* handler) { handler->OnDetached(id, why); });
     }
-    events_->Done(id_);  // may delete this
+    events_->Done(id_, known_peer);  // may delete this
   }
 
  private:
@@ -174,22 +197,41 @@ class Stream final : public grpc::ServerBidiReactor<Report, Plan>,
       MutexLock lock(&mutex_);
       is_new = identity_.node().empty();
       status = identity_.OnAnswer(answer, clock_.Monotonic());
+      if (status.ok() && is_new && !finishing_) Know();
     }
-    if (!status.ok()) return End(status);
+    if (!status.ok()) return is_new ? Refuse(status) : End(status);
     if (is_new) Open();
+  }
+  // Under the mutex, so that it is never told after the end.
+  void Know() REQUIRES(mutex_) {
+    known_ = true;
+    events_->Known(peer_);
+  }
+  void Refuse(const absl::Status& why) {
+    // By the clock that nobody sets.
+    const auto at =
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                     gpr_time_from_millis(absl::ToInt64Milliseconds(refusal_delay_), GPR_TIMESPAN));
+    refusal_.Set(at, [weak = weak_from_this(), why](bool) {
+      if (const auto self = weak.lock()) self->End(why);
+    });
   }
 
   const StreamId id_;
   grpc::CallbackServerContext* const context_;
+  const std::string peer_;
   Authenticator* const authenticator_;
+  const absl::Duration refusal_delay_;
   StreamEvents* const events_;  // outlives the server, which waits for every OnDone
   const SystemClock clock_;
+  grpc::Alarm refusal_;
   Report report_;  // gRPC's from StartRead to OnReadDone
   Mutex mutex_;
   StreamIdentity identity_ GUARDED_BY(mutex_);
   bool finishing_ GUARDED_BY(mutex_) = false;
   absl::Status why_ GUARDED_BY(mutex_);
   bool attached_ GUARDED_BY(mutex_) = false;
+  bool known_ GUARDED_BY(mutex_) = false;
   std::shared_ptr<const Plan> writing_ GUARDED_BY(mutex_);
 };
 
@@ -214,26 +256,36 @@ class GrpcServer::Impl final : public plan::v1::PlanService::CallbackService,
       credentials_ = TlsCredentials(files);
     }
     plan::KeepCallbackQueue();
+    const auto where = ParseHostPort(address);
+    if (!where.ok()) return Unusable(where.status());
+    auto socket = ListenSocket::Open(*where);
+    if (!socket.ok()) return Unusable(socket.status());
+    const int port = socket->port();
     grpc::ServerBuilder builder;
-    int port = 0;
-    // An empty host: every address of either family.
-    const std::string bind = absl::StartsWith(address, ":") ? "[::]" + address : address;
-    builder.AddListeningPort(bind, credentials_, &port);
+    acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials_);
     builder.RegisterService(this);
     builder.SetMaxReceiveMessageSize(kMaxReportBytes);
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a taken port is an error
+    builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsOfConnection);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 100);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+    listener_ = std::make_unique<Listener>(
+        *std::move(socket), options_.limits, [acceptor = acceptor_.get()](int fd) {
+          grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+          connection.fd = fd;
+          acceptor->HandleNewConnection(&connection);
+        });
     server_ = builder.BuildAndStart();
-    if (server_ == nullptr || port == 0) {
-      server_.reset();
-      return absl::UnavailableError(
-          absl::StrCat("--plan-addr: ", address, ": cannot listen there"));
+    if (server_ == nullptr) {
+      return absl::InternalError(absl::StrCat("--plan-addr: ", address, ": gRPC does not start"));
     }
+    listener_->Start();
     return port;
   }
 
@@ -247,12 +299,17 @@ class GrpcServer::Impl final : public plan::v1::PlanService::CallbackService,
     }
     for (const auto& stream : streams) stream->End(Stopping());
     streams.clear();
+    if (listener_ != nullptr) listener_->Stop();
     if (server_ != nullptr) {
       server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
       server_->Wait();
       server_.reset();
     }
     gate_.Shut();
+  }
+
+  ListenerCounters connections() const {
+    return listener_ == nullptr ? ListenerCounters() : listener_->counters();
   }
 
   std::shared_ptr<Stream> Find(StreamId id) {
@@ -262,6 +319,9 @@ class GrpcServer::Impl final : public plan::v1::PlanService::CallbackService,
   }
 
  private:
+  static absl::Status Unusable(const absl::Status& why) {
+    return {why.code(), absl::StrCat("--plan-addr: ", why.message())};
+  }
   static absl::Status Stopping() { return absl::UnavailableError("this controller stops"); }
 
   // plan.v1.PlanService
@@ -271,8 +331,8 @@ class GrpcServer::Impl final : public plan::v1::PlanService::CallbackService,
     {
       MutexLock lock(&mutex_);
       const StreamId id = next_id_++;
-      stream =
-          std::make_shared<Stream>(id, context, options_.insecure ? nullptr : authenticator_, this);
+      stream = std::make_shared<Stream>(id, context, options_.insecure ? nullptr : authenticator_,
+                                        options_.refusal_delay, this);
       streams_.emplace(id, stream);
       stopping = stopping_;
     }
@@ -290,7 +350,9 @@ class GrpcServer::Impl final : public plan::v1::PlanService::CallbackService,
       if (self->handler_ != nullptr) event(self->handler_);
     });
   }
-  void Done(StreamId id) override {
+  void Known(absl::string_view peer) override { listener_->OnKnown(peer); }
+  void Done(StreamId id, absl::string_view known_peer) override {
+    if (!known_peer.empty()) listener_->OnEnded(known_peer);
     std::shared_ptr<Stream> last;  // freed outside the lock
     MutexLock lock(&mutex_);
     const auto it = streams_.find(id);
@@ -303,7 +365,9 @@ class GrpcServer::Impl final : public plan::v1::PlanService::CallbackService,
   PostGate gate_;
   Handler* handler_;                                      // owner thread only; null once stopped
   std::shared_ptr<grpc::ServerCredentials> credentials_;  // outlive the server, which asks them
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<Listener> listener_;  // outlives the streams, which tell it who they are
   Mutex mutex_;
   bool stopping_ GUARDED_BY(mutex_) = false;
   StreamId next_id_ GUARDED_BY(mutex_) = 1;
@@ -317,6 +381,8 @@ GrpcServer::GrpcServer(GrpcServerOptions options, Authenticator* authenticator, 
 GrpcServer::~GrpcServer() { Stop(); }
 
 absl::StatusOr<int> GrpcServer::Start(const std::string& address) { return impl_->Start(address); }
+
+ListenerCounters GrpcServer::connections() const { return impl_->connections(); }
 
 void GrpcServer::Stop(absl::Duration grace) { impl_->Stop(grace); }
 

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "api/base/post.h"
 #include "controller/push/authenticator.h"
+#include "controller/push/listener.h"
 #include "controller/push/plan_link.h"
 
 namespace openelb::push {
@@ -24,6 +25,9 @@ struct GrpcServerOptions {
   // Plain text and no authentication: any process that reaches the port is believed. Exclusive with
   // the files above.
   bool insecure = false;
+  // How long a token that does not count waits for its answer: guessing is slow.
+  absl::Duration refusal_delay = absl::Seconds(1);
+  ConnectionTable::Limits limits = {};
 };
 
 class GrpcServer final : public PlanLink {
@@ -39,6 +43,9 @@ class GrpcServer final : public PlanLink {
   // On the owner thread: ends every stream with UNAVAILABLE and returns when all is freed, within
   // about `grace`. The handler is not called again.
   void Stop(absl::Duration grace = absl::Seconds(1));
+
+  // On the owner thread.
+  ListenerCounters connections() const;
 
   void Send(StreamId stream, std::shared_ptr<const plan::v1::Plan> plan) override;
   void Close(StreamId stream, const absl::Status& why) override;

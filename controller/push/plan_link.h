@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "absl/status/status.h"
 #include "api/plan/v1/plan.pb.h"
@@ -12,6 +13,14 @@ namespace openelb::push {
 
 using StreamId = uint64_t;  // never reused within a process
 
+// Where a stream comes from.
+struct Origin {
+  // That its credentials are bound to; empty: the link checks none, so the speaker's word has to
+  // do.
+  std::string node;
+  std::string host = {};  // an address; empty: the link has none
+};
+
 class PlanLink {
  public:
   // Called on the owner thread, in the order things happened on each stream, never from within Send
@@ -19,9 +28,8 @@ class PlanLink {
   class Handler {
    public:
     virtual ~Handler() = default;
-    // A speaker's stream is open and takes a plan. Its credentials say it runs on `node`; empty:
-    // the link checks none, so its word has to do. Its Hello follows as the first report.
-    virtual void OnAttached(StreamId stream, const std::string& node) = 0;
+    // A speaker's stream is open and takes a plan. Its Hello follows as the first report.
+    virtual void OnAttached(StreamId stream, const Origin& origin) = 0;
     virtual void OnReport(StreamId stream, const plan::v1::Report& report) = 0;
     // The stream takes another plan: the last one was handed to the transport.
     virtual void OnWritable(StreamId stream) = 0;

@@ -180,8 +180,8 @@ class Feeder final : public EventLoopWork,
   }
 
  private:
-  void OnAttached(push::StreamId stream, const std::string& node) override {
-    distributor_.OnAttached(stream, node, Now());
+  void OnAttached(push::StreamId stream, const push::Origin& origin) override {
+    distributor_.OnAttached(stream, origin, Now());
   }
   void OnReport(push::StreamId stream, const plan::v1::Report& report) override {
     distributor_.OnReport(stream, report, Now());
@@ -194,6 +194,7 @@ class Feeder final : public EventLoopWork,
   void OnSpeakerDown(const std::string& node, const absl::Status& why) override {
     std::cerr << kProgram << ": " << node << ": " << why << '\n';
   }
+  void OnSecondSpeaker(const std::string&, const std::string&) override {}
   void OnSpeakerReport(const std::string&, const plan::v1::Report&) override {}
   void OnAcked(const std::string& node, plan::Generation generation,
                std::optional<absl::Duration>) override {

@@ -149,7 +149,7 @@ class MemoryNet::SpeakerEnd final : public link::PlanLink {
       core->Push(stream, &Stream::down, [stream, endpoint] {
         if (stream->speaker != nullptr) stream->speaker->OnUp(endpoint);
       });
-      stream->controller->OnAttached(stream->id, stream->node);
+      stream->controller->OnAttached(stream->id, {stream->node});
     });
   }
   void Send(const plan::v1::Report& report) override {

@@ -90,7 +90,7 @@ class OwnerStatusTest : public testing::Test {
   // The speaker of `node` comes and answers for these addresses.
   void Attach(const std::string& node, const std::vector<std::string>& owned = {}) {
     streams_[node] = ++last_stream_;
-    controller_->OnAttached(last_stream_, node);
+    controller_->OnAttached(last_stream_, {node});
     plan::v1::Report hello;
     hello.mutable_hello()->set_node(node);
     hello.mutable_hello()->set_instance(node + "-1");

@@ -86,8 +86,8 @@ class Controller final : public push::PlanLink::Handler, public push::Distributo
     return options;
   }
 
-  void OnAttached(push::StreamId stream, const std::string& node) override {
-    distributor.OnAttached(stream, node, Now());
+  void OnAttached(push::StreamId stream, const push::Origin& origin) override {
+    distributor.OnAttached(stream, origin, Now());
     waker_.Arm();
   }
   void OnReport(push::StreamId stream, const plan::v1::Report& report) override {
@@ -109,6 +109,7 @@ class Controller final : public push::PlanLink::Handler, public push::Distributo
 
   void OnSpeakerUp(const std::string& node, const plan::v1::Hello&) override { up[node] = true; }
   void OnSpeakerDown(const std::string& node, const absl::Status&) override { up[node] = false; }
+  void OnSecondSpeaker(const std::string&, const std::string&) override {}
   void OnSpeakerReport(const std::string& node, const plan::v1::Report& report) override {
     if (report.has_facts()) facts[node] = report.facts().facts(0).kind();
   }

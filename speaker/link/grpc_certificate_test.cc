@@ -31,7 +31,7 @@ class Everybody final : public push::Authenticator {
 
 class ControllerSide final : public push::PlanLink::Handler {
  public:
-  void OnAttached(push::StreamId stream, const std::string&) override { last = stream; }
+  void OnAttached(push::StreamId stream, const push::Origin&) override { last = stream; }
   void OnReport(push::StreamId, const plan::v1::Report&) override {}
   void OnWritable(push::StreamId) override {}
   void OnDetached(push::StreamId, const absl::Status&) override {}

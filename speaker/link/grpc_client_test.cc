@@ -27,10 +27,10 @@ using ::testing::HasSubstr;
 
 class ControllerSide final : public push::PlanLink::Handler {
  public:
-  void OnAttached(push::StreamId stream, const std::string& node) override {
+  void OnAttached(push::StreamId stream, const push::Origin& origin) override {
     last = stream;
     ++attached;
-    nodes[stream] = node;
+    nodes[stream] = origin.node;
   }
   void OnReport(push::StreamId, const plan::v1::Report& report) override {
     reports.push_back(report);
@@ -331,7 +331,7 @@ TEST_F(GrpcLinkTest, WhatCannotBeServedIsNamed) {
                             controller_box_.Post());
     return std::string(server.Start(address).status().message());
   };
-  EXPECT_THAT(start(Tls(), endpoint_), HasSubstr("--plan-addr: " + endpoint_));
+  EXPECT_THAT(start(Tls(), endpoint_), HasSubstr("--plan-addr: cannot listen on " + endpoint_));
   EXPECT_THAT(start({.cert = files_.Path("none"), .key = files_.Path("tls.key")}, "127.0.0.1:0"),
               HasSubstr("--plan-tls-cert: " + files_.Path("none") + ": No such file or directory"));
   EXPECT_THAT(start({.cert = files_.Path("tls.crt"), .key = files_.Path("none")}, "127.0.0.1:0"),

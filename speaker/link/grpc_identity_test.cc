@@ -46,8 +46,8 @@ class SlowAuthenticator final : public push::Authenticator {
 
 class ControllerSide final : public push::PlanLink::Handler {
  public:
-  void OnAttached(push::StreamId stream, const std::string& node) override {
-    nodes[stream] = node;
+  void OnAttached(push::StreamId stream, const push::Origin& origin) override {
+    nodes[stream] = origin.node;
     if (!refusal.ok()) server->Close(stream, refusal);
   }
   void OnReport(push::StreamId, const plan::v1::Report& report) override {

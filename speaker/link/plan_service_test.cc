@@ -56,8 +56,8 @@ class Controller final : public push::PlanLink::Handler, public push::Distributo
     change.keys["set"].insert("route/" + prefix);
     distributor.OnPlanChange(change, Now());
   }
-  void OnAttached(push::StreamId stream, const std::string& node) override {
-    distributor.OnAttached(stream, node, Now());
+  void OnAttached(push::StreamId stream, const push::Origin& origin) override {
+    distributor.OnAttached(stream, origin, Now());
   }
   void OnReport(push::StreamId stream, const plan::v1::Report& report) override {
     distributor.OnReport(stream, report, Now());
@@ -68,6 +68,7 @@ class Controller final : public push::PlanLink::Handler, public push::Distributo
   }
   void OnSpeakerUp(const std::string&, const plan::v1::Hello&) override {}
   void OnSpeakerDown(const std::string&, const absl::Status&) override {}
+  void OnSecondSpeaker(const std::string&, const std::string&) override {}
   void OnSpeakerReport(const std::string&, const plan::v1::Report&) override {}
   void OnAcked(const std::string&, plan::Generation, std::optional<absl::Duration> since) override {
     if (since) latencies.push_back(*since);

@@ -66,8 +66,8 @@ void PlanServer::Turn() {
   generation_ = distributor_.generation();
 }
 
-void PlanServer::OnAttached(push::StreamId stream, const std::string& node) {
-  distributor_.OnAttached(stream, node, clock_.Monotonic());
+void PlanServer::OnAttached(push::StreamId stream, const push::Origin& origin) {
+  distributor_.OnAttached(stream, origin, clock_.Monotonic());
 }
 void PlanServer::OnReport(push::StreamId stream, const plan::v1::Report& report) {
   distributor_.OnReport(stream, report, clock_.Monotonic());

@@ -43,13 +43,14 @@ class PlanServer final : private EventLoopWork,
   void Turn() override;
   absl::Duration NextWakeup() override { return distributor_.NextWakeup(); }
 
-  void OnAttached(push::StreamId stream, const std::string& node) override;
+  void OnAttached(push::StreamId stream, const push::Origin& origin) override;
   void OnReport(push::StreamId stream, const plan::v1::Report& report) override;
   void OnWritable(push::StreamId stream) override;
   void OnDetached(push::StreamId stream, const absl::Status& why) override;
 
   void OnSpeakerUp(const std::string&, const plan::v1::Hello&) override {}
   void OnSpeakerDown(const std::string&, const absl::Status&) override {}
+  void OnSecondSpeaker(const std::string&, const std::string&) override {}
   void OnSpeakerReport(const std::string& node, const plan::v1::Report& report) override;
   void OnAcked(const std::string&, plan::Generation, std::optional<absl::Duration>) override {}
   void OnLargerEpoch(const std::string& node, uint64_t epoch) override;
