@@ -20,8 +20,6 @@ constexpr absl::Duration kExchange = absl::Seconds(5);
 
 // Facts and assignments are saved at most this often.
 constexpr absl::Duration kSaveInterval = absl::Seconds(1);
-// Between two Events about second speakers of one node: whoever shows its token may do so often.
-constexpr absl::Duration kSecondRepeat = absl::Minutes(1);
 
 std::string NamespacedName(const ObjectKey& key) {
   return absl::StrCat(key.namespace_, "/", key.name);
@@ -237,20 +235,8 @@ void Controller::OnSpeakerDown(const std::string& node, const absl::Status& why)
   owners_.OnSilent(node);
 }
 
-// Speakers end before their successors begin. So somebody else has the token, and may come often.
 void Controller::OnSecondSpeaker(const std::string& node, const std::string& host) {
-  const absl::Duration now = seams_.clock->Monotonic();
-  const auto [told, is_new] = second_told_.try_emplace(node, now);
-  if (!is_new && now - told->second < kSecondRepeat) return;
-  told->second = now;
-  statuses_.Record({.about = {kube::Node::kKind, "", node},
-                    .warning = true,
-                    .reason = "SecondSpeaker",
-                    .message = absl::StrCat("a second process",
-                                            host.empty() ? "" : absl::StrCat(" (at ", host, ")"),
-                                            " showed the token of this node's speaker and was "
-                                            "refused; if the token is stolen, deleting the "
-                                            "speaker's Pod ends it")});
+  statuses_.OnSecondSpeaker(node, host);
 }
 
 void Controller::OnSpeakerReport(const std::string& node, const plan::v1::Report& report) {

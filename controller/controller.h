@@ -11,7 +11,6 @@
 
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -190,7 +189,6 @@ class Controller final : public EventSource::Handler,
   std::deque<std::pair<absl::Duration, IpAddress>> rests_;     // until when, oldest first
   std::deque<std::pair<absl::Duration, uint64_t>> exchanges_;  // of routes: until when, which
   std::map<std::string, absl::Duration> returning_;            // nodes, until when
-  std::map<std::string, absl::Duration> second_told_;  // by node, when users last were
   std::optional<absl::Duration> gather_until_;                 // speakers in VIP mode
 
   absl::Time last_stamp_ = absl::InfinitePast();  // of facts

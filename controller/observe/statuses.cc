@@ -21,6 +21,9 @@ constexpr absl::Duration kHearing = absl::Seconds(10);
 // All owners are read at most this often: it costs as much as there are addresses.
 constexpr absl::Duration kOwnersInterval = absl::Milliseconds(200);
 
+// Between two Events about second speakers of one node.
+constexpr absl::Duration kSecondRepeat = absl::Minutes(1);
+
 // All racks are read at most this often.
 constexpr absl::Duration kRacksInterval = absl::Seconds(1);
 
@@ -109,6 +112,21 @@ void Statuses::OnSession(const SessionChange& change) {
           .warning = !change.established,
           .reason = change.established ? "PeerUp" : "PeerDown",
           .message = std::move(message)});
+}
+
+// Speakers end before their successors begin. So somebody else has the token, and may come often.
+void Statuses::OnSecondSpeaker(const std::string& node, const std::string& host) {
+  const absl::Duration now = clock_->Monotonic();
+  const auto [told, is_new] = second_told_.try_emplace(node, now);
+  if (!is_new && now - told->second < kSecondRepeat) return;
+  told->second = now;
+  Record({.about = {kube::Node::kKind, "", node},
+          .warning = true,
+          .reason = "SecondSpeaker",
+          .message = absl::StrCat("a second process", host.empty() ? "" : " (at ", host,
+                                  host.empty() ? "" : ")",
+                                  " showed the token of this node's speaker and was refused; if "
+                                  "the token is stolen, deleting the speaker's Pod ends it")});
 }
 
 void Statuses::OnProblems(absl::Duration now) {

@@ -45,6 +45,8 @@ class Statuses {
   void OnRefused(const ObjectKey& key, const Refusal& refusal);
   // A session came up or went down.
   void OnSession(const SessionChange& change);
+  // A process at `host`, empty where that is not known, has shown the token of a live speaker.
+  void OnSecondSpeaker(const std::string& node, const std::string& host);
   // Planner::Problems may have changed. What lasts of it and of what speakers report becomes
   // conditions, events and log lines.
   void OnProblems(absl::Duration now);
@@ -137,6 +139,7 @@ class Statuses {
   bool owners_planned_ = false;  // the plan of owners may have changed
   absl::Duration owners_due_ = absl::InfiniteDuration();
   absl::Duration owners_read_ = -absl::InfiniteDuration();
+  std::map<std::string, absl::Duration> second_told_;  // by node
   uint64_t events_recorded_ = 0;
 };
 

@@ -376,5 +376,23 @@ TEST_F(UseTest, WhatElseChangesIsWrittenWithinASecond) {
   EXPECT_NE(Find(Written(), "Ready")->reason, "Usable");
 }
 
+TEST_F(StatusesTest, SecondSpeakersAreToldOncePerNodeAndMinute) {
+  const auto all = [this] { return sink_.events.size(); };
+  for (int i = 0; i < 3; ++i) statuses_.OnSecondSpeaker("n1", "10.0.0.9");
+  statuses_.OnSecondSpeaker("n2", "");
+  ASSERT_EQ(all(), 2u);
+  EXPECT_EQ(sink_.events[0].about.name, "n1");
+  EXPECT_TRUE(sink_.events[0].warning);
+  EXPECT_THAT(sink_.events[0].message,
+              testing::StartsWith("a second process (at 10.0.0.9) showed"));
+  EXPECT_THAT(sink_.events[1].message, testing::StartsWith("a second process showed"));
+  clock_.RunFor(absl::Seconds(59));
+  statuses_.OnSecondSpeaker("n1", "10.0.0.9");
+  EXPECT_EQ(all(), 2u);
+  clock_.RunFor(absl::Seconds(1));
+  statuses_.OnSecondSpeaker("n1", "10.0.0.9");
+  EXPECT_EQ(all(), 3u);
+}
+
 }  // namespace
 }  // namespace openelb::observe
