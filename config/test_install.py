@@ -92,11 +92,16 @@ def test_the_bundle_installs_the_same_controller(renderer, bundle):
 
 # -- on an API server --
 
-def documented(section):
-    """The commands that a section of the README shows, in order."""
-    text = re.search(rf"(?ms)^### {section}\n(.*?)(?=^##|\Z)", (HERE / "README.md").read_text())[1]
+def shown(section):
+    """The commands that a section of the README shows, by the blocks that they stand in."""
+    text = re.search(rf"(?ms)^##+ {section}\n(.*?)(?=^##|\Z)", (HERE / "README.md").read_text())[1]
     blocks = re.findall(r"(?ms)^```\n(.*?)^```", text)
-    return [shlex.split(line) for block in blocks for line in block.splitlines() if line.split()[0] in ("kubectl", "helm")]
+    return [[shlex.split(line) for line in block.splitlines() if line.split()[0] in ("kubectl", "helm", "sh")]
+            for block in blocks]
+
+
+def documented(section):
+    return [command for block in shown(section) for command in block]
 
 
 @pytest.fixture
@@ -110,6 +115,8 @@ def typed(control_plane, renderer):
             if program == "helm":
                 home = [f"{name}={value}" for name, value in renderer.helm_home.items()]
                 control_plane.host.exec("env", *home, renderer.tools / program, *words, kubeconfig)
+            elif program == "sh":
+                control_plane.host.exec("env", control_plane.kubectl_path(), program, *words)
             elif "rollout" not in words:
                 control_plane.kubectl(*words)
     return run
@@ -128,11 +135,11 @@ def without_namespace(objects):
 
 
 def test_kubectl_as_documented(typed, control_plane, renderer):
-    *apply, delete = documented("With kubectl")
-    typed(apply)
+    typed(documented("With kubectl"))
     assert names(control_plane.kubectl) == without_namespace(renderer.build(BASE))
     control_plane.kubectl("diff", "-f", HERE / "openelb.yaml")  # fails where it finds a difference
-    typed([delete])
+    remove, _ = shown("Uninstall")
+    typed(remove)
     assert names(control_plane.kubectl) == set()
 
 
@@ -140,8 +147,8 @@ def test_helm_as_documented(typed, control_plane, renderer):
     """Its commands in order; before the last ones also what it says of edits by hand and of CRDs."""
     kubectl = control_plane.kubectl
     commands = documented("With Helm")
-    upgrade, uninstall = (next(number for number, command in enumerate(commands) if command[:2] == ["helm", verb])
-                          for verb in ("upgrade", "uninstall"))
+    upgrade = next(number for number, command in enumerate(commands) if command[:2] == ["helm", "upgrade"])
+    _, (script, uninstall, crds) = shown("Uninstall")
     everything = without_namespace(renderer.build(BASE))
 
     def pod():
@@ -150,7 +157,7 @@ def test_helm_as_documented(typed, control_plane, renderer):
     typed(commands[:upgrade])
     assert names(kubectl) == everything
     assert "--enable-keepalived-vip=true" in pod()["containers"][0]["args"]
-    typed(commands[upgrade:uninstall])
+    typed(commands[upgrade:])
     assert names(kubectl) == everything
     assert "--enable-keepalived-vip=false" in pod()["containers"][0]["args"]
 
@@ -172,10 +179,10 @@ def test_helm_as_documented(typed, control_plane, renderer):
     kubectl("apply", "-f", "-", input=json.dumps({
         "apiVersion": "network.kubesphere.io/v1alpha2", "kind": "Eip", "metadata": {"name": "kept"},
         "spec": {"address": "192.0.2.1"}}))
-    typed([commands[uninstall]])
+    typed([uninstall])
     assert {name.split()[0] for name in names(kubectl)} == {"CustomResourceDefinition"}
     assert kubectl("get", "eips", "-o", "name").split() == ["eip.network.kubesphere.io/kept"]
-    typed(commands[uninstall + 1:])
+    typed([script, uninstall + ["--ignore-not-found"], crds])
     assert names(kubectl) == set()
     kubectl("delete", "namespace", NAMESPACE)
 

@@ -11,6 +11,8 @@ The programs come from hack/controlplane/build. The API server listens on the ma
 """
 
 import json
+import os
+import shlex
 import shutil
 import signal
 from datetime import datetime, timezone
@@ -115,6 +117,15 @@ class ControlPlane:
         # All labs' servers have one address: a shared cache would mix up what they serve.
         return [self.binaries / "kubectl", f"--kubeconfig={(identity or self.admin).kubeconfig}",
                 f"--cache-dir={self.path / 'kubectl-cache'}"]
+
+    def kubectl_path(self):
+        """A PATH for scripts that call kubectl as the administrator."""
+        folder = self.path / "bin"
+        folder.mkdir(exist_ok=True)
+        wrapper = folder / "kubectl"
+        wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, self.kubectl_command()))} "$@"\n')
+        wrapper.chmod(0o755)
+        return f"PATH={folder}:{os.environ['PATH']}"
 
     def audited(self, user=None):
         """The audit log's events so far, oldest first; those of one user, if named."""
