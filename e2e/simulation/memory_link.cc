@@ -99,7 +99,10 @@ class MemoryNet::ControllerEnd final : public push::PlanLink {
       core->scheduler->After(absl::ZeroDuration(), [stream] {
         if (stream->controller != nullptr) stream->controller->OnWritable(stream->id);
       });
-      if (stream->speaker != nullptr) stream->speaker->OnPlan(*plan);
+      if (stream->speaker == nullptr) return;
+      const auto& older = core->net->down;
+      older == nullptr ? stream->speaker->OnPlan(*plan)
+                       : stream->speaker->OnPlan(older(stream->node, *plan));
     });
   }
   void Close(push::StreamId id, const absl::Status& why) override {
@@ -154,8 +157,11 @@ class MemoryNet::SpeakerEnd final : public link::PlanLink {
   }
   void Send(const plan::v1::Report& report) override {
     if (stream_ == nullptr || stream_->speaker == nullptr) return;
-    core_->Push(stream_, &Stream::up, [stream = stream_, report] {
-      if (stream->controller != nullptr) stream->controller->OnReport(stream->id, report);
+    core_->Push(stream_, &Stream::up, [core = core_, stream = stream_, report] {
+      if (stream->controller == nullptr) return;
+      const auto& older = core->net->up;
+      older == nullptr ? stream->controller->OnReport(stream->id, report)
+                       : stream->controller->OnReport(stream->id, older(stream->node, report));
     });
   }
   void Hangup() override {

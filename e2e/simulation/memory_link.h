@@ -23,6 +23,10 @@ class MemoryNet {
   // How long the next message from or to `node` takes; asked once for each. Default: 100 us.
   std::function<absl::Duration(const std::string& node)> delay;
 
+  // What arrives of a message where its other end speaks an older version; null: all of it.
+  std::function<plan::v1::Plan(const std::string& node, const plan::v1::Plan& plan)> down;
+  std::function<plan::v1::Report(const std::string& node, const plan::v1::Report& report)> up;
+
   // A controller that listens at `endpoint`, until the link is destroyed (as a crash would: its
   // streams end on the speakers' side). The handler outlives the link.
   std::unique_ptr<push::PlanLink> Listen(const std::string& endpoint,

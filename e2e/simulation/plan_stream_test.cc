@@ -12,6 +12,7 @@
 #include "api/base/log.h"
 #include "api/base/random.h"
 #include "api/base/scheduler.h"
+#include "api/plan/recorded/first.pb.h"
 #include "controller/push/distributor.h"
 #include "e2e/simulation/memory_link.h"
 #include "speaker/link/link.h"
@@ -368,6 +369,46 @@ TEST_P(PlanStreamTest, ASlowSpeakerCostsItsStateOnly) {
   const auto& after = controller_->distributor.counters();
   EXPECT_LE(after.deltas + after.snapshots - before.deltas - before.snapshots, 4u * 4u);
   EXPECT_EQ(after.plan_errors, 0u);
+}
+
+// What an end that speaks `Older` knows of a message, or can have said.
+template <typename Older, typename Message>
+Message Through(const Message& message) {
+  Older older;
+  EXPECT_TRUE(older.ParseFromString(message.SerializeAsString()));
+  older.DiscardUnknownFields();
+  Message out;
+  EXPECT_TRUE(out.ParseFromString(older.SerializeAsString()));
+  return out;
+}
+
+// An upgrade half done: some speakers are as old as any, whichever end is the older one.
+TEST_P(PlanStreamTest, MixedVersionsConverge) {
+  namespace first = plan::recorded::first;
+  net_.down = [](const std::string& node, const plan::v1::Plan& plan) {
+    return node < "n3" ? Through<first::Plan>(plan) : plan;
+  };
+  net_.up = [](const std::string& node, const plan::v1::Report& report) {
+    return node < "n3" ? Through<first::Report>(report) : report;
+  };
+  for (int step = 0; step < 100; ++step) {
+    Below(4) == 0 ? Fault() : ChangePlan();
+    scheduler_.RunFor(absl::Milliseconds(Below(20)));
+  }
+  for (const auto& [node, speaker] : speakers_) net_.SetBlocked(node, false);
+  scheduler_.RunFor(absl::Seconds(40));
+  CheckQuiet();
+  // The upgrade ends, one speaker at a time, each with the plan that it has saved.
+  const auto before = controller_->distributor.counters();
+  net_.down = nullptr;
+  net_.up = nullptr;
+  for (const char* node : {"n1", "n2"}) {
+    const link::SavedPlan saved = speakers_[node]->store.saved();
+    StartSpeaker(node, saved);
+  }
+  scheduler_.RunFor(absl::Seconds(10));
+  CheckQuiet();
+  EXPECT_EQ(controller_->distributor.counters().snapshots, before.snapshots);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, PlanStreamTest, ::testing::Range<uint64_t>(1, 11));

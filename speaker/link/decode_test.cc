@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "api/plan/recorded/first.pb.h"
 #include "speaker/link/plan_builder.h"
 
 namespace openelb::link {
@@ -10,6 +11,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 absl::StatusOr<DecodedResource> Decode(const std::string& key, const std::string& text) {
   const auto name = ParseKey(key);
@@ -196,6 +198,35 @@ TEST(DecodeTest, KindsOfANewerControllerAreIgnored) {
     ASSERT_TRUE(decoded.ok()) << key;
     EXPECT_TRUE(std::holds_alternative<std::monostate>(*decoded)) << key;
   }
+}
+
+// A controller of the first version knows no more of a peer than this.
+TEST(DecodeTest, WhatAnOlderControllerLeavesOutIsAsItWas) {
+  plan::recorded::first::ResourceBody older;
+  auto* written = older.mutable_peer();
+  written->set_address("10.0.0.1");
+  written->set_name("p");
+  written->set_remote_as(65001);
+  written->set_remote_port(179);
+  written->set_ttl(1);
+  written->set_scope("s");
+  written->add_families()->set_family(4);
+  const auto decoded = DecodeResource(*ParseKey("peer/10.0.0.1"), older.SerializeAsString());
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  const auto& peer = std::get<BgpPeer>(*decoded);
+  EXPECT_EQ(peer.min_ttl, 0);  // none is refused
+  EXPECT_EQ(peer.graceful_restart, std::nullopt);
+  EXPECT_EQ(peer.attributes, plan::PathAttributes());
+  EXPECT_THAT(peer.export_rules, IsEmpty());
+  EXPECT_FALSE(peer.link_bandwidth);
+  EXPECT_THAT(peer.families, ElementsAre(PeerFamily{Family::kV4, false, 0, false}));
+
+  plan::recorded::first::ResourceBody group;
+  group.mutable_group()->set_id("g");
+  auto* member = group.mutable_group()->add_members();
+  member->set_node("n1");
+  member->set_address("10.0.0.1");
+  EXPECT_TRUE(DecodeResource(*ParseKey("group/g"), group.SerializeAsString()).ok());
 }
 
 TEST(DecodeTest, ErrorsNameFieldAndValue) {
