@@ -31,8 +31,7 @@ Pool Read(const network::Eip& eip) {
   } else {
     pool.refused = absl::StrCat("spec.address: ", std::string(range.status().message()));
   }
-  const auto annotation = network::Find(eip.meta.annotations, network::kDefaultEip);
-  pool.wants_default = annotation && absl::EqualsIgnoreCase(*annotation, "true");
+  pool.wants_default = WantsDefault(eip);
   return pool;
 }
 
@@ -84,6 +83,16 @@ bool IsOlder(const Pool& a, const Pool& b) {
 }
 
 }  // namespace
+
+std::string DescribeOverlap(const network::Eip& eip, const Pool& other) {
+  return absl::StrCat("spec.address: \"", eip.address, "\" overlaps Eip \"", other.name(), "\" (",
+                      other.eip.address, ")");
+}
+
+bool WantsDefault(const network::Eip& eip) {
+  const auto annotation = network::Find(eip.meta.annotations, network::kDefaultEip);
+  return annotation && absl::EqualsIgnoreCase(*annotation, "true");
+}
 
 std::string Pool::Obstacle(const FamilySet& families) const {
   if (!refused.empty()) return absl::StrCat("is not usable (", refused, ")");
@@ -155,18 +164,24 @@ void PoolTable::ChooseUsable(const std::set<std::string>& in_use) {
     in_order_.push_back(pool);
     if (!pool->range) continue;
     pool->refused.clear();
-    // The usable range with the highest start that does not lie beyond ours is the only one that
-    // can overlap: usable ranges are disjoint.
-    auto other = usable_.upper_bound(pool->range->last());
-    if (other == usable_.begin() || !std::prev(other)->second->range->Overlaps(*pool->range)) {
+    const Pool* winner = Overlapping(*pool->range);
+    if (winner == nullptr) {
       usable_.emplace(pool->range->first(), pool);
       continue;
     }
-    const Pool& winner = *std::prev(other)->second;
-    pool->refused = absl::StrCat("spec.address: \"", pool->eip.address, "\" overlaps Eip \"",
-                                 winner.name(), "\" (", winner.eip.address, "), which is ",
-                                 IsOlder(winner, *pool) ? "older" : "usable already");
+    pool->refused = absl::StrCat(DescribeOverlap(pool->eip, *winner), ", which is ",
+                                 IsOlder(*winner, *pool) ? "older" : "usable already");
   }
+}
+
+// Usable ranges are disjoint: those that overlap ours lie side by side, below its end.
+const Pool* PoolTable::Overlapping(const IpRange& range, absl::string_view name) const {
+  for (auto it = usable_.upper_bound(range.last()); it != usable_.begin();) {
+    const Pool& pool = *(--it)->second;
+    if (!pool.range->Overlaps(range)) break;
+    if (pool.name() != name) return &pool;
+  }
+  return nullptr;
 }
 
 void PoolTable::ChooseDefault(const std::set<std::string>& in_use) {

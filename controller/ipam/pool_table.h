@@ -32,6 +32,12 @@ struct Pool {
   std::string Obstacle(const FamilySet& families) const;
 };
 
+// `spec.address: "10.0.0.0/24" overlaps Eip "other" (10.0.0.7)`.
+std::string DescribeOverlap(const network::Eip& eip, const Pool& other);
+
+// Whether it carries the annotation of the default Eip.
+bool WantsDefault(const network::Eip& eip);
+
 class PoolTable {
  public:
   struct Change {
@@ -59,6 +65,11 @@ class PoolTable {
   network::EipStatus* StatusOf(absl::string_view name);
   // The usable Eip that contains `address`, else the first refused one that does; or nullptr.
   const Pool* Covering(const IpAddress& address) const;
+  // The usable Eip besides `name` that has addresses of `range`, the highest if several do, or
+  // nullptr.
+  const Pool* Overlapping(const IpRange& range, absl::string_view name = "") const;
+  // The Eip that is the default one; nullptr: none is.
+  const Pool* Default() const { return default_; }
   // Whether an address given from Eip `name` may stay: the Eip exists and still contains it. An
   // unreadable spec.address takes nothing away.
   bool Keeps(absl::string_view name, const IpAddress& address) const;

@@ -64,23 +64,29 @@ void PeerTable::ForgetUnused() {
   });
 }
 
-void PeerTable::Resolve(const network::BgpPeer& peer) {
-  const std::string& name = peer.meta.name;
+absl::StatusOr<network::BgpPeer> PeerTable::Complete(const network::BgpPeer& peer) const {
+  if (peer.peer_group.empty()) return peer;
   const auto group = in_force_.find(peer.peer_group);
   if (group == in_force_.end()) {
-    peer_problems_[name] =
+    return absl::NotFoundError(
         absl::StrCat("spec.conf.peerGroup: spec.peerGroups of the BgpConf has no \"",
-                     peer.peer_group, "\" that can be used; ", Names(groups_));
-    return;
+                     peer.peer_group, "\" that can be used; ", Names(groups_)));
   }
   absl::StatusOr<network::BgpPeer> merged = codec::WithGroup(peer, group->second);
-  if (!merged.ok()) {
-    peer_problems_[name] = absl::StrCat("with what the peer group \"", peer.peer_group,
-                                        "\" gives, ", merged.status().message());
+  if (merged.ok()) return merged;
+  return absl::InvalidArgumentError(absl::StrCat("with what the peer group \"", peer.peer_group,
+                                                 "\" gives, ", merged.status().message()));
+}
+
+void PeerTable::Resolve(const network::BgpPeer& peer) {
+  const std::string& name = peer.meta.name;
+  absl::StatusOr<network::BgpPeer> complete = Complete(peer);
+  if (!complete.ok()) {
+    peer_problems_[name] = std::string(complete.status().message());
     return;
   }
   peer_problems_.erase(name);
-  peers_[name] = *std::move(merged);
+  peers_[name] = *std::move(complete);
 }
 
 void PeerTable::AddProblems(std::set<Problem>* out) const {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "api/codec/value.h"
 #include "api/network/v1alpha2/bgp.h"
 #include "controller/plan/planner.h"
@@ -27,6 +28,10 @@ class PeerTable {
   void ForgetUnused();
 
   const std::map<std::string, network::BgpPeer>& peers() const { return peers_; }
+  // Those that name a group, as they are written.
+  const std::map<std::string, network::BgpPeer>& grouped() const { return written_; }
+  // With what its group gives. Error: there is no such group, or the two contradict each other.
+  absl::StatusOr<network::BgpPeer> Complete(const network::BgpPeer& peer) const;
   void AddProblems(std::set<Problem>* out) const;
 
   // The groups in force, for the next run of the controller.

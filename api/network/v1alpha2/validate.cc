@@ -1,5 +1,7 @@
 #include "api/network/v1alpha2/validate.h"
 
+#include <set>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "api/base/ip.h"
@@ -109,6 +111,7 @@ void ValidateAuthKeys(const BgpPeer& peer, std::vector<FieldError>* errors) {
   if (peer.auth_keys.size() > kMaxAuthKeys) {
     errors->push_back({kField, absl::StrCat(peer.auth_keys.size(), " keys; at most ", kMaxAuthKeys,
                                             " are taken")});
+    return;
   }
   TcpAoKeys keys;
   for (const AuthKey& key : peer.auth_keys) keys.push_back(key.key);
@@ -215,13 +218,11 @@ std::vector<FieldError> ValidateShared(const BgpPeer& peer) {
     errors.push_back({"spec.timers.config.holdTime",
                       absl::StrCat(*peer.hold_time_s, " is not 0 or from 3 to 65535")});
   }
+  std::set<absl::string_view> families;
   for (size_t i = 0; i < peer.afi_safis.size(); ++i) {
-    for (size_t j = 0; j < i; ++j) {
-      if (peer.afi_safis[i].text != peer.afi_safis[j].text) continue;
-      errors.push_back({absl::StrCat("spec.afiSafis[", i, "]"),
-                        absl::StrCat(peer.afi_safis[i].text, " stands twice")});
-      break;
-    }
+    if (families.insert(peer.afi_safis[i].text).second) continue;
+    errors.push_back({absl::StrCat("spec.afiSafis[", i, "]"),
+                      absl::StrCat(peer.afi_safis[i].text, " stands twice")});
   }
   return errors;
 }
