@@ -132,12 +132,23 @@ void DeclareControllerFlags(FlagSet* flags, ControllerFlags* options) {
              "how many of these in a row have to be missing before another one takes over");
 
   DeclareVrrpFlags(flags, &options->vrrp);
+
+  flags->Group("Webhooks");
+  flags->Int(
+      "webhook-port", &options->webhook_port, 0, 65535,
+      "in a cluster, where the API server asks whether an Eip, BgpConf or BgpPeer is good; 0: "
+      "nowhere");
+  flags->Bool(
+      "default-eip-webhook", &options->default_eip_webhook,
+      "LoadBalancer Services that nobody serves get addresses of the default Eip, and those "
+      "that name no Eip get them of any, as in OpenELB 0.5 "
+      "(config/components/default-eip)");
   DeclareCommonFlags(flags, &options->common);
 
   // OpenELB's controller and manager have these.
   using Takes = FlagSet::Takes;
-  flags->WithoutEffect("webhook-port", Takes::kValue, "no webhook is served");
-  flags->WithoutEffect("webhook-cert-dir", Takes::kValue, "no webhook is served");
+  flags->WithoutEffect("webhook-cert-dir", Takes::kValue,
+                       "the controllers' certificate is in the Secret openelb-controller-tls");
   flags->WithoutEffect("readiness-addr", Takes::kValue, "/readyz is served on --metrics-addr");
   flags->WithoutEffect("leader-elect", Takes::kNothing,
                        "a Lease, or the status folder, lets one controller lead at a time");

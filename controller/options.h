@@ -57,6 +57,8 @@ struct ControllerFlags {
   absl::Duration bfd_interval = absl::Milliseconds(100);
   int64_t bfd_multiplier = 3;
   VrrpFlags vrrp;
+  int64_t webhook_port = 9443;  // in a cluster; 0: none
+  bool default_eip_webhook = false;
 
   std::string StatusDir() const { return status_dir.empty() ? manifests + "/.status" : status_dir; }
   // CheckControllerFlags has passed.

@@ -14,6 +14,8 @@
 #include "api/base/post.h"
 #include "api/base/random.h"
 #include "api/base/version.h"
+#include "controller/admission/knowledge.h"
+#include "controller/admission/webhooks.h"
 #include "controller/controller.h"
 #include "controller/kube/api_side.h"
 #include "controller/kube/config.h"
@@ -120,6 +122,8 @@ class Term {
   }};
   kube::PostedSink statuses_{api_post_, [this]() -> StatusSink* { return api_->sink(); }};
 
+  admission::Knowledge known_{flags_.environment.namespace_name};
+
   // Of Run.
   std::unique_ptr<tls::MemoryFile> pem_;  // null: the flags name files, or there is no TLS
   push::GrpcServer* server_link_ = nullptr;
@@ -127,6 +131,7 @@ class Term {
   absl::Status start_error_;
   Controller* controller_ = nullptr;
   kube::ApiSide* api_ = nullptr;
+  admission::Webhooks* webhooks_ = nullptr;
 };
 
 void Term::OnLeadership(Leadership leadership, std::optional<SavedFiles::Files> saved) {
@@ -194,14 +199,20 @@ absl::StatusOr<bool> Term::Run(StopSignals* signals) {
   if (!pem_) StartServer();
   const std::string endpoint = flags_.PlanEndpoint();
 
-  PostedHandler source_handler(post_, &controller);
+  admission::Webhooks webhooks({.port = static_cast<uint16_t>(flags_.webhook_port),
+                                .default_eip = flags_.default_eip_webhook},
+                               post_, &known_, clock_, log_);
+  webhooks_ = &webhooks;
+  admission::Informed informed(&known_, &controller);
+  PostedHandler source_handler(post_, &informed);
   PostedAnswers answers(post_, &controller);
   const std::string& pod = flags_.environment.pod_name;
   kube::ApiSide api({.lease = {.namespace_name = flags_.environment.namespace_name,
                                .identity = Identity(pod, &random_),
                                .pod = pod,
                                .endpoint = endpoint},
-                     .namespace_name = flags_.environment.namespace_name},
+                     .namespace_name = flags_.environment.namespace_name,
+                     .mutating_webhook = flags_.default_eip_webhook},
                     &client_,
                     {.transport = &transport_, .clock = clock_, .random = &random_, .log = sink_},
                     {.source = &source_handler,
@@ -233,10 +244,12 @@ absl::StatusOr<bool> Term::Run(StopSignals* signals) {
       flags_.common.metrics_addr, post_, &metrics,
       [&] {
         const observe::ApiCounters api_counters = CountersNow();
-        Ask<bool>(post_, [this, &exporter, &controller, api_counters] {
+        const admission::WebhookCounters webhook_counters = webhooks.counters();
+        Ask<bool>(post_, [this, &exporter, &controller, api_counters, webhook_counters] {
           exporter.Update(controller);
           exporter.UpdateApi(api_counters);
           exporter.UpdateConnections(server_link_->connections());
+          exporter.UpdateWebhooks(webhook_counters);
           return true;
         });
       },
@@ -270,6 +283,7 @@ void Term::OnCertificate(const tls::Material& material) {
   if (!material.authority.key.empty()) {
     controller_->SetWatchSecret(tls::HmacSha256(material.authority.key, "openelb watch secret"));
   }
+  webhooks_->SetCertificate(material.serving);
   if (!pem_) return;
   // One file, so that key and certificate are never those of two pairs.
   if (const absl::Status written =

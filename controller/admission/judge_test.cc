@@ -11,7 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "api/codec/decode.h"
+#include "controller/admission/test_cluster.h"
 
 namespace openelb::admission {
 namespace {
@@ -58,24 +58,11 @@ constexpr char kCluster[] = R"(
   spec: {type: LoadBalancer, ports: [{port: 80}]}, status: {loadBalancer: {ingress: [{ip: 192.0.2.65}]}}}
 )";
 
-std::vector<codec::Decoded> Decode(const std::string& yaml) {
-  codec::DecodedText text = codec::DecodeText(yaml, "");
-  EXPECT_FALSE(text.error.has_value()) << *text.error;
-  return std::move(text.objects);
-}
-
 class JudgeTest : public ::testing::Test {
  protected:
   JudgeTest() { Apply(kCluster); }
 
-  void Apply(const std::string& yaml) {
-    std::vector<ObjectEvent> events;
-    for (const codec::Decoded& decoded : Decode(yaml)) {
-      EXPECT_TRUE(decoded.object.has_value()) << absl::StrJoin(decoded.errors, "\n");
-      events.push_back({.key = decoded.key, .object = decoded.object});
-    }
-    known_.Apply(events);
-  }
+  void Apply(const std::string& yaml) { admission::Apply(yaml, &known_); }
   void Remove(const std::string& kind, const std::string& ns, const std::string& name) {
     known_.Apply({{.key = {kind, ns, name}, .object = std::nullopt}});
   }

@@ -44,6 +44,8 @@ absl::StatusOr<codec::Decoded> ReadObject(const Field& field, const std::string&
   codec::Decoded decoded = codec::DecodeObject(Named(*field.value()), "");
   if (decoded.skipped)
     return Garbage(absl::StrCat(field.path(), ": a kind that is not known here"));
+  if (decoded.key.name.empty())
+    return Garbage(absl::StrCat(field.path(), ": no object with a name"));
   if (decoded.key.kind != kind) {
     return Garbage(absl::StrCat(field.path(), ".kind: \"", absl::Utf8SafeCEscape(decoded.key.kind),
                                 "\" is not that of request.kind"));

@@ -99,7 +99,12 @@ INSTANTIATE_TEST_SUITE_P(
             Create(R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"x"}})",
                    "Deployment"),
             "a kind that is not known here"},
-        Bad{"no_map", Create("3"), "is not that of request.kind"}),
+        Bad{"kind_of_ours_that_is_none",
+            Create(R"({"apiVersion":"network.kubesphere.io/v1alpha2","kind":"Foo","metadata":)"
+                   R"({"name":"x"}})",
+                   "Foo"),
+            "no object with a name"},
+        Bad{"no_map", Create("3"), "no object with a name"}),
     [](const auto& bad) { return bad.param.name; });
 
 Value Answer(const Verdict& verdict, const std::string& object = kEip) {

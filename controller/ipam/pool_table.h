@@ -61,6 +61,8 @@ class PoolTable {
   std::vector<Problem> Problems() const;
 
   const Pool* Find(absl::string_view name) const;
+  // By name.
+  const std::map<std::string, Pool, std::less<>>& all() const { return pools_; }
   // nullptr: no such Eip.
   network::EipStatus* StatusOf(absl::string_view name);
   // The usable Eip that contains `address`, else the first refused one that does; or nullptr.

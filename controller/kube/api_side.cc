@@ -31,15 +31,32 @@ ApiSide::ApiSide(const ApiSideOptions& options, Client* client, Seams seams, Han
                .clock = seams.clock,
                .random = seams.random,
                .log = &log_,
-               .on_certificate = handlers_.on_certificate,
-               .on_endpoints = handlers_.on_endpoints}) {
+               .on_certificate = [this](const tls::Material& material) { OnCertificate(material); },
+               .on_endpoints = handlers_.on_endpoints}),
+      validating_({.namespace_name = options.namespace_name},
+                  {.client = client, .clock = seams.clock, .random = seams.random, .log = &log_}) {
+  if (options.mutating_webhook) {
+    mutating_.emplace(
+        WebhookBundle::Options{.resource = "mutatingwebhookconfigurations",
+                               .namespace_name = options.namespace_name},
+        WebhookBundle::Seams{
+            .client = client, .clock = seams.clock, .random = seams.random, .log = &log_});
+  }
   source_.Start(handlers_.source);
 }
 
 ApiSide::~ApiSide() = default;
 
+void ApiSide::OnCertificate(const tls::Material& material) {
+  validating_.SetBundle(material.Bundle());
+  if (mutating_) mutating_->SetBundle(material.Bundle());
+  handlers_.on_certificate(material);
+}
+
 void ApiSide::OnLeadership(const Leadership& leadership) {
   access_.SetLeading(leadership.may_write());
+  validating_.SetLeading(leadership.may_write());
+  if (mutating_) mutating_->SetLeading(leadership.may_write());
   SetWriting();
   if (leadership.role == Leadership::Role::kLeading && !led_ && !preparing_) {
     preparing_ = true;
@@ -84,6 +101,8 @@ void ApiSide::Turn() {
   sink_.Turn();
   saved_files_.Turn();
   access_.Turn();
+  validating_.Turn();
+  if (mutating_) mutating_->Turn();
   client_->Turn();
   Doubt(client_->TakeDoubt(), "a call was not answered");
   Doubt(sink_.TakeUnshown(), "a write of ours was not shown");
@@ -97,7 +116,9 @@ void ApiSide::Doubt(std::optional<absl::Duration> since, absl::string_view why) 
 
 absl::Duration ApiSide::NextWakeup() {
   return std::min({election_.NextWakeup(), source_.NextWakeup(), sink_.NextWakeup(),
-                   saved_files_.NextWakeup(), access_.NextWakeup(), client_->NextWakeup()});
+                   saved_files_.NextWakeup(), access_.NextWakeup(), validating_.NextWakeup(),
+                   mutating_ ? mutating_->NextWakeup() : absl::InfiniteDuration(),
+                   client_->NextWakeup()});
 }
 
 }  // namespace openelb::kube

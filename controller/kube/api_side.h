@@ -25,6 +25,7 @@
 #include "controller/kube/saved_files.h"
 #include "controller/kube/speaker_access.h"
 #include "controller/kube/transport.h"
+#include "controller/kube/webhook_bundle.h"
 #include "controller/status_sink.h"
 
 namespace openelb::kube {
@@ -32,6 +33,7 @@ namespace openelb::kube {
 struct ApiSideOptions {
   LeaseOptions lease;
   std::string namespace_name = "openelb-system";
+  bool mutating_webhook = false;  // is served
 };
 
 class ApiSide final : public EventLoopWork {
@@ -80,6 +82,7 @@ class ApiSide final : public EventLoopWork {
 
  private:
   void OnLeadership(const Leadership& leadership);
+  void OnCertificate(const tls::Material& material);
   void TellWhenReady();
   void SetWriting();
   void Doubt(std::optional<absl::Duration> since, absl::string_view why);
@@ -92,6 +95,8 @@ class ApiSide final : public EventLoopWork {
   KubeSource source_;
   SavedFiles saved_files_;
   SpeakerAccess access_;
+  WebhookBundle validating_;
+  std::optional<WebhookBundle> mutating_;
 
   bool preparing_ = false;  // to lead
   bool fresh_ = false;      // everything was listed since the election was won

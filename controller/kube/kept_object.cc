@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "controller/kube/text_at.h"
 
 namespace openelb::kube {
 
@@ -30,6 +31,14 @@ void KeptObject::Replace(codec::Value desired) {
   }
   call.body = std::move(desired);
   Call(std::move(call));
+}
+
+void KeptObject::Patch(codec::Value patch) {
+  patch["metadata"]["resourceVersion"] = TextAt(*object_, {"metadata", "resourceVersion"});
+  Call({.method = "PATCH",
+        .path = absl::StrCat(options_.collection, "/", options_.name),
+        .content_type = kMergePatch,
+        .body = std::move(patch)});
 }
 
 void KeptObject::Call(ApiCall call) {

@@ -1,5 +1,5 @@
 #pragma once
-// One object of the API server that is read every so often and replaced by conditional updates, by
+// One object of the API server that is read every so often and changed by conditional updates, by
 // one of several controllers.
 
 #include <cstdint>
@@ -42,6 +42,8 @@ class KeptObject {
 
   // Writes `desired`, made from object(), unless somebody else has written in the meantime.
   void Replace(codec::Value desired);
+  // Likewise, a JSON merge patch of object(), which is there.
+  void Patch(codec::Value patch);
   // Reads at the next Turn.
   void Refresh() { next_ = -absl::InfiniteDuration(); }
 

@@ -132,6 +132,15 @@ constexpr MetricDef kPlanRefusals{"openelb_plan_refusals_total", kCounter,
                                   "What speakers refused: resource, plan, epoch.", "what"};
 constexpr MetricDef kSaveFailures{"openelb_save_failures_total", kCounter,
                                   "Times facts and assignments could not be saved.", ""};
+constexpr MetricDef kAdmissions{
+    "openelb_admission_reviews_total", kCounter,
+    "What the API server asked webhooks, by verdict: allowed, changed, refused, unanswered.",
+    "kind,operation,verdict"};
+constexpr MetricDef kBadRequests{
+    "openelb_admission_bad_requests_total", kCounter,
+    "Connections with webhooks that brought no review: no_tls, no_http, too_large, too_slow, "
+    "crowded, no_path, no_review.",
+    "what"};
 
 // Series of kServiceInfo: each costs whoever collects them as much as an Eip's do.
 constexpr size_t kMostServiceInfos = 2000;
@@ -157,7 +166,8 @@ constexpr std::array kTable = {
     kSpeakerAttached, kStreams,
     kConnections,     kStrangers,
     kPlanMessages,    kPlanRefusals,
-    kSaveFailures,
+    kSaveFailures,    kAdmissions,
+    kBadRequests,
 };
 
 }  // namespace
@@ -239,6 +249,21 @@ void ControllerMetrics::UpdateConnections(const push::ListenerCounters& connecti
   Total(kConnections, {"refused"}, connections.refused);
   Total(kConnections, {"waited"}, connections.shortages);
   metrics_->GaugeOf(kStrangers).Set(static_cast<double>(connections.strangers));
+}
+
+void ControllerMetrics::UpdateWebhooks(const admission::WebhookCounters& webhooks) {
+  for (const auto& [what, count] : webhooks.reviews.reviews) {
+    const auto& [kind, operation, verdict] = what;
+    Total(kAdmissions, {kind, operation, verdict}, count);
+  }
+  const admission::HttpsServerCounters& server = webhooks.server;
+  Total(kBadRequests, {"no_tls"}, server.no_tls);
+  Total(kBadRequests, {"no_http"}, server.no_http - server.too_large);
+  Total(kBadRequests, {"too_large"}, server.too_large);
+  Total(kBadRequests, {"too_slow"}, server.too_slow);
+  Total(kBadRequests, {"crowded"}, server.crowded);
+  Total(kBadRequests, {"no_path"}, webhooks.reviews.no_path);
+  Total(kBadRequests, {"no_review"}, webhooks.reviews.no_review);
 }
 
 void ControllerMetrics::Update(const Controller& controller) {

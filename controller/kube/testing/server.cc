@@ -361,8 +361,8 @@ void Server::Remove(absl::string_view resource, const std::string& ns, const std
 
 Value Server::Find(absl::string_view resource, const std::string& ns,
                    const std::string& name) const {
-  for (const char* group :
-       {"", "apps", "coordination.k8s.io", "discovery.k8s.io", "network.kubesphere.io"}) {
+  for (const char* group : {"", "admissionregistration.k8s.io", "apps", "coordination.k8s.io",
+                            "discovery.k8s.io", "network.kubesphere.io"}) {
     const ResourceType* type = FindByResource(group, resource);
     if (type == nullptr) continue;
     const StoredObject object = store_.Get({type, ns, name});

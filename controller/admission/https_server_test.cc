@@ -1,0 +1,202 @@
+// The server and real clients, good and bad, over loopback.
+
+#include "controller/admission/https_server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "controller/admission/test_client.h"
+
+namespace openelb::admission {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class HttpsServerTest : public ::testing::Test {
+ protected:
+  HttpsServerTest() { std::signal(SIGPIPE, SIG_IGN); }
+
+  void Start(HttpsServerOptions options = {}) {
+    options.address = HostPort{"127.0.0.1", 0};
+    auto server = HttpsServer::Start(
+        options, certificate_,
+        [this](const std::string& path, const std::string& body, HttpsServer::Reply reply) {
+          if (path == "/never") {
+            kept_.push_back(std::move(reply));
+          } else {
+            reply({200, absl::StrCat(path, " ", body.size())});
+          }
+        });
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+  std::string Ask(absl::string_view request) {
+    return admission::Ask(server_->port(), authority_, request);
+  }
+  bool Answers() { return Ask(Post("/", "abc")).ends_with("/ 3"); }
+  // Until the server has closed it, which must be within 5 s.
+  static bool IsClosed(int fd) {
+    timeval patience{.tv_sec = 5, .tv_usec = 0};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    char octet = 0;
+    const ssize_t got = recv(fd, &octet, 1, 0);
+    return got == 0 || (got < 0 && errno == ECONNRESET);
+  }
+
+  tls::KeyPair authority_ =
+      *tls::MakeAuthority(absl::Now() - absl::Hours(1), absl::Now() + absl::Hours(1));
+  tls::KeyPair certificate_ = IssueFor(authority_);
+  std::vector<HttpsServer::Reply> kept_;
+  std::unique_ptr<HttpsServer> server_;
+};
+
+TEST_F(HttpsServerTest, AnswersAPost) {
+  Start();
+  const std::string answer = Ask(Post("/validate?timeout=3s", std::string(100'000, 'x')));
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(answer, EndsWith("/validate 100000"));
+}
+
+TEST_F(HttpsServerTest, AnotherAuthorityIsNotBelieved) {
+  Start();
+  const auto other =
+      *tls::MakeAuthority(absl::Now() - absl::Hours(1), absl::Now() + absl::Hours(1));
+  EXPECT_THAT(TestClient(server_->port(), other).error(), HasSubstr("certificate verify failed"));
+}
+
+TEST_F(HttpsServerTest, TheCertificateIsRotatedUnderWay) {
+  Start();
+  TestClient before(server_->port(), authority_);
+  EXPECT_EQ(before.certificate(), certificate_.certificate);
+  const tls::KeyPair renewed = IssueFor(authority_);
+  ASSERT_TRUE(server_->SetCertificate(renewed).ok());
+  EXPECT_EQ(TestClient(server_->port(), authority_).certificate(), renewed.certificate);
+  ASSERT_TRUE(before.Send(Post("/", "abc")));
+  EXPECT_THAT(before.Receive(), EndsWith("/ 3"));
+  // What cannot be served with leaves what was.
+  for (const tls::KeyPair& bad : {tls::KeyPair{}, tls::KeyPair{"nonsense", "nonsense"},
+                                  tls::KeyPair{renewed.certificate, certificate_.key}}) {
+    EXPECT_FALSE(server_->SetCertificate(bad).ok());
+    EXPECT_EQ(TestClient(server_->port(), authority_).certificate(), renewed.certificate);
+  }
+}
+
+TEST_F(HttpsServerTest, GarbageIsRefusedAndCounted) {
+  Start();
+  const int plain = Dial(server_->port());
+  ASSERT_GT(send(plain, "GET / HTTP/1.1\r\n\r\n", 18, MSG_NOSIGNAL), 0);
+  shutdown(plain, SHUT_WR);
+  char answer[512];
+  while (recv(plain, answer, sizeof answer, 0) > 0) {
+  }
+  close(plain);
+  EXPECT_THAT(Ask("\x01\x02\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(Ask("GET /metrics HTTP/1.1\r\n\r\n"), StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(Ask(std::string(40'000, 'x')), StartsWith("HTTP/1.1 431 "));
+  EXPECT_TRUE(Answers());
+  const HttpsServerCounters counters = server_->counters();
+  EXPECT_EQ(counters.no_tls, 1u);
+  EXPECT_EQ(counters.no_http, 3u);
+  EXPECT_EQ(counters.too_large, 1u);
+}
+
+// The client goes on sending for a while, and reads the reason nevertheless.
+TEST_F(HttpsServerTest, AnOversizedBodyIsRefusedBeforeItIsHeld) {
+  Start();
+  TestClient client(server_->port(), authority_);
+  client.Send("POST / HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n");
+  client.Send(std::string(100'000, 'x'));
+  const std::string answer = client.Receive();
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 413 "));
+  EXPECT_THAT(answer, HasSubstr("the body is longer than 4194304 octets"));
+  EXPECT_EQ(server_->counters().too_large, 1u);
+}
+
+TEST_F(HttpsServerTest, SlowClientsAreLeftAndDisturbNobody) {
+  Start({.patience = absl::Milliseconds(500)});
+  const int silent = Dial(server_->port());
+  TestClient headless(server_->port(), authority_);
+  headless.Send("POST / HT");
+  TestClient bodiless(server_->port(), authority_);
+  bodiless.Send("POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc");
+  EXPECT_TRUE(Answers());
+  // One octet now and then does not help.
+  TestClient dripping(server_->port(), authority_);
+  int drops = 0;
+  while (dripping.Send("P") && drops < 100) {
+    ++drops;
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  EXPECT_LT(drops, 40);
+  EXPECT_TRUE(IsClosed(silent));
+  EXPECT_EQ(headless.Receive(), "");
+  EXPECT_EQ(bodiless.Receive(), "");
+  EXPECT_TRUE(Answers());
+  EXPECT_EQ(server_->counters().too_slow, 4u);
+  close(silent);
+}
+
+TEST_F(HttpsServerTest, WhoIsNotAnsweredInTimeIsLeft) {
+  Start({.patience = absl::Milliseconds(300)});
+  EXPECT_EQ(Ask(Post("/never", "")), "");
+  EXPECT_EQ(server_->counters().too_slow, 1u);
+  ASSERT_EQ(kept_.size(), 1u);
+  kept_[0]({200, "late"});
+  EXPECT_TRUE(Answers());
+  server_.reset();
+  kept_[0]({200, "later still"});
+}
+
+TEST_F(HttpsServerTest, ManyConnectionsOfOneSourceCostThatSource) {
+  Start({.most_connections = 8});
+  TestClient early(server_->port(), authority_);
+  std::vector<int> silent;
+  for (int i = 0; i < 50; ++i) silent.push_back(Dial(server_->port(), "127.0.0.2"));
+  EXPECT_TRUE(Answers());
+  ASSERT_TRUE(early.Send(Post("/", "abc")));
+  EXPECT_THAT(early.Receive(), EndsWith("/ 3"));
+  EXPECT_GE(server_->counters().crowded, 42u);
+  for (const int fd : silent) close(fd);
+}
+
+TEST_F(HttpsServerTest, WhoSendsMostPaysFirstForMemory) {
+  Start({.most_octets = 1 << 20});
+  TestClient large(server_->port(), authority_);
+  TestClient small(server_->port(), authority_);
+  small.Send("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\na");
+  large.Send("POST / HTTP/1.1\r\nContent-Length: 4000000\r\n\r\n");
+  large.Send(std::string(4'000'000, 'x'));
+  EXPECT_EQ(large.Receive(), "");
+  small.Send("bc");
+  EXPECT_THAT(small.Receive(), EndsWith("/ 3"));
+}
+
+TEST_F(HttpsServerTest, ItEndsWithConnectionsOpen) {
+  Start();
+  const int silent = Dial(server_->port());
+  TestClient waiting(server_->port(), authority_);
+  waiting.Send(Post("/never", ""));
+  server_.reset();
+  EXPECT_EQ(waiting.Receive(), "");
+  EXPECT_TRUE(IsClosed(silent));
+  close(silent);
+}
+
+TEST_F(HttpsServerTest, APortInUseIsAnError) {
+  Start();
+  const auto second = HttpsServer::Start({.address = HostPort{"127.0.0.1", server_->port()}},
+                                         certificate_, nullptr);
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("cannot listen on 127.0.0.1:"));
+}
+
+}  // namespace
+}  // namespace openelb::admission
