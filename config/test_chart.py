@@ -1,6 +1,7 @@
 """The Helm chart: the same objects as the kustomize base, what each value changes, what is refused."""
 
 import json
+import os
 import re
 
 import pytest
@@ -115,19 +116,42 @@ def test_where_pods_run(renderer, values, which, field, expected):
     ("speaker.vip=false", DAEMON_SET, "--enable-keepalived-vip=true", "--enable-keepalived-vip=false"),
     ("speaker.apiHosts=:1", DAEMON_SET, "--api-hosts=:50051", "--api-hosts=:1"),
     ("controller.monitorPort=9000", DEPLOYMENT, "--metrics-addr=:50052", "--metrics-addr=:9000"),
+    ("controller.webhookPort=30443", DEPLOYMENT, "--webhook-port=9443", "--webhook-port=30443"),
+    ("controller.defaultEip=true", DEPLOYMENT, None, "--default-eip-webhook"),
     ("controller.extraArgs={--settle=5s}", DEPLOYMENT, None, "--settle=5s")])
 def test_arguments(renderer, values, which, gone, added):
     before, after = (container(renderer.template(*words), which) for words in ((), ("--set", values)))
     assert set(after["args"]) == set(before["args"]) - {gone} | {added}
     ports = {port["name"]: port["containerPort"] for port in after["ports"]}
     assert f"--metrics-addr=:{ports['metrics']}" in after["args"]
+    assert which == DAEMON_SET or f"--webhook-port={ports['webhook']}" in after["args"]
 
 
 def test_every_port_of_the_controller_is_open(renderer):
-    for words in ((), ("--set", "controller.monitorPort=9000")):
+    for words in ((), ("--set", "controller.monitorPort=9000,controller.webhookPort=443")):
         objects = renderer.template(*words)
         [rule] = parsed(objects, "NetworkPolicy openelb-controller")["spec"]["ingress"]
         assert rule == {"ports": [{"port": port["containerPort"]} for port in container(objects, DEPLOYMENT)["ports"]]}
+
+
+def test_a_low_port_is_allowed_to_who_is_not_root(renderer):
+    for port, expected in ((9443, None), (443, [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}])):
+        objects = renderer.template("--set", f"controller.webhookPort={port}")
+        assert pod(objects, DEPLOYMENT)["securityContext"].get("sysctls") == expected
+
+
+def test_webhooks_are_called_in_the_releases_namespace(renderer):
+    objects = renderer.template("--set", "controller.defaultEip=true", namespace="load-balancer")
+    for which in ("ValidatingWebhookConfiguration openelb-admission", "MutatingWebhookConfiguration openelb-admission"):
+        [webhook] = parsed(objects, which)["webhooks"]
+        assert webhook["clientConfig"]["service"]["namespace"] == "load-balancer"
+        assert webhook["failurePolicy"] == "Ignore"
+
+
+def test_default_eips_are_those_of_the_component(renderer):
+    """With the value and with the component: the same objects."""
+    component = os.path.relpath(HERE / "components" / "default-eip", renderer.scratch)
+    assert renderer.template("--set", "controller.defaultEip=true") == base(renderer, components=f"[{component}]")
 
 
 def test_resources_are_merged(renderer):
@@ -157,7 +181,8 @@ def test_values_of_openelbs_chart(renderer, tmp_path):
     assert "--enable-layer2=false" in container(objects, DAEMON_SET)["args"]
     assert "nodeAffinity" in pod(objects, DAEMON_SET)["affinity"]
     notes = renderer.run("helm", "install", "openelb", CHART, "--dry-run=client", "-f", values).stdout
-    assert ("Values of OpenELB's chart that have no effect here: admission, customImage, controller.webhookPort, "
+    assert "--webhook-port=443" in container(objects, DEPLOYMENT)["args"]
+    assert ("Values of OpenELB's chart that have no effect here: admission, customImage, "
             "speaker.memberlistSecret") in notes
 
 
@@ -166,6 +191,8 @@ def test_values_of_openelbs_chart(renderer, tmp_path):
     ("speaker.vip=1", "at '/speaker/vip': got number, want boolean"),
     ("controller.replicas=two", "at '/controller/replicas': got string, want integer"),
     ("controller.replicas=-1", "at '/controller/replicas': minimum: got -1, want 0"),
+    ("controller.webhookPort=0", "at '/controller/webhookPort': minimum: got 0, want 1"),
+    ("controller.defaultEip=yes", "at '/controller/defaultEip': got string, want boolean"),
     ("controller.monitorPort=70000", "at '/controller/monitorPort': maximum: got 70,000, want 65,535"),
     ("speaker.nodeSelector=linux", "at '/speaker/nodeSelector': got string, want object"),
     ("speaker.nodeSelector.openelb-speaker=true", "at '/speaker/nodeSelector/openelb-speaker': got boolean, want string"),

@@ -44,7 +44,7 @@ def test_applying_again_changes_nothing(installed):
                 for one in found}
     before = specs()
     installed("apply", "-k", HERE / "default")
-    assert len(before) == 15 and specs() == before
+    assert len(before) == 16 and specs() == before
 
 
 def test_documented_names_and_labels(installed):
@@ -86,6 +86,7 @@ STATUS = "--subresource=status"
 @pytest.mark.parametrize("verb, resource, where", [
     ("watch", "services", ("-A",)), ("patch", "services", ("-n", "default", STATUS)), ("patch", "eips", (STATUS,)),
     ("create", "events", ("-n", "default")), ("create", "tokenreviews", ()),
+    ("patch", "validatingwebhookconfigurations/openelb-admission", ()),
     ("update", f"leases/{CONTROLLER}", HERE_ONLY), ("get", "secrets/openelb-controller-tls", HERE_ONLY),
     ("list", "secrets", HERE_ONLY), ("watch", "secrets", HERE_ONLY),
     ("watch", f"daemonsets/{SPEAKER}", HERE_ONLY), ("watch", "configmaps", HERE_ONLY)])
@@ -101,9 +102,24 @@ def test_the_controller_may(installed, verb, resource, where):
     ("list", "pods", ("-A",)), ("patch", "nodes", ()), ("list", "configmaps", ("-n", "default")),
     ("get", "configmaps/other", HERE_ONLY),
     ("delete", "eips", ()), ("patch", "daemonsets", HERE_ONLY), ("list", "daemonsets", ("-A",)),
-    ("create", "rolebindings", HERE_ONLY)])
+    ("create", "rolebindings", HERE_ONLY),
+    ("patch", "validatingwebhookconfigurations/other", ()), ("list", "validatingwebhookconfigurations", ()),
+    ("delete", "validatingwebhookconfigurations/openelb-admission", ()),
+    ("get", "mutatingwebhookconfigurations/openelb-admission", ())])
 def test_the_controller_may_not(installed, verb, resource, where):
     assert not may(installed, CONTROLLER, verb, resource, *where)
+
+
+def test_without_an_answer_everything_is_written(installed):
+    """No controller runs here. And the API server took the webhooks' conditions for good."""
+    [webhook] = get(installed, "validatingwebhookconfigurations", "openelb-admission")["webhooks"]
+    assert webhook["failurePolicy"] == "Ignore" and webhook["timeoutSeconds"] <= 3
+    assert webhook["matchPolicy"] == "Equivalent" and webhook["sideEffects"] == "None"
+    eip = {"apiVersion": "network.kubesphere.io/v1alpha2", "kind": "Eip", "metadata": {"name": "unanswered"},
+           "spec": {"address": "192.0.2.1"}}
+    installed("apply", "-f", "-", input=json.dumps(eip))
+    installed("annotate", "eip", "unanswered", "a=b")
+    installed("delete", "eip", "unanswered", "--timeout=10s")
 
 
 def test_pods_are_let_in(installed):

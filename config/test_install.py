@@ -15,7 +15,7 @@ BUNDLE = HERE / "bundle"
 CONTROLLER, SPEAKER = "openelb-controller", "openelb-speaker"
 MADE_BY_OLM = {f"{kind} {CONTROLLER}" for kind in (
     "Deployment", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")}
-BESIDE_OLM = ("namespace", "speaker", "network-policy")
+BESIDE_OLM = ("namespace", "speaker", "network-policy", "webhooks")
 
 
 def files(folder):
@@ -125,7 +125,7 @@ def typed(control_plane, renderer):
 def names(kubectl, namespace=NAMESPACE):
     """Everything of ours that there is."""
     kinds = ("serviceaccount,role,rolebinding,service,deployment,daemonset,networkpolicy,pdb",
-             "clusterrole,clusterrolebinding,crd")
+             "clusterrole,clusterrolebinding,crd,validatingwebhookconfiguration")
     return {f"{one['kind']} {one['metadata']['name']}" for words in kinds for one in json.loads(
         kubectl("-n", namespace, "get", words, "-l", "app=openelb", "-o", "json"))["items"]}
 
@@ -213,6 +213,8 @@ def test_an_overlay_for_another_namespace_works(control_plane, tmp_path):
     for kind, name in (("deployment", CONTROLLER), ("daemonset", SPEAKER)):
         image = kubectl("-n", namespace, "get", kind, name, "-o=jsonpath={.spec.template.spec.containers[0].image}")
         assert image == f"registry.example/{name}:v1"
+    called = kubectl("get", "validatingwebhookconfigurations", "-o=jsonpath={.items[*].webhooks[*].clientConfig.service.namespace}")
+    assert called == namespace
     kubectl("-n", namespace, "wait", f"deployment/{CONTROLLER}", "--for=jsonpath={.status.replicas}=2", "--timeout=30s")
     kubectl("delete", "-k", tree / "overlay", "--wait=false")
     # A namespace that goes while CRDs go is tried again at leisure.

@@ -228,6 +228,8 @@ class ControlPlane:
                     "--requestheader-extra-headers-prefix=X-Remote-Extra-",
                     f"--proxy-client-cert-file={pki / 'front-proxy-client.crt'}",
                     f"--proxy-client-key-file={pki / 'front-proxy-client.key'}",
+                    # Webhooks and API services are called at their endpoints: no kube-proxy runs beside it.
+                    "--enable-aggregator-routing=true",
                     # Else a stop waits a minute for clients to end their watches.
                     "--shutdown-watch-termination-grace-period=1s",
                     f"--audit-policy-file={self.path / 'audit-policy.json'}", f"--audit-log-path={self.audit_log}"]

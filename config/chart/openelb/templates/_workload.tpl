@@ -31,18 +31,28 @@ Puts the values of a component into its Deployment or DaemonSet: a dict of objec
 {{- range $container.ports }}
 {{- if eq .name "metrics" }}
 {{- $_ := set . "containerPort" (int $.values.monitorPort) }}
+{{- else if eq .name "webhook" }}
+{{- $_ := set . "containerPort" (int $.values.webhookPort) }}
 {{- end }}
+{{- end }}
+{{- /* For whom the program runs as, such a port is root's, unless its Pod says otherwise. */ -}}
+{{- if and .values.webhookPort (lt (int .values.webhookPort) 1024) }}
+{{- $_ := set $pod.securityContext "sysctls" (list (dict "name" "net.ipv4.ip_unprivileged_port_start" "value" "0")) }}
 {{- end }}
 {{- /* Arguments that a value decides; the others stay as they are. */ -}}
 {{- $flags := dict
       "--metrics-addr" (printf ":%d" (int .values.monitorPort))
       "--api-hosts" .values.apiHosts
+      "--webhook-port" (int .values.webhookPort)
       "--enable-keepalived-vip" .values.vip
       "--enable-layer2" .values.layer2 }}
 {{- $args := list }}
 {{- range $container.args }}
 {{- $flag := first (splitList "=" .) }}
 {{- $args = append $args (hasKey $flags $flag | ternary (printf "%s=%v" $flag (get $flags $flag)) .) }}
+{{- end }}
+{{- if .values.defaultEip }}
+{{- $args = append $args "--default-eip-webhook" }}
 {{- end }}
 {{- $_ := set $container "args" (concat $args (.values.extraArgs | default list)) }}
 {{- end }}
