@@ -1,5 +1,5 @@
 # The commands. What they do is in hack/ and CMake; each says what it does before it does it.
-.PHONY: help deps build test demo lint fmt render fuzz bench clean
+.PHONY: help deps build test demo images lint fmt render fuzz bench clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -13,6 +13,7 @@ help:
 	@echo 'make test    build and run every test; ends with "N passed, N failed"'
 	@echo 'make demo    the multi-router topology with real routers and traffic; KEEP=1 leaves it up,'
 	@echo '             KUBERNETES=1 types the documented procedure on a real control plane'
+	@echo 'make images  build/images/*.tar: the container images, as OCI archives, and their digests'
 	@echo 'make lint    check format, sizes, includes; clang-tidy on changed files (ALL=1: on every file)'
 	@echo 'make fmt     format the C++ sources in place'
 	@echo 'make render  write what is kept rendered: config/openelb.yaml, config/bundle/manifests'
@@ -47,6 +48,12 @@ endif
 	@echo '== running the demo in network namespaces'
 	@$(if $(filter 0,$(shell id -u)),,sudo) env KEEP=$(KEEP) $(if $(filter-out 0,$(KUBERNETES)),\
 	  OPENELB_CONTROL_PLANE_BIN="$${OPENELB_CONTROL_PLANE_BIN:-$$(hack/controlplane/build --where)}" hack/lab/demo_kubernetes.py,hack/lab/demo.py)
+
+images: deps
+	@echo '== building the programs into build/, their images into build/images/'
+	@cmake -S . -B build -G Ninja --log-level=WARNING
+	@ninja -C build openelb-controller openelb-speaker
+	@hack/image
 
 lint: deps
 	@echo '== checking the sources'

@@ -152,6 +152,11 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
   } else {
     std::error_code failed;  // said by the first write
     std::filesystem::create_directories(flags.state_dir, failed);
+    // Plans hold passwords, and a kubelet makes folders that everybody may list. One with files in
+    // it may be anything.
+    if (std::filesystem::is_empty(flags.state_dir, failed)) {
+      std::filesystem::permissions(flags.state_dir, std::filesystem::perms::owner_all, failed);
+    }
     disk = std::make_shared<FileDisk>(flags.state_dir);
   }
   absl::StatusOr<std::unique_ptr<io::EpollIo>> io = io::EpollIo::Create(&clock);

@@ -5,12 +5,15 @@ import time
 from pathlib import Path
 
 
+def mount_points(*kinds):
+    mounts = (line.split() for line in Path("/proc/self/mounts").read_text().splitlines())
+    return [Path(path) for _, path, kind, *_ in mounts if kind in kinds]
+
+
 def mount_point():
     """Where cgroup2 is mounted, alone or beside the older hierarchies."""
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        _, path, kind, *_ = line.split()
-        if kind == "cgroup2":
-            return Path(path)
+    for path in mount_points("cgroup2"):
+        return path
     raise RuntimeError("no cgroup2 is mounted on this machine")
 
 
@@ -31,8 +34,11 @@ class Cgroup:
                 time.sleep(0.002)
 
     def remove(self):
-        """Kills what is in it, then deletes the folders."""
+        """Kills what is in it, then deletes the folders, also those that runc made under the same name in older
+        hierarchies."""
         self.kill()
-        for folder in sorted(self.path.glob("**/"), reverse=True):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        name = self.path.relative_to(mount_point())
+        for top in mount_points("cgroup", "cgroup2"):
+            for folder in sorted((top / name).glob("**/"), reverse=True):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
