@@ -9,10 +9,12 @@ import subprocess
 import pytest
 from lab import yaml_subset
 from lab.net import wait_until
+from lab.programs import BIN
 from rendered import BASE, CHART, HERE, NAMESPACE, ROOT, by_name, parsed
 
 BUNDLE = HERE / "bundle"
-CONTROLLER, SPEAKER = "openelb-controller", "openelb-speaker"
+CONTROLLER, SPEAKER, MANAGER = "openelb-controller", "openelb-speaker", "porter-manager"
+PORTER = HERE / "porter"
 MADE_BY_OLM = {f"{kind} {CONTROLLER}" for kind in (
     "Deployment", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")}
 BESIDE_OLM = ("namespace", "speaker", "network-policy", "webhooks")
@@ -90,6 +92,32 @@ def test_the_bundle_installs_the_same_controller(renderer, bundle):
             {"serviceAccountName": CONTROLLER, "rules": parsed(base, f"{kind} {CONTROLLER}")["rules"]}]
 
 
+# -- PorterLB's names --
+
+def test_porter_differs_by_what_runs_the_speakers(renderer):
+    """What moves objects and names is not looked for twice."""
+    base, porter = renderer.build(BASE), renderer.build(PORTER)
+    renamed = {"Namespace openelb-system": "Namespace porter-system", f"ServiceAccount {SPEAKER}": f"ServiceAccount {MANAGER}",
+               f"DaemonSet {SPEAKER}": f"Deployment {MANAGER}"}
+    assert porter.keys() == {renamed.get(key, key) for key in base}
+    changed = {*renamed, f"Deployment {CONTROLLER}"}
+    for key in base.keys() - changed:
+        assert porter[key] == base[key].replace(NAMESPACE, "porter-system"), key
+    daemons, deployment = (parsed(objects, key)["spec"] for objects, key in (
+        (base, f"DaemonSet {SPEAKER}"), (porter, f"Deployment {MANAGER}")))
+    pod = deployment["template"]["spec"]
+    assert pod.pop("affinity")["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert pod == daemons["template"]["spec"] | {"serviceAccountName": MANAGER}
+    assert (deployment["replicas"], deployment["selector"]) == (1, daemons["selector"])
+    controllers = [parsed(objects, f"Deployment {CONTROLLER}")["spec"] for objects in (base, porter)]
+    args = [spec["template"]["spec"]["containers"][0].pop("args") for spec in controllers]
+    assert args[1] == [*args[0], f"--speaker-service-account={MANAGER}", "--speakers-return=false"]
+    assert controllers[0] == controllers[1]
+    # --version comes after the other flags are read: a wrong one ends the program with 2.
+    done = subprocess.run([BIN / CONTROLLER, *args[1], "--version"], capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 # -- on an API server --
 
 def shown(section):
@@ -141,6 +169,18 @@ def test_kubectl_as_documented(typed, control_plane, renderer):
     remove, _ = shown("Uninstall")
     typed(remove)
     assert names(control_plane.kubectl) == set()
+
+
+def test_porter_as_documented(typed, control_plane, renderer):
+    *apply, delete = documented("With PorterLB's names")
+    typed(apply)
+    assert names(control_plane.kubectl, "porter-system") == without_namespace(renderer.build(PORTER))
+    for account, may in ((CONTROLLER, "yes"), (MANAGER, "no")):
+        for right in (("watch", f"daemonsets/{SPEAKER}"), ("update", f"leases/{CONTROLLER}")):
+            assert control_plane.kubectl("auth", "can-i", *right, "-n", "porter-system", check=False,
+                                         *[f"--as=system:serviceaccount:porter-system:{account}"]).strip() == may
+    typed([delete])
+    assert names(control_plane.kubectl, "porter-system") == set()
 
 
 def test_helm_as_documented(typed, control_plane, renderer):

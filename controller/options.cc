@@ -58,7 +58,8 @@ std::string ControllerFlags::PlanEndpoint() const {
 }
 
 plan::Options ControllerFlags::PlanOptions() const {
-  return {.system_namespace = environment.namespace_name,
+  return {.speakers_return = speakers_return,
+          .system_namespace = environment.namespace_name,
           .bfd_interval = bfd_interval,
           .bfd_multiplier = static_cast<int>(bfd_multiplier),
           .vrrp = vrrp.Options().value()};
@@ -121,6 +122,13 @@ void DeclareControllerFlags(FlagSet* flags, ControllerFlags* options) {
   flags->Bool("plan-insecure", &options->plan_insecure,
               "serve speakers in plain text and believe the node they claim");
 
+  flags->String("speaker-service-account", &options->speaker_service_account,
+                "in a cluster, the ServiceAccount in the controller's namespace whose tokens "
+                "speakers show");
+  flags->Bool(
+      "speakers-return", &options->speakers_return,
+      "a speaker that is stopped comes back on its node, as a DaemonSet's does; false: it "
+      "leaves its routers in order, as one of a Deployment has to, which may start anywhere");
   flags->Duration(
       "drain-time", &options->drain_time,
       "how long routers are asked to move off a node that is to be drained before it is "

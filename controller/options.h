@@ -51,6 +51,8 @@ struct ControllerFlags {
   std::string plan_tls_ca;
   std::string token_file;
   bool plan_insecure = false;
+  std::string speaker_service_account = "openelb-speaker";
+  bool speakers_return = true;
   absl::Duration settle = absl::Seconds(10);
   absl::Duration endpoint_grace = absl::Milliseconds(1500);  // in a cluster
   absl::Duration drain_time = absl::Seconds(10);

@@ -110,11 +110,12 @@ class Term {
   kube::CprestTransport transport_{server_, absl::StrCat("openelb-controller/", Version()),
                                    api_post_};
   kube::Client client_{&transport_, clock_};
-  kube::TokenReviewAuthenticator tokens_{{.namespace_name = flags_.environment.namespace_name},
-                                         &client_,
-                                         clock_,
-                                         &api_log_,
-                                         api_post_};
+  kube::TokenReviewAuthenticator tokens_{
+      {.namespace_name = flags_.environment.namespace_name, .name = flags_.speaker_service_account},
+      &client_,
+      clock_,
+      &api_log_,
+      api_post_};
   kube::LeaseEpoch epoch_{
       [this](uint64_t seen) { api_post_([this, seen] { api_->RaiseAbove(seen); }); }};
   kube::SavedFilesDisk disk_{[this](const std::string& name, const std::string& content) {

@@ -63,6 +63,10 @@ void DeclareSpeakerFlags(FlagSet* flags, SpeakerFlags* options) {
               "hold VIP addresses on this node's NICs by VRRP; no keepalived is run");
   using Takes = FlagSet::Takes;
   flags->WithoutEffect("api-hosts", Takes::kValue, "there is no GoBGP API to serve");
+  // Those of PorterLB's and OpenELB 0.5's manager.
+  flags->WithoutEffect("webhook-port", Takes::kValue, "speakers serve no webhook");
+  flags->WithoutEffect("readiness-addr", Takes::kValue, "/readyz is served on --metrics-addr");
+  flags->WithoutEffect("leader-elect", Takes::kNothing, "speakers elect no leader");
   flags->WithoutEffect("bind-addr", Takes::kValue, "speakers need no member list");
   flags->WithoutEffect("bind-port", Takes::kValue, "speakers need no member list");
   flags->WithoutEffect("secret", Takes::kValue, "speakers need no member list");

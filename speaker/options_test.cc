@@ -58,13 +58,13 @@ TEST(SpeakerFlagsTest, ServesMetricsWhereOpenElbDid) {
 }
 
 TEST(SpeakerFlagsTest, TakesTheFlagsOfOpenElb) {
-  const Parsed parsed =
-      Parse(std::string(kGood) +
-            "--api-hosts=:50051 --api-hosts=:50051 --enable-keepalived-vip=false "
-            "--enable-layer2=true --bind-addr 0.0.0.0 --bind-port 7946 --secret s "
-            "--log-path /l --keepalived-args x --v=4 --logtostderr");
+  const Parsed parsed = Parse(
+      std::string(kGood) +
+      "--api-hosts=:50051 --api-hosts=:50051 --enable-keepalived-vip=false "
+      "--webhook-port=443 --enable-layer2=true --bind-addr 0.0.0.0 --bind-port 7946 --secret s "
+      "--log-path /l --keepalived-args x --v=4 --logtostderr");
   EXPECT_TRUE(parsed.status.ok()) << parsed.status;
-  EXPECT_THAT(parsed.warnings, SizeIs(8));  // each name once
+  EXPECT_THAT(parsed.warnings, SizeIs(9));  // each name once
   EXPECT_THAT(parsed.warnings[0], HasSubstr("--api-hosts has no effect"));
 }
 

@@ -42,8 +42,8 @@ Finding FindingOf(const std::string& what, absl::string_view without,
                                 : absl::StrCat(" has one ready speaker, on node ", ready.front(),
                                                ": without it ", without, "; ");
   const std::string advice =
-      others.empty() ? absl::StrCat("let the DaemonSet openelb-speaker choose ",
-                                    ready.empty() ? "two nodes there" : "a second node there")
+      others.empty() ? absl::StrCat(ready.empty() ? "let speakers run on two nodes there"
+                                                  : "let a speaker run on a second node there")
                      : absl::StrCat("mend what keeps the others from it, on ", Names(others));
   return {absl::StrCat(what, state, advice), ""};
 }

@@ -51,10 +51,10 @@ TEST_F(RedundancyTest, SentencesSayWhatToDo) {
   EXPECT_EQ(Sentence({{"n1", kReady}, {"n2", kReady}, {"n3", kSilent}}), "");
   EXPECT_EQ(Sentence({{"n1", kReady}}),
             "rack \"leaf1\" has one ready speaker, on node n1: without it its routers lose every "
-            "route to the nodes there; let the DaemonSet openelb-speaker choose a second node "
+            "route to the nodes there; let a speaker run on a second node "
             "there");
   EXPECT_EQ(Sentence({}),
-            "rack \"leaf1\" has no ready speaker; let the DaemonSet openelb-speaker choose two "
+            "rack \"leaf1\" has no ready speaker; let speakers run on two "
             "nodes there");
   EXPECT_EQ(Sentence({{"n1", kNoSession}, {"n2", kReady}, {"n3", kSilent}}, ""),
             "the cluster has one ready speaker, on node n2: without it its routers lose every "
@@ -78,7 +78,7 @@ TEST_F(RedundancyTest, AnEipsConditionIsItsOwn) {
           {network::Eip::kKind, "", "pool"},
           "RackWithoutRedundancy",
           "the network of its addresses has one ready speaker, on node n1: without it nobody "
-          "answers for them; let the DaemonSet openelb-speaker choose a second node there"}));
+          "answers for them; let a speaker run on a second node there"}));
 }
 
 TEST_F(RedundancyTest, EveryRackHasItsSentence) {

@@ -81,6 +81,7 @@ struct NodeView {
   bool vip = false;      // and holds addresses in VIP mode
   TcpAo tcp_ao = TcpAo::kUnknown;
   bool leaving = false;                   // and the DaemonSet no longer wants it
+  bool leaves_on_stop = false;            // for that, or because stopped speakers do not return
   PerFamily<std::string> default_routes;  // the interface each leads over; empty: none is known
   std::set<std::string> no_carrier;       // interfaces over which no frames pass
   std::set<IpAddress> taken_over;         // Layer 2 addresses that it answers for as a standby

@@ -195,7 +195,7 @@ bool NodeTable::HasSpeaker(absl::string_view node) const {
 bool NodeTable::ExpectsSpeaker(const std::string& node) const {
   if (!SpeakerStopped(node)) return HasSpeaker(node);
   const auto it = nodes_.find(node);
-  if (it == nodes_.end()) return false;
+  if (it == nodes_.end() || !options_.speakers_return) return false;
   const kube::DaemonSet* daemon_set = SpeakerDaemonSet();
   return daemon_set == nullptr || daemon_set->Selects(it->second);
 }
@@ -279,6 +279,7 @@ NodeView NodeTable::BaseView(const kube::Node& node, const kube::DaemonSet* daem
                                           : TcpAo::kUnknown;
     view.stopped = view.speaker && SpeakerStopped(node.meta.name);
     view.leaving = view.speaker && !wanted;
+    view.leaves_on_stop = view.leaving || (view.speaker && !options_.speakers_return);
   }
   if (const Fact* fact = FactOf(node.meta.name, kDefaultRoutesFact)) {
     for (const std::string& value : fact->values) {

@@ -55,6 +55,9 @@ struct Options {
   // DaemonSet manifest selects (without one: every node).
   enum class Speakers { kFacts, kDaemonSet };
   Speakers speakers_from = Speakers::kFacts;
+  // Whether one that stops comes back on its node, as a DaemonSet's does where that still chooses
+  // the node. A Deployment's may start anywhere: it leaves in order.
+  bool speakers_return = true;
   // Where the DaemonSet openelb-speaker and the ConfigMaps of export policies are; empty: the first
   // of their name by namespace.
   std::string system_namespace = "openelb-system";

@@ -94,7 +94,8 @@ std::optional<v1::BgpInstance> PlanInstance(const SessionInput& input,
   }
   if (!conf.listen_addresses.empty() && instance.listen_addresses().empty())
     instance.set_listen_port(-1);
-  instance.set_on_stop(input.node.leaving ? v1::BgpInstance::LEAVE : v1::BgpInstance::RESTART);
+  instance.set_on_stop(input.node.leaves_on_stop ? v1::BgpInstance::LEAVE
+                                                 : v1::BgpInstance::RESTART);
   return instance;
 }
 

@@ -123,7 +123,7 @@ TEST(SessionTest, Instance) {
        "local_as: 65000 router_id: \"10.0.0.1\" listen_port: -1",
        {"BadListenAddress"}},
       {"the DaemonSet no longer wants it",
-       [](World* w) { w->node.leaving = true; },
+       [](World* w) { w->node.leaves_on_stop = true; },
        "local_as: 65000 router_id: \"10.0.0.1\" listen_port: 179 on_stop: LEAVE",
        {}},
   };

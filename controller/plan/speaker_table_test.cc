@@ -170,5 +170,20 @@ TEST_F(SpeakersTest, OneThatStoppedIsGoneWhereItsDaemonSetDoesNotWantIt) {
   EXPECT_TRUE(planner_.ExpectsSpeaker("master1"));
 }
 
+TEST_F(SpeakersTest, OneThatMayStartAnywhereLeavesWhenItStops) {
+  Planner planner({.speakers_return = false});
+  FillDocumentedTopology(&planner);
+  planner.Remove({kube::DaemonSet::kKind, "openelb-system", "openelb-speaker"});
+  planner.Step();
+  EXPECT_FALSE(planner.model().nodes.at("master1").leaving) << "it may have addresses";
+  EXPECT_TRUE(planner.model().nodes.at("master1").leaves_on_stop);
+  Fact stopped = MakeSpeaker("master1", /*here=*/true, 2);
+  stopped.values = {kSpeakerStopped};
+  planner.SetFact(stopped);
+  planner.Step();
+  EXPECT_FALSE(planner.ExpectsSpeaker("master1"));
+  EXPECT_FALSE(planner.model().speakers.contains("master1"));
+}
+
 }  // namespace
 }  // namespace openelb::plan

@@ -249,7 +249,7 @@ def test_a_rack_with_one_speaker_lacks_redundancy(lab):
     leaf1, leaf2 = ("leaf1", "master1"), ("leaf2", "worker-p002")
     wait_until(lambda: lacking() == {leaf1, leaf2}, 45, what="a condition that names both racks")
     told = set(lab.events("BgpConf", "default", "RackWithoutRedundancy"))  # a new leader says it again
-    assert len(told) == 2 and all("let the DaemonSet openelb-speaker choose a second node" in message for message in told)
+    assert len(told) == 2 and all("let a speaker run on a second node" in message for message in told)
     assert (ready("leaf1"), ready("leaf2")) == (1, 1)
     lab.routers["leaf1"].set_neighbor(Neighbor("192.168.0.4", NODE_AS))
     try:

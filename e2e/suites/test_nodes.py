@@ -88,7 +88,7 @@ def test_second_speaker_of_a_rack_makes_it_redundant(lab):
         found = condition(lab, "BgpConf", "default", "RackWithoutRedundancy")
         return dict(re.findall(r'rack "(\w+)" has one ready speaker, on node [\w-]+: .*?; (.*?)(?:; |$)',
                                found["message"] if found else ""))
-    choose = "let the DaemonSet openelb-speaker choose a second node there"
+    choose = "let a speaker run on a second node there"
     wait_until(lambda: lacking() == {"leaf1": choose, "leaf2": choose}, 45, what="a condition that names both racks")
     lab.add_node("worker4", "192.168.1.4", "10.233.69.0/24")
     lab.routers["leaf2"].set_neighbor(Neighbor("192.168.1.4", NODE_AS))
