@@ -118,6 +118,15 @@ def test_porter_differs_by_what_runs_the_speakers(renderer):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_migration_begins_with_speakers_on_no_node(renderer):
+    base, migration = renderer.build(BASE), renderer.build(HERE / "migration")
+    key = f"DaemonSet {SPEAKER}"
+    assert {name for name in base.keys() | migration.keys() if base.get(name) != migration.get(name)} == {key}
+    old, new = (parsed(objects, key)["spec"] for objects in (base, migration))
+    assert new["template"]["spec"].pop("nodeSelector") == old["template"]["spec"].pop("nodeSelector") | {SPEAKER: "true"}
+    assert new == old
+
+
 # -- on an API server --
 
 def shown(section):
