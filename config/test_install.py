@@ -181,14 +181,14 @@ def test_kubectl_as_documented(typed, control_plane, renderer):
 
 
 def test_porter_as_documented(typed, control_plane, renderer):
-    *apply, delete = documented("With PorterLB's names")
+    apply, remove = shown("With PorterLB's names")
     typed(apply)
     assert names(control_plane.kubectl, "porter-system") == without_namespace(renderer.build(PORTER))
     for account, may in ((CONTROLLER, "yes"), (MANAGER, "no")):
         for right in (("watch", f"daemonsets/{SPEAKER}"), ("update", f"leases/{CONTROLLER}")):
             assert control_plane.kubectl("auth", "can-i", *right, "-n", "porter-system", check=False,
                                          *[f"--as=system:serviceaccount:porter-system:{account}"]).strip() == may
-    typed([delete])
+    typed(remove)
     assert names(control_plane.kubectl, "porter-system") == set()
 
 

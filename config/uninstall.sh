@@ -33,18 +33,24 @@ here() { kubectl -n "$namespace" "$@"; }
 kubectl version >/dev/null || { echo "uninstall.sh: the cluster cannot be reached" >&2; exit 1; }
 
 say "webhooks"
-kubectl delete validatingwebhookconfigurations,mutatingwebhookconfigurations -l app=openelb --ignore-not-found
+kubectl delete validatingwebhookconfigurations,mutatingwebhookconfigurations -l app=openelb
 
-# Nodes that the DaemonSet no longer chooses: their speakers ask routers to move off, then withdraw and leave.
-if here get daemonset openelb-speaker >/dev/null 2>&1; then
-  say "speakers leave their nodes"
-  here patch daemonset openelb-speaker --type=merge \
-    -p '{"spec":{"template":{"spec":{"nodeSelector":{"openelb.kubesphere.io/uninstalled":"true"}}}}}'
-  quietly here wait pod -l app=openelb,component=speaker --for=delete --timeout=120s
-  here delete daemonset openelb-speaker --ignore-not-found
-fi
+# Nodes that the DaemonSet no longer chooses: their speakers ask routers to move off, then withdraw and leave. Those of a
+# Deployment, such as PorterLB's, leave whenever they stop.
+say "speakers leave their nodes"
+for workload in $(here get daemonsets,deployments -l app=openelb,component=speaker -o name); do
+  case $workload in
+    daemonset*)
+      here patch "$workload" --type=merge \
+        -p '{"spec":{"template":{"spec":{"nodeSelector":{"openelb.kubesphere.io/uninstalled":"true"}}}}}'
+      ;;
+    *) here scale "$workload" --replicas=0 ;;
+  esac
+done
+quietly here wait pod -l app=openelb,component=speaker --for=delete --timeout=120s
+here delete daemonsets,deployments -l app=openelb,component=speaker
 say "controllers stop"
-here delete deployment openelb-controller --ignore-not-found
+here delete deployments -l app=openelb,component=controller
 quietly here wait pod -l app=openelb,component=controller --for=delete --timeout=60s
 here delete lease/openelb-controller secret/openelb-controller-tls \
   configmap/openelb-controllers configmap/openelb-controller-state --ignore-not-found

@@ -12,7 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "api/base/listener.h"
+#include "api/base/listen_socket.h"
 #include "controller/admission/test_client.h"
 
 namespace openelb::admission {
@@ -27,12 +27,7 @@ class Idle final : public EventLoopWork {
   absl::Duration NextWakeup() override { return absl::InfiniteDuration(); }
 };
 
-uint16_t FreePort() {
-  const int fd = *ListenTcp({"", 0});
-  const uint16_t port = BoundPort(fd);
-  close(fd);
-  return port;
-}
+uint16_t FreePort() { return ListenSocket::Open({"", 0})->port(); }
 
 std::string Review(const std::string& operation, const std::string& object) {
   return absl::StrCat(
