@@ -8,7 +8,7 @@ import time
 from datetime import datetime
 
 from lab.fabric import VIP
-from lab.installed import CONTROLLER, CONTROLLER_USER, NAMESPACE
+from lab.installed import BASE, CONTROLLER, CONTROLLER_USER, NAMESPACE
 from lab.net import Host, wait_until
 from lab.traffic import Traffic
 from lab.workloads import service
@@ -84,6 +84,17 @@ def suspended(lab):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def without_webhooks(lab):
+    """Nobody is asked whether an object is good: as where they are not installed, or nobody answers."""
+    lab.kubectl("delete", "-f", BASE / "webhooks.yaml")
+    time.sleep(1)  # until the API server acts on it
+    try:
+        yield
+    finally:
+        lab.kubectl("apply", "-f", BASE / "webhooks.yaml")
 
 
 def delete_pod(lab, pod, *how):

@@ -8,7 +8,7 @@ import json
 
 import pytest
 from faults import (OPENELB, assert_writers, drop, kill, openelb_service, serve_new, suspended, unharmed,
-                    wait_attached, wait_served)
+                    wait_attached, wait_served, without_webhooks)
 from lab.fabric import VIP
 from lab.net import wait_until
 from watch import DOCUMENTED
@@ -47,10 +47,11 @@ def without_schema(lab, crd):
     for version in spec["versions"]:
         version["schema"] = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     lab.patch("crd", crd, {"spec": spec})
-    try:
-        yield
-    finally:
-        lab.patch("crd", crd, {"spec": shipped["spec"]})
+    with without_webhooks(lab):
+        try:
+            yield
+        finally:
+            lab.patch("crd", crd, {"spec": shipped["spec"]})
 
 
 def test_statuses_edited_by_hand_are_put_back(lab):
@@ -127,6 +128,7 @@ def test_eip_deleted_in_use(lab):
     with unharmed(lab, loses=None):
         lab.apply({**openelb_service("holder"), "metadata": {"name": "holder", "annotations": named}})
         address, _ = wait_served(lab, "holder")
+        lab.kubectl("annotate", "eip", "leaving", "network.kubesphere.io/force-delete=true")
         lab.kubectl("delete", "eip", "leaving", "--wait=false")
         lab.apply({**openelb_service("late"), "metadata": {"name": "late", "annotations": named}})
         wait_until(lambda: lab.events("Service", "late", "AssignIPFailed"), 10, what="an Event that says why not")

@@ -189,6 +189,7 @@ def test_an_eip_in_use_waits_for_its_services(lab):
     lab.apply(eip("used", "172.22.0.2-172.22.0.10"), service("web", annotations=named("used")))
     wait_ip(lab, "web", "172.22.0.2")
     wait_until(lambda: lab.get("eip", "used")["metadata"].get("finalizers"))
+    lab.kubectl("annotate", "eip", "used", "network.kubesphere.io/force-delete=true")
     lab.kubectl("delete", "eip", "used", "--wait=false")
     lab.kubectl("label", "svc", "web", "any=edit")
     assert lab.ips("web") == ["172.22.0.2"] and lab.get("eip", "used")["metadata"]["deletionTimestamp"]
