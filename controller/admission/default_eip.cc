@@ -1,5 +1,8 @@
 #include "controller/admission/default_eip.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "api/network/v1alpha2/names.h"
 #include "controller/ipam/request.h"
 
@@ -20,14 +23,18 @@ bool IsUnclaimed(const kube::Service& service) {
 // default; nullptr: none can.
 const ipam::Pool* AnyPool(const kube::Service& service, const ipam::Request& request,
                           Knowledge* known) {
-  const ipam::Pool* best = nullptr;
+  if (!known->pools().CandidatesOf(service.meta.namespace_).empty()) return nullptr;
+  std::vector<const ipam::Pool*> fitting;
   for (const auto& [name, pool] : known->pools().all()) {
-    if (!pool.Obstacle(request.families).empty()) continue;
-    if (request.protocol && *request.protocol != pool.eip.protocol) continue;
-    if (known->HoldersOf(name).size() >= pool.range->Size()) continue;
-    if (best == nullptr || pool.eip.priority < best->eip.priority) best = &pool;
+    const bool other = request.protocol && *request.protocol != pool.eip.protocol;
+    if (!other && pool.Obstacle(request.families).empty()) fitting.push_back(&pool);
   }
-  return known->pools().CandidatesOf(service.meta.namespace_).empty() ? best : nullptr;
+  std::stable_sort(fitting.begin(), fitting.end(),
+                   [](const auto* a, const auto* b) { return a->eip.priority < b->eip.priority; });
+  const auto roomy = std::find_if(fitting.begin(), fitting.end(), [known](const auto* pool) {
+    return known->HoldersOf(pool->name()).size() < pool->range->Size();
+  });
+  return roomy == fitting.end() ? nullptr : *roomy;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -108,6 +109,11 @@ struct HttpsServer::Mailbox {
   bool stopped GUARDED_BY(mutex) = false;
 };
 
+struct HttpsServer::Load {
+  std::atomic<size_t> requests = 0;
+  std::atomic<size_t> octets = 0;
+};
+
 absl::StatusOr<std::unique_ptr<HttpsServer>> HttpsServer::Start(const HttpsServerOptions& options,
                                                                 const tls::KeyPair& certificate,
                                                                 Handler handler) {
@@ -134,6 +140,7 @@ HttpsServer::HttpsServer(const HttpsServerOptions& options, ListenSocket listene
     : options_(options),
       listener_(std::move(listener)),
       mailbox_(std::move(mailbox)),
+      load_(std::make_shared<Load>()),
       handler_(std::move(handler)) {}
 
 HttpsServer::~HttpsServer() {
@@ -307,15 +314,32 @@ bool HttpsServer::Read(Connection* c) {
       c->phase = Connection::Phase::kWaiting;
       c->events = 0;
       c->deadline = steady_clock::now() + ToChrono(options_.patience);
-      handler_(c->request.path(), std::string(c->request.body()),
-               [mailbox = mailbox_, id = c->id](HttpAnswer answer) {
-                 mailbox->Put(id, std::move(answer));
-               });
+      HandOver(c);
       return true;
     }
   } while (SSL_pending(c->ssl.get()) > 0);
   c->events = POLLIN;
   return true;
+}
+
+// What is handed over counts until nobody holds its Reply any more.
+void HttpsServer::HandOver(Connection* c) {
+  const absl::string_view body = c->request.body();
+  if (load_->requests >= options_.most_connections ||
+      load_->octets + body.size() > options_.most_octets) {
+    Count(&HttpsServerCounters::crowded);
+    return mailbox_->Put(c->id, {503, "too many requests wait for an answer: try again\n"});
+  }
+  ++load_->requests;
+  load_->octets += body.size();
+  const std::shared_ptr<void> ticket(nullptr, [load = load_, size = body.size()](void*) {
+    --load->requests;
+    load->octets -= size;
+  });
+  handler_(c->request.path(), std::string(body),
+           [mailbox = mailbox_, id = c->id, ticket](HttpAnswer answer) {
+             mailbox->Put(id, std::move(answer));
+           });
 }
 
 void HttpsServer::Answer(Connection* c, const HttpAnswer& answer) {

@@ -26,8 +26,9 @@ namespace openelb::admission {
 
 struct HttpsServerOptions {
   HostPort address;
+  // At once, and as many requests whose answer is awaited, also where their client is gone.
   size_t most_connections = 64;
-  size_t most_octets = 16 << 20;               // of requests, held at once
+  size_t most_octets = 8 << 20;  // of requests; and again of those whose answer is awaited
   absl::Duration patience = absl::Seconds(5);  // for a request, and again for its answer
 };
 
@@ -65,6 +66,7 @@ class HttpsServer {
  private:
   struct Connection;
   struct Mailbox;  // of answers, from other threads
+  struct Load;     // requests that were handed over
 
   HttpsServer(const HttpsServerOptions& options, ListenSocket listener,
               std::shared_ptr<Mailbox> mailbox, Handler handler);
@@ -75,6 +77,7 @@ class HttpsServer {
   bool Advance(Connection* connection);
   bool Shake(Connection* connection);
   bool Read(Connection* connection);
+  void HandOver(Connection* connection);
   bool Write(Connection* connection);
   bool Drain(Connection* connection);
   void Answer(Connection* connection, const HttpAnswer& answer);
@@ -85,6 +88,7 @@ class HttpsServer {
   const HttpsServerOptions options_;
   const ListenSocket listener_;
   const std::shared_ptr<Mailbox> mailbox_;
+  const std::shared_ptr<Load> load_;
   const Handler handler_;
   std::map<uint64_t, std::unique_ptr<Connection>> connections_;  // oldest first; its thread's
   uint64_t next_id_ = 0;

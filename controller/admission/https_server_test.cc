@@ -180,6 +180,14 @@ TEST_F(HttpsServerTest, WhoSendsMostPaysFirstForMemory) {
   EXPECT_THAT(small.Receive(), EndsWith("/ 3"));
 }
 
+TEST_F(HttpsServerTest, RequestsThatTheirClientsGaveUpStillCount) {
+  Start({.most_connections = 4, .patience = absl::Milliseconds(300)});
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(Ask(Post("/never", "x")), "");
+  EXPECT_THAT(Ask(Post("/", "abc")), StartsWith("HTTP/1.1 503 "));
+  kept_.clear();
+  EXPECT_TRUE(Answers());
+}
+
 TEST_F(HttpsServerTest, ItEndsWithConnectionsOpen) {
   Start();
   const int silent = Dial(server_->port());

@@ -20,6 +20,7 @@ constexpr size_t kMostErrors = 8;
 constexpr absl::string_view kCascades[] = {
     "system:serviceaccount:kube-system:generic-garbage-collector",
     "system:serviceaccount:kube-system:namespace-controller",
+    "system:kube-controller-manager",  // where its controllers have no accounts of their own
 };
 
 // nullopt: the kind is not validated here.

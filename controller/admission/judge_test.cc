@@ -386,6 +386,7 @@ TEST_F(JudgeTest, ADeletionCanBeForcedAndCascadesAreNotHeldUp) {
                          "annotations: {network.kubesphere.io/force-delete: \"no\"}"))
                    .allowed);
   const auto used = An("Eip", "{address: 192.0.2.0/28}", "used");
+  EXPECT_TRUE(Delete(used, "system:kube-controller-manager").allowed);
   for (const char* user : {"generic-garbage-collector", "namespace-controller"}) {
     EXPECT_TRUE(Delete(used, absl::StrCat("system:serviceaccount:kube-system:", user)).allowed);
     EXPECT_FALSE(Delete(used, absl::StrCat("system:serviceaccount:default:", user)).allowed);

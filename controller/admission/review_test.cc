@@ -5,6 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "controller/kube/json.h"
 
@@ -80,6 +81,8 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Bad{"empty", "", "not JSON"}, Bad{"bytes", "\x16\x03\x01", "not JSON"},
         Bad{"cut", R"({"apiVersion":)", "not JSON"}, Bad{"list", "[]", "not a JSON object"},
+        Bad{"many", absl::StrCat("[", absl::StrJoin(std::vector<int>(150'001), ","), "]"),
+            "more than 150000 values"},
         Bad{"deep", std::string(5000, '['), "not JSON"},
         Bad{"pod", R"({"apiVersion":"v1","kind":"Pod"})", "not an AdmissionReview"},
         Bad{"no_request", R"({"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"})",
