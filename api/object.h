@@ -15,12 +15,13 @@
 #include "api/kube/service.h"
 #include "api/network/v1alpha2/bgp.h"
 #include "api/network/v1alpha2/eip.h"
+#include "api/network/v1alpha2/openelb.h"
 
 namespace openelb {
 
-using Object =
-    std::variant<kube::Service, kube::Node, kube::EndpointSlice, kube::Namespace, kube::DaemonSet,
-                 kube::ConfigMap, kube::Secret, network::Eip, network::BgpConf, network::BgpPeer>;
+using Object = std::variant<kube::Service, kube::Node, kube::EndpointSlice, kube::Namespace,
+                            kube::DaemonSet, kube::ConfigMap, kube::Secret, network::Eip,
+                            network::BgpConf, network::BgpPeer, network::OpenElb>;
 
 // Kind plus namespace and name; orders by kind first.
 struct ObjectKey {

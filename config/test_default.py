@@ -89,7 +89,10 @@ STATUS = "--subresource=status"
     ("patch", "validatingwebhookconfigurations/openelb-admission", ()),
     ("update", f"leases/{CONTROLLER}", HERE_ONLY), ("get", "secrets/openelb-controller-tls", HERE_ONLY),
     ("list", "secrets", HERE_ONLY), ("watch", "secrets", HERE_ONLY),
-    ("watch", f"daemonsets/{SPEAKER}", HERE_ONLY), ("watch", "configmaps", HERE_ONLY)])
+    ("watch", f"daemonsets/{SPEAKER}", HERE_ONLY), ("watch", "configmaps", HERE_ONLY),
+    ("create", f"daemonsets/{SPEAKER}", HERE_ONLY), ("patch", f"daemonsets/{SPEAKER}", HERE_ONLY),
+    ("delete", "pods", HERE_ONLY), ("list", "controllerrevisions", HERE_ONLY), ("create", "serviceaccounts", HERE_ONLY),
+    ("watch", "openelbs", ()), ("patch", "openelbs", (STATUS,))])
 def test_the_controller_may(installed, verb, resource, where):
     assert may(installed, CONTROLLER, verb, resource, *where)
 
@@ -101,7 +104,9 @@ def test_the_controller_may(installed, verb, resource, where):
     ("get", "secrets/openelb-controller-tls", ("-n", "default")), ("update", "leases/other", HERE_ONLY),
     ("list", "pods", ("-A",)), ("patch", "nodes", ()), ("list", "configmaps", ("-n", "default")),
     ("get", "configmaps/other", HERE_ONLY),
-    ("delete", "eips", ()), ("patch", "daemonsets", HERE_ONLY), ("list", "daemonsets", ("-A",)),
+    ("delete", "eips", ()), ("patch", "daemonsets", HERE_ONLY), ("patch", "daemonsets/other", HERE_ONLY),
+    ("create", "daemonsets", HERE_ONLY), ("delete", f"daemonsets/{SPEAKER}", HERE_ONLY), ("delete", "pods", ("-A",)),
+    ("create", "pods", HERE_ONLY), ("patch", "serviceaccounts", HERE_ONLY), ("patch", "openelbs", ()), ("list", "daemonsets", ("-A",)),
     ("create", "rolebindings", HERE_ONLY),
     ("patch", "validatingwebhookconfigurations/other", ()), ("list", "validatingwebhookconfigurations", ()),
     ("delete", "validatingwebhookconfigurations/openelb-admission", ()),

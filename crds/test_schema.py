@@ -11,7 +11,7 @@ from lab.net import wait_until
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-PLURALS = {"Eip": "eips", "BgpConf": "bgpconfs", "BgpPeer": "bgppeers"}
+PLURALS = {"Eip": "eips", "BgpConf": "bgpconfs", "BgpPeer": "bgppeers", "OpenELB": "openelbs"}
 SAMPLES = sorted([*HERE.glob("testdata/*.yaml"), *ROOT.glob("config/samples/*/*.yaml"),
                   *ROOT.glob("api/codec/corpus/ok-bgp*.yaml"), ROOT / "api/codec/corpus/ok-eip.yaml"])
 # What the server adds where types, bounds or required fields are wrong already.
@@ -135,6 +135,19 @@ def interface(text, why):
 def timer(name, value, why):
     return ("BgpPeer", peer(timers={"config": {name: value}}),
             f'spec.timers.config.{name}: Invalid value: {json.dumps(value)}: "{value}" {why}')
+
+
+def speaker(spec, field, why):
+    return "OpenELB", {"speaker": spec}, f"spec.speaker.{field}: {why}"
+
+
+def required(*expressions):
+    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+        "nodeSelectorTerms": [{"matchExpressions": list(expressions)}]}}}}
+
+
+REQUIRED = ("affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0]"
+            ".matchExpressions[0]")
 
 
 def number(kind, path, spec, value, bound, limit):
@@ -274,6 +287,39 @@ BAD = [
     ("BgpPeer", peer(nodeSelector={"matchExpressions": [{"key": "rack", "operator": "Equals", "values": ["a"]}]}),
      'spec.nodeSelector.matchExpressions[0].operator: Unsupported value: "Equals": supported values: '
      '"In", "NotIn", "Exists", "DoesNotExist"'),
+    *(speaker({"nodeSelector": {key: value}}, "nodeSelector",
+              f'Invalid value: "{key}: {value}" is not a label that a node can have')
+      for key, value in (("-a", "true"), ("a/b/c", "true"), ("a", "not so"), ("A.B/c", "true"))),
+    *(speaker({"image": image}, "image", f'Invalid value: "{image}": "{image}" is not the name of an image, such as'
+                                         " registry.example/openelb-speaker:v1")
+      for image in ("a b", ":v1", " x")),
+    speaker({"logLevel": "loud"}, "logLevel",
+            'Unsupported value: "loud": supported values: "debug", "info", "warning", "error"'),
+    speaker({"modes": {"vip": "yes"}}, "modes.vip",
+            'Invalid value: "string": spec.speaker.modes.vip in body must be of type boolean: "string"'),
+    speaker({"tolerations": [{"operator": "Equal", "value": "x"}]}, "tolerations[0].operator",
+            'Invalid value: must be Exists where no key is given'),
+    speaker({"tolerations": [{"key": "x", "effect": "NoWay"}]}, "tolerations[0].effect",
+            'Unsupported value: "NoWay": supported values: "", "NoSchedule", "PreferNoSchedule", "NoExecute"'),
+    speaker(required({"key": "rack", "operator": "In"}), f"{REQUIRED}.values",
+            "Invalid value: In needs at least one value"),
+    speaker(required({"key": "rack", "operator": "Exists", "values": ["a"]}), f"{REQUIRED}.values",
+            "Invalid value: Exists takes no values"),
+    speaker(required({"key": "cores", "operator": "Gt", "values": ["many"]}), f"{REQUIRED}.values",
+            "Invalid value: Gt needs one whole number, in quotes"),
+    speaker({"updateStrategy": {"type": "Rolling"}}, "updateStrategy.type",
+            'Unsupported value: "Rolling": supported values: "RackAware", "RollingUpdate", "OnDelete"'),
+    speaker({"updateStrategy": {"rollingUpdate": {"maxUnavailable": 1}}}, "updateStrategy.rollingUpdate",
+            "Invalid value: not allowed with another type than RollingUpdate"),
+    speaker({"updateStrategy": {"type": "OnDelete", "rackAware": {"maxRacks": 1}}}, "updateStrategy.rackAware",
+            "Invalid value: not allowed with another type than RackAware"),
+    *(speaker({"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": value}}},
+              "updateStrategy.rollingUpdate.maxUnavailable",
+              f"Invalid value: {json.dumps(value)}: is neither a number from 1 nor 1% to 100%")
+      for value in (0, "0%", "101%", "many")),
+    *(number("OpenELB", "spec.speaker.updateStrategy.rackAware.maxRacks",
+             {"speaker": {"updateStrategy": {"rackAware": {"maxRacks": value}}}}, value, bound, limit)
+      for value, bound, limit in ((0, "greater", 1), (1001, "less", 1000))),
 ]
 
 
@@ -311,6 +357,11 @@ def test_a_peer_group_is_kept_as_written(api):
     groups = {"leaves": {"timers": {"config": {"holdTime": "9"}}, "conf": {"localAs": 0}}}
     api("apply", "-f", "-", input=json.dumps(an("BgpConf", {"peerGroups": groups}, "grouped")))
     assert api.get("BgpConf", "grouped")["spec"]["peerGroups"] == groups
+
+
+def test_a_wrong_quantity_is_refused(server):
+    [said] = server.mistakes(an("OpenELB", {"speaker": {"resources": {"limits": {"cpu": "much"}}}}))
+    assert said.startswith('spec.speaker.resources.limits.cpu: Invalid value: "much": '), said
 
 
 def test_all_mistakes_are_named_at_once(server):
@@ -447,11 +498,18 @@ def test_kubectl_shows_the_state(api):
     header, [row] = columns(api("get", "bgpp"))
     assert header == ["NAME", "ADDRESS", "AS", "ESTABLISHED", "EXPECTED", "AGE"]
     assert row[:-1] == ["leaf1", "192.168.0.5", "50001", "1", "2"]
+    api.apply(an("OpenELB", {}, "default"))
+    api.patch("OpenELB", "default", {"status": {"desired": 3, "ready": 2, "updated": 1, "conditions": [
+        {"type": "Available", "status": "True"}, {"type": "Drifted", "status": "False"}]}}, "--subresource=status")
+    header, [row] = columns(api("get", "openelbs"))
+    assert header == ["NAME", "DESIRED", "READY", "UPDATED", "AVAILABLE", "DRIFTED", "AGE"]
+    assert row[:-1] == ["default", "3", "2", "1", "True", "False"]
     header, [row] = columns(api("get", "bgpc"))
     assert header == ["NAME", "AS", "PORT", "AGE"]
     assert row[:-1] == ["x", "50000", "17900"]
     assert api("get", "openelb", "-o", "name").split() == [
-        "bgpconf.network.kubesphere.io/x", "bgppeer.network.kubesphere.io/leaf1", "eip.network.kubesphere.io/pool"]
+        "bgpconf.network.kubesphere.io/x", "bgppeer.network.kubesphere.io/leaf1", "eip.network.kubesphere.io/pool",
+        "openelb.network.kubesphere.io/default"]
     assert api("get", "networking", "-o", "name").split() == ["eip.network.kubesphere.io/pool"]
 
 

@@ -45,6 +45,7 @@ constexpr Kind kKinds[] = {
     {"Eip", kOurGroup, "v1alpha2", "v1alpha1", false, DecodeEip},
     {"BgpConf", kOurGroup, "v1alpha2", "v1alpha1", false, DecodeBgpConf},
     {"BgpPeer", kOurGroup, "v1alpha2", "v1alpha1", false, DecodeBgpPeer},
+    {"OpenELB", kOurGroup, "v1alpha2", "", false, DecodeOpenElb},
 };
 
 struct TypeMeta {
@@ -112,6 +113,7 @@ std::vector<network::FieldError> Validate(const Object& object) {
   if (const auto* eip = std::get_if<network::Eip>(&object)) return network::Validate(*eip);
   if (const auto* conf = std::get_if<network::BgpConf>(&object)) return network::Validate(*conf);
   if (const auto* peer = std::get_if<network::BgpPeer>(&object)) return network::Validate(*peer);
+  if (const auto* elb = std::get_if<network::OpenElb>(&object)) return network::Validate(*elb);
   return {};
 }
 

@@ -77,9 +77,9 @@ TEST(BadManifest, Shape) {
        "f.yaml:2: Eip/x: kind: \"eip\" is not Eip"},
       {"apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: x}\n", ""},
       {Ours("BgpPer", "spc: 7\n"),
-       "f.yaml:2: BgpPer/x: kind: \"BgpPer\" is not one of Eip, BgpConf, BgpPeer"},
+       "f.yaml:2: BgpPer/x: kind: \"BgpPer\" is not one of Eip, BgpConf, BgpPeer, OpenELB"},
       {"apiVersion: network.kubesphere.io/v1\nkind: Eips\n",
-       "f.yaml:2: Eips: kind: \"Eips\" is not one of Eip, BgpConf, BgpPeer"},
+       "f.yaml:2: Eips: kind: \"Eips\" is not one of Eip, BgpConf, BgpPeer, OpenELB"},
       {"apiVersion: network.kubesphere.io/v1alpha1\nkind: IPPool\nmetadata: {name: x}\n", ""},
       {"kind: List\nitems: 4\n", "f.yaml:2: List: items: 4 is not a list"},
       {"kind: List\nitems: [4]\n",
@@ -370,6 +370,33 @@ TEST(BadManifest, Kubernetes) {
        "requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[3]."
        "values:"
        " missing; In and NotIn need at least one value"},
+  });
+}
+
+TEST(BadManifest, OpenElb) {
+  const std::string head = "spec:\n  speaker:\n    ";
+  const auto at = [&](const std::string& speaker) { return Ours("OpenELB", head + speaker); };
+  const std::string strategy = "f.yaml:6: OpenELB/x: spec.speaker.updateStrategy.";
+  const std::string rolling =
+      strategy + "rollingUpdate: not allowed with another type than RollingUpdate";
+  const std::string racks = strategy + "rackAware: not allowed with another type than RackAware";
+  Check({
+      {at("image: a b\n"),
+       "f.yaml:6: OpenELB/x: spec.speaker.image: \"a b\" is not the name of an image, such as "
+       "registry.example/openelb-speaker:v1"},
+      {at("nodeSelector: {-a: b}\n"),
+       "f.yaml:6: OpenELB/x: spec.speaker.nodeSelector: \"-a: b\" is not a label that a node can "
+       "have"},
+      {at("resources: {limits: {cpu: [1]}}\n"),
+       "f.yaml:6: OpenELB/x: spec.speaker.resources.limits.cpu: a list is not a quantity, such as "
+       "100m or 64Mi"},
+      {at("updateStrategy: {rollingUpdate: {maxUnavailable: 1}}\n"), rolling.c_str()},
+      {at("updateStrategy: {type: OnDelete, rackAware: {}}\n"), racks.c_str()},
+      {at("tolerations: [{value: x}]\n"),
+       "f.yaml:6: OpenELB/x: spec.speaker.tolerations[0].operator: must be Exists where no key is "
+       "given"},
+      {at("modes: {vips: true}\n"),
+       "warning: f.yaml:6: OpenELB/x: spec.speaker.modes.vips: unknown field, ignored"},
   });
 }
 

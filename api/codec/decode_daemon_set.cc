@@ -62,33 +62,48 @@ std::vector<Requirement> DecodeRequirements(const Field& field) {
   return requirements;
 }
 
+kube::NodeSelectorTerm DecodeTerm(const Field& term) {
+  return {DecodeRequirements(term["matchExpressions"]), DecodeRequirements(term["matchFields"])};
+}
+
 }  // namespace
+
+kube::DaemonSet DecodePodPlacement(const Field& pod) {
+  kube::DaemonSet placement;
+  placement.node_selector = pod["nodeSelector"].StringMap();
+  for (const Field& toleration : pod["tolerations"].Items()) {
+    placement.tolerations.push_back(DecodeToleration(toleration));
+  }
+  // What is preferred, and what is asked of other Pods, does not keep a DaemonSet's off a node.
+  pod["affinity"].Skip({"podAffinity", "podAntiAffinity"});
+  const Field node_affinity = pod["affinity"]["nodeAffinity"];
+  for (const Field& preferred :
+       node_affinity["preferredDuringSchedulingIgnoredDuringExecution"].Items()) {
+    preferred.Skip({"weight"});
+    DecodeTerm(preferred["preference"]);
+  }
+  const Field required = node_affinity["requiredDuringSchedulingIgnoredDuringExecution"];
+  if (required.given()) {
+    placement.required_node_affinity.emplace();
+    for (const Field& term : required["nodeSelectorTerms"].Items()) {
+      placement.required_node_affinity->push_back(DecodeTerm(term));
+    }
+  }
+  return placement;
+}
 
 // Only what decides where the pods run is read; the API server knows the rest.
 Object DecodeDaemonSet(kube::ObjectMeta meta, const Field& root) {
-  kube::DaemonSet daemon_set;
-  daemon_set.meta = std::move(meta);
   const Field pod = root["spec"]["template"]["spec"];
   root["spec"].AllowOthers();
   root["spec"]["template"].AllowOthers();
   pod.AllowOthers();
-  daemon_set.node_selector = pod["nodeSelector"].StringMap();
+  pod["affinity"].AllowOthers();
+  pod["affinity"]["nodeAffinity"].AllowOthers();
+  kube::DaemonSet daemon_set = DecodePodPlacement(pod);
+  daemon_set.meta = std::move(meta);
   daemon_set.node_name = pod["nodeName"].String();
   daemon_set.host_network = pod["hostNetwork"].Bool();
-  for (const Field& toleration : pod["tolerations"].Items()) {
-    daemon_set.tolerations.push_back(DecodeToleration(toleration));
-  }
-  pod["affinity"].AllowOthers();
-  const Field node_affinity = pod["affinity"]["nodeAffinity"];
-  node_affinity.AllowOthers();
-  const Field required = node_affinity["requiredDuringSchedulingIgnoredDuringExecution"];
-  if (required.given()) {
-    daemon_set.required_node_affinity.emplace();
-    for (const Field& term : required["nodeSelectorTerms"].Items()) {
-      daemon_set.required_node_affinity->push_back(
-          {DecodeRequirements(term["matchExpressions"]), DecodeRequirements(term["matchFields"])});
-    }
-  }
   return daemon_set;
 }
 

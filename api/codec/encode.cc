@@ -138,4 +138,16 @@ Value EncodeBgpPeerStatus(const network::BgpPeerStatus& status) {
   return encoded;
 }
 
+Value EncodeOpenElbStatus(const network::OpenElbStatus& status) {
+  Value encoded;
+  if (status.observed_generation != 0) encoded["observedGeneration"] = status.observed_generation;
+  if (status.counted) {
+    encoded["desired"] = status.desired;
+    encoded["ready"] = status.ready;
+    encoded["updated"] = status.updated;
+  }
+  AddConditions(status.conditions, &encoded);
+  return encoded;
+}
+
 }  // namespace openelb::codec

@@ -9,6 +9,7 @@
 #include "api/kube/meta.h"
 #include "api/network/v1alpha2/bgp_status.h"
 #include "api/network/v1alpha2/eip.h"
+#include "api/network/v1alpha2/openelb.h"
 
 namespace openelb::codec {
 
@@ -19,5 +20,6 @@ Value EncodeServiceStatus(const std::vector<std::string>& ips,
 Value EncodeEipStatus(const network::EipStatus& status);
 Value EncodeBgpConfStatus(const network::BgpConfStatus& status);
 Value EncodeBgpPeerStatus(const network::BgpPeerStatus& status);
+Value EncodeOpenElbStatus(const network::OpenElbStatus& status);
 
 }  // namespace openelb::codec

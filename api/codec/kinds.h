@@ -20,7 +20,12 @@ Object DecodeSecret(kube::ObjectMeta meta, const Field& root);
 Object DecodeEip(kube::ObjectMeta meta, const Field& root);
 Object DecodeBgpConf(kube::ObjectMeta meta, const Field& root);
 Object DecodeBgpPeer(kube::ObjectMeta meta, const Field& root);
+Object DecodeOpenElb(kube::ObjectMeta meta, const Field& root);
 // The spec of a BgpPeer, or of a peer group, which is part of one. Nothing need be given.
 network::BgpPeer DecodePeerSpec(const Field& spec);
+
+// nodeSelector, required node affinity and tolerations of a Pod's spec, or of what has the same
+// fields; the rest of the DaemonSet stays as it is made.
+kube::DaemonSet DecodePodPlacement(const Field& pod);
 
 }  // namespace openelb::codec

@@ -102,7 +102,8 @@ void Planner::Upsert(const Object& object) {
   std::visit(
       [this](const auto& o) {
         using T = std::decay_t<decltype(o)>;
-        if constexpr (!std::is_same_v<T, kube::Namespace>) Upsert(o);
+        if constexpr (!std::is_same_v<T, kube::Namespace> && !std::is_same_v<T, network::OpenElb>)
+          Upsert(o);
       },
       object);
 }

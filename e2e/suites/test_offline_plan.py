@@ -107,7 +107,8 @@ OURS = "apiVersion: network.kubesphere.io/v1alpha2\nkind: {kind}\nmetadata:\n  n
 
 
 @pytest.mark.parametrize("extra, line", [
-    (OURS.format(kind="BgpPer", name="x"), 'x.yaml:2: BgpPer/x: kind: "BgpPer" is not one of Eip, BgpConf, BgpPeer'),
+    (OURS.format(kind="BgpPer", name="x"), 'x.yaml:2: BgpPer/x: kind: "BgpPer" is not one of Eip, BgpConf, BgpPeer,'
+     ' OpenELB'),
     (OURS.format(kind="Eip", name="x") + "spec:\n  address: 10.0.0.1\n  address: 10.0.0.2\n",
      "x.yaml:7: Eip/x: spec.address: the key address stands twice in one map; write it once"),
     ("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: x}\naddressType: IPv6\n"

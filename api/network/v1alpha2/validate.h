@@ -12,6 +12,7 @@
 #include "api/network/v1alpha2/advertise.h"
 #include "api/network/v1alpha2/bgp.h"
 #include "api/network/v1alpha2/eip.h"
+#include "api/network/v1alpha2/openelb.h"
 
 namespace openelb::network {
 
@@ -29,6 +30,7 @@ std::vector<FieldError> Validate(const Advertise& advertise, absl::string_view p
 std::vector<FieldError> Validate(const Eip& eip);
 std::vector<FieldError> Validate(const BgpConf& conf);
 std::vector<FieldError> Validate(const BgpPeer& peer);
+std::vector<FieldError> Validate(const OpenElb& object);
 // The part of it that also holds of a peer group, which names no router.
 std::vector<FieldError> ValidateShared(const BgpPeer& peer);
 
