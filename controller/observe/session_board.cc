@@ -148,6 +148,16 @@ bool SessionBoard::HasSession(absl::string_view node) const {
   return it != nodes_.end() && AnyEstablished(it->second);
 }
 
+std::map<std::string, bool> SessionBoard::Sessions(absl::string_view node) const {
+  std::map<std::string, bool> sessions;
+  const auto it = nodes_.find(node);
+  if (it == nodes_.end()) return sessions;
+  for (const plan::v1::PeerObserved& peer : it->second.peers()) {
+    if (!peer.admin_down()) sessions[peer.address()] = Established(peer);
+  }
+  return sessions;
+}
+
 std::optional<absl::Duration> SessionBoard::NextDue() const {
   std::optional<absl::Duration> next;
   for (const auto& [peer, when] : due_) next = next ? std::min(*next, when) : when;

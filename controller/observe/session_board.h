@@ -56,6 +56,8 @@ class SessionBoard {
   bool Hears(const std::string& node) const { return Heard(node) && !silent_.contains(node); }
   // Whether any session was established when it reported last.
   bool HasSession(absl::string_view node) const;
+  // The sessions that it is to have, by neighbour: whether each was established then.
+  std::map<std::string, bool> Sessions(absl::string_view node) const;
   // Without conditions and what is planned. `counts`: whether a node is to have a speaker; what one
   // said before it was taken away is no news.
   using Counts = absl::FunctionRef<bool(const std::string& node)>;
