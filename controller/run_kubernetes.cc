@@ -17,6 +17,7 @@
 #include "controller/admission/knowledge.h"
 #include "controller/admission/webhooks.h"
 #include "controller/controller.h"
+#include "controller/install/speaker_facts.h"
 #include "controller/kube/api_side.h"
 #include "controller/kube/config.h"
 #include "controller/kube/cprest_transport.h"
@@ -88,6 +89,8 @@ class Term {
   // Makes secrets of it, and serves speakers with it, for the first time or from now on.
   void OnCertificate(const tls::Material& material);
   void StartServer();
+  // The operator, what is known of the speakers.
+  void TellSpeakers();
 
   const ControllerFlags& flags_;
   const kube::ServerConfig server_;
@@ -237,7 +240,8 @@ absl::StatusOr<bool> Term::Run(StopSignals* signals) {
                      .on_endpoints =
                          [this](const std::vector<std::string>& endpoints) {
                            post_([this, endpoints] { controller_->SetEndpoints(endpoints); });
-                         }});
+                         },
+                     .ask_speakers = [this] { post_([this] { TellSpeakers(); }); }});
   api_ = &api;
   std::thread api_thread([&] { api_loop_.Run(&api); });
 
@@ -304,6 +308,12 @@ void Term::StartServer() {
   }
   start_error_ = port.status();
   loop_.Stop();
+}
+
+void Term::TellSpeakers() {
+  api_post_([this, speakers = install::SpeakersOf(
+                       controller_->planner().model(), controller_->sessions(),
+                       controller_->distributor().Speakers())] { api_->SetSpeakers(speakers); });
 }
 
 // Another need not wait for the Lease to run out.

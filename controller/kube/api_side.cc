@@ -18,11 +18,19 @@ ApiSide::ApiSide(const ApiSideOptions& options, Client* client, Seams seams, Han
                  .log = &log_,
                  .on_change = [this](const Leadership& leadership) { OnLeadership(leadership); },
                  .on_search = handlers_.on_search}),
+      operator_(options.namespace_name, {.transport = seams.transport,
+                                         .client = client,
+                                         .clock = seams.clock,
+                                         .random = seams.random,
+                                         .log = seams.log,
+                                         .sink = &sink_,
+                                         .witness = &election_.witness(),
+                                         .ask_speakers = handlers_.ask_speakers}),
       source_({.ns = options.namespace_name}, {.transport = seams.transport,
                                                .clock = seams.clock,
                                                .random = seams.random,
                                                .log = seams.log,
-                                               .viewer = &sink_,
+                                               .viewer = &viewers_,
                                                .witness = &election_.witness()}),
       saved_files_({.namespace_name = options.namespace_name},
                    {.client = client, .clock = seams.clock, .random = seams.random, .log = &log_}),
@@ -92,12 +100,14 @@ void ApiSide::SetServing() {
 void ApiSide::SetWriting() {
   const bool writes = serving_ && election_.leadership().may_write();
   sink_.SetActive(writes);
+  operator_.SetActive(writes);
   saved_files_.SetActive(writes);
 }
 
 void ApiSide::Turn() {
   election_.Turn();  // first: its renewal waits for nothing else
   source_.Turn();
+  operator_.Turn();
   sink_.Turn();
   saved_files_.Turn();
   access_.Turn();
@@ -112,11 +122,13 @@ void ApiSide::Doubt(std::optional<absl::Duration> since, absl::string_view why) 
   if (!since) return;
   log_.Damped("doubt", "watches that are silent are taken up again", why);
   source_.Doubt(*since);
+  operator_.Doubt(*since);
 }
 
 absl::Duration ApiSide::NextWakeup() {
-  return std::min({election_.NextWakeup(), source_.NextWakeup(), sink_.NextWakeup(),
-                   saved_files_.NextWakeup(), access_.NextWakeup(), validating_.NextWakeup(),
+  return std::min({election_.NextWakeup(), source_.NextWakeup(), operator_.NextWakeup(),
+                   sink_.NextWakeup(), saved_files_.NextWakeup(), access_.NextWakeup(),
+                   validating_.NextWakeup(),
                    mutating_ ? mutating_->NextWakeup() : absl::InfiniteDuration(),
                    client_->NextWakeup()});
 }

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/base/clock.h"
@@ -24,6 +25,7 @@
 #include "controller/kube/leadership.h"
 #include "controller/kube/saved_files.h"
 #include "controller/kube/speaker_access.h"
+#include "controller/kube/speaker_operator.h"
 #include "controller/kube/transport.h"
 #include "controller/kube/webhook_bundle.h"
 #include "controller/status_sink.h"
@@ -50,6 +52,8 @@ class ApiSide final : public EventLoopWork {
     std::function<void(const tls::Material&)> on_certificate;
     // All controllers, this one first; told while it leads.
     std::function<void(const std::vector<std::string>&)> on_endpoints;
+    // What is known of the speakers, by SetSpeakers.
+    std::function<void()> ask_speakers;
   };
   struct Seams {
     Transport* transport;
@@ -68,6 +72,7 @@ class ApiSide final : public EventLoopWork {
     saved_files_.Save(name, std::move(content));
   }
   StatusSink* sink() { return &sink_; }
+  void SetSpeakers(install::Speakers speakers) { operator_.SetSpeakers(std::move(speakers)); }
   // Gives the leadership up, in order. released() tells when that is done.
   void Release() { election_.Release(); }
   bool released() const { return election_.released(); }
@@ -81,6 +86,24 @@ class ApiSide final : public EventLoopWork {
   const LeaderElection& election() const { return election_; }
 
  private:
+  // Whoever writes onto objects sees them.
+  class Viewers final : public ObjectViewer {
+   public:
+    Viewers(ObjectViewer* a, ObjectViewer* b) : a_(a), b_(b) {}
+    void Seen(const ObjectKey& key, const codec::Value& object) override {
+      a_->Seen(key, object);
+      b_->Seen(key, object);
+    }
+    void Gone(const ObjectKey& key) override {
+      a_->Gone(key);
+      b_->Gone(key);
+    }
+
+   private:
+    ObjectViewer* const a_;
+    ObjectViewer* const b_;
+  };
+
   void OnLeadership(const Leadership& leadership);
   void OnCertificate(const tls::Material& material);
   void TellWhenReady();
@@ -92,6 +115,8 @@ class ApiSide final : public EventLoopWork {
   Logger log_;
   KubeSink sink_;
   LeaderElection election_;
+  SpeakerOperator operator_;
+  Viewers viewers_{&sink_, &operator_};
   KubeSource source_;
   SavedFiles saved_files_;
   SpeakerAccess access_;

@@ -6,15 +6,18 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/cord.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "api/codec/write.h"
 #include "controller/kube/json.h"
 
 namespace openelb::kube {
 namespace {
 
 constexpr size_t kQuotedBody = 120;
+constexpr const char* kDetails = "details of a metav1.Status";
 
 absl::StatusCode CodeOf(int http_status, absl::string_view reason) {
   switch (http_status) {
@@ -52,7 +55,10 @@ bool IsStatus(const codec::Value& value) {
 absl::Status ErrorOfAnswer(int http_status, absl::string_view body) {
   const absl::StatusOr<codec::Value> value = ParseJson(body);
   if (value.ok() && IsStatus(*value)) {
-    return absl::Status(CodeOf(http_status, Text(*value, "reason")), Text(*value, "message"));
+    absl::Status error(CodeOf(http_status, Text(*value, "reason")), Text(*value, "message"));
+    if (const codec::Value* details = value->Find("details"); absl::IsAborted(error) && details)
+      error.SetPayload(kDetails, absl::Cord(codec::ToJson(*details)));
+    return error;
   }
   absl::string_view text = absl::StripAsciiWhitespace(body);
   std::string message = absl::StrCat("HTTP status ", http_status);
@@ -61,6 +67,12 @@ absl::Status ErrorOfAnswer(int http_status, absl::string_view body) {
                     text.size() > kQuotedBody ? "..." : "");
   }
   return absl::Status(CodeOf(http_status, ""), message);
+}
+
+codec::Value DetailsOf(const absl::Status& error) {
+  const absl::optional<absl::Cord> payload = error.GetPayload(kDetails);
+  if (!payload) return {};
+  return ParseJson(std::string(*payload)).value_or(codec::Value());
 }
 
 absl::Status ErrorOfStatus(const codec::Value& status) {

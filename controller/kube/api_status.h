@@ -20,6 +20,10 @@ inline bool IsSuccess(int http_status) { return http_status >= 200 && http_statu
 // beginning of the body.
 absl::Status ErrorOfAnswer(int http_status, absl::string_view body);
 
+// What the server added to an error of ErrorOfAnswer (`details` of the metav1.Status) with code
+// Aborted: of a server-side apply the conflicts. Null: nothing.
+codec::Value DetailsOf(const absl::Status& error);
+
 // The same for a metav1.Status, such as the object of a watch's ERROR event. What is no such object
 // is Unavailable.
 absl::Status ErrorOfStatus(const codec::Value& status);

@@ -54,6 +54,10 @@ bool Informer::Upsert(Value object) {
     known = {};
   }
   if (viewer_ != nullptr) viewer_->Seen(KeyOf(name), object);
+  if (resource_.whole) {
+    known = {.uid = uid, .list = list_};
+    return !replaced;
+  }
   Prune(resource_.kind, &object);
   const uint64_t digest = Digest(resource_.kind, object);
   known.list = list_;

@@ -22,6 +22,10 @@ constexpr int kEventCalls = 3;
 // By then the controller has spoken of every object that it knows.
 constexpr absl::Duration kUnclaimedAfter = absl::Seconds(10);
 
+bool HasOurStatus(absl::string_view kind) {
+  return IsOurKind(kind) || kind == network::OpenElb::kKind;
+}
+
 }  // namespace
 
 KubeSink::KubeSink(std::string instance, Seams seams)
@@ -50,7 +54,7 @@ void KubeSink::Seen(const ObjectKey& key, const Value& object) {
     ServiceTarget& target = services_.Get(key, ServiceTarget(&ranges_));
     services_.Seen(key, object);
     NoteUnclaimed(key, target.Unclaimed());
-  } else if (IsOurKind(key.kind)) {
+  } else if (HasOurStatus(key.kind)) {
     if (key.kind == network::Eip::kKind) {
       const Value* spec = object.Find("spec");
       const Value* address = spec == nullptr ? nullptr : spec->Find("address");
@@ -72,7 +76,7 @@ void KubeSink::Seen(const ObjectKey& key, const Value& object) {
 void KubeSink::Gone(const ObjectKey& key) {
   unclaimed_.erase(key);
   if (key.kind == Service::kKind) services_.Gone(key);
-  if (IsOurKind(key.kind)) objects_.Gone(key);
+  if (HasOurStatus(key.kind)) objects_.Gone(key);
   if (key.kind == network::Eip::kKind) ranges_.erase(key.name);
   if (key.kind == Node::kKind) nodes_.erase(key.name);
 }
@@ -104,6 +108,10 @@ void KubeSink::WriteBgpConf(const std::string& name, const network::BgpConfStatu
               !status.nodes.empty());
 }
 
+void KubeSink::WriteOpenElb(const std::string& name, const network::OpenElbStatus& status) {
+  WriteStatus({network::OpenElb::kKind, "", name}, codec::EncodeOpenElbStatus(status), false);
+}
+
 void KubeSink::Forget(const ObjectKey& key) {
   if (ServiceTarget* target = services_.Find(key)) {
     target->Unwant();
@@ -125,7 +133,7 @@ EventRecorder::Involved KubeSink::InvolvedIn(const ObjectKey& about) {
     return EventRecorder::Involved{target->meta().uid, target->meta().version};
   };
   if (about.kind == Service::kKind) return of(services_.Find(about));
-  if (IsOurKind(about.kind)) return of(objects_.Find(about));
+  if (HasOurStatus(about.kind)) return of(objects_.Find(about));
   const auto node = nodes_.find(about.name);
   return about.kind == Node::kKind && node != nodes_.end() ? node->second
                                                            : EventRecorder::Involved();

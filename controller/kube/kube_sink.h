@@ -62,6 +62,7 @@ class KubeSink final : public StatusSink, public ObjectViewer {
   void WriteEip(const std::string& name, const network::EipStatus& status) override;
   void WriteBgpPeer(const std::string& name, const network::BgpPeerStatus& status) override;
   void WriteBgpConf(const std::string& name, const network::BgpConfStatus& status) override;
+  void WriteOpenElb(const std::string& name, const network::OpenElbStatus& status);
   void Forget(const ObjectKey& key) override;
   void Record(const ClusterEvent& event) override;
 

@@ -46,7 +46,8 @@ class KubeSource::Response final : public ResponseSink {
 
 KubeSource::KubeSource(const KubeSourceOptions& options, Seams seams)
     : options_(options), seams_(seams), log_(seams_.log, seams_.clock) {
-  for (const Resource& resource : ResourcesToRead(options_.ns)) {
+  for (const Resource& resource :
+       options_.resources.empty() ? ResourcesToRead(options_.ns) : options_.resources) {
     feeds_.push_back(std::make_unique<Feed>(resource, &log_, seams_));
   }
 }

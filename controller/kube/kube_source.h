@@ -29,6 +29,7 @@ struct KubeSourceOptions {
   // How long a resource cannot be read before the source counts as away: a watch that is cut and
   // taken up again disturbs nobody.
   absl::Duration away_after = absl::Seconds(1);
+  std::vector<Resource> resources = {};  // empty: ResourcesToRead(ns)
 };
 
 // Totals of one resource since the start.

@@ -10,9 +10,11 @@ namespace {
 
 // `query` begins with "&".
 HttpRequest Get(const Resource& resource, absl::string_view query, absl::Duration silence) {
-  const std::string selector =
-      resource.field_selector.empty() ? "" : "&fieldSelector=" + resource.field_selector;
-  const std::string all = absl::StrCat(selector, query);
+  const auto selector = [](absl::string_view name, absl::string_view value) {
+    return value.empty() ? "" : absl::StrCat("&", name, "=", value);
+  };
+  const std::string all = absl::StrCat(selector("fieldSelector", resource.field_selector),
+                                       selector("labelSelector", resource.label_selector), query);
   HttpRequest request;
   request.path = all.empty() ? resource.path : absl::StrCat(resource.path, "?", all.substr(1));
   request.timeout = silence;

@@ -53,4 +53,28 @@ std::vector<Resource> ResourcesToRead(absl::string_view ns) {
   return resources;
 }
 
+std::vector<Resource> OpenElbObjects() {
+  return {{.kind = "OpenELB",
+           .api_version = "network.kubesphere.io/v1alpha2",
+           .name = "openelbs.network.kubesphere.io",
+           .path = "/apis/network.kubesphere.io/v1alpha2/openelbs",
+           .whole = true}};
+}
+
+std::vector<Resource> SpeakerWorkloads(absl::string_view ns) {
+  constexpr const char* kSpeakers = "app%3Dopenelb%2Ccomponent%3Dspeaker";
+  return {{.kind = "Pod",
+           .api_version = "v1",
+           .name = "pods",
+           .path = absl::StrCat("/api/v1/namespaces/", ns, "/pods"),
+           .label_selector = kSpeakers,
+           .whole = true},
+          {.kind = "ControllerRevision",
+           .api_version = "apps/v1",
+           .name = "controllerrevisions.apps",
+           .path = absl::StrCat("/apis/apps/v1/namespaces/", ns, "/controllerrevisions"),
+           .label_selector = kSpeakers,
+           .whole = true}};
+}
+
 }  // namespace openelb::kube

@@ -14,10 +14,16 @@ struct Resource {
   std::string name;            // "eips.network.kubesphere.io", as kubectl names it
   std::string path;            // of the collection
   std::string field_selector;  // as it stands in a query; empty: every object
+  std::string label_selector;  // likewise
+  bool whole = false;          // an ObjectViewer reads it, as it is; it is no event
 };
 
-// All that the controller reads. DaemonSets: that of the speakers in `ns` alone. ConfigMaps and
+// What the cluster's state is. DaemonSets: that of the speakers in `ns` alone. ConfigMaps and
 // Secrets: those in `ns`.
 std::vector<Resource> ResourcesToRead(absl::string_view ns);
+// What says how speakers are to run.
+std::vector<Resource> OpenElbObjects();
+// How they do run: the Pods of the DaemonSet in `ns`, and of which template each is.
+std::vector<Resource> SpeakerWorkloads(absl::string_view ns);
 
 }  // namespace openelb::kube

@@ -29,9 +29,15 @@ std::optional<ListKind> KindOfList(const FieldPath& path) {
   if (name == "finalizers") return ListKind{true, {}};
   if (name == "conditions") return ListKind{false, {"type"}};
   if (name == "ownerReferences") return ListKind{false, {"uid"}};
+  if (name == "containers") return ListKind{false, {"name"}};
   // Of a Service; those of an EndpointSlice stand at the root.
   if (name == "ports" && path.size() == 2) return ListKind{false, {"port", "protocol"}};
   return std::nullopt;
+}
+
+// Maps that are one leaf.
+bool IsAtomic(const FieldPath& path) {
+  return !path.empty() && (path.back() == "f:nodeSelector" || path.back() == "f:selector");
 }
 
 std::string ItemElement(const ListKind& kind, const Value& item) {
@@ -60,7 +66,8 @@ void Collect(const Value& value, FieldPath* path, FieldSet* fields) {
     }
     return;
   }
-  if (value.map() == nullptr || value.map()->empty()) {
+  const bool leaf = value.map() == nullptr || value.map()->empty() || IsAtomic(*path);
+  if (leaf) {
     if (!path->empty()) fields->insert(*path);
     return;
   }
@@ -180,7 +187,7 @@ void RemoveField(const FieldPath& path, Value* object) {
   } else if (holder->map() != nullptr && !IsItem(path.back())) {
     const auto it = holder->map()->find(path.back().substr(2));
     if (it == holder->map()->end()) return;
-    if (it->second.map() != nullptr && !it->second.map()->empty()) return;
+    if (it->second.map() != nullptr && !it->second.map()->empty() && !IsAtomic(path)) return;
     holder->map()->erase(it);
   }
   // What holds nothing any more goes too.

@@ -24,13 +24,17 @@ constexpr ResourceType kTypes[] = {
      "MutatingWebhookConfiguration", false},
     {"admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations",
      "ValidatingWebhookConfiguration", false},
+    {"", "v1", "pods", "Pod", true, true, false, true},
+    {"", "v1", "serviceaccounts", "ServiceAccount", true, false, false, true},
     {"apps", "v1", "daemonsets", "DaemonSet", true, true, true, true},
+    {"apps", "v1", "controllerrevisions", "ControllerRevision", true, false, false, true},
     {"authentication.k8s.io", "v1", "tokenreviews", "TokenReview", false},
     {"coordination.k8s.io", "v1", "leases", "Lease", true, false, false, false, true},
     {"discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true, false, true, true},
     {kOurGroup, "v1alpha2", "eips", "Eip", false, true, true, false, false, true},
     {kOurGroup, "v1alpha2", "bgpconfs", "BgpConf", false, true, true, false, false, true},
     {kOurGroup, "v1alpha2", "bgppeers", "BgpPeer", false, true, true, false, false, true},
+    {kOurGroup, "v1alpha2", "openelbs", "OpenELB", false, true, true, false, false, true},
 };
 
 std::string VerbOf(absl::string_view method, const ApiRequest& request) {
