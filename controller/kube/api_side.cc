@@ -126,11 +126,10 @@ void ApiSide::Doubt(std::optional<absl::Duration> since, absl::string_view why) 
 }
 
 absl::Duration ApiSide::NextWakeup() {
-  return std::min({election_.NextWakeup(), source_.NextWakeup(), operator_.NextWakeup(),
-                   sink_.NextWakeup(), saved_files_.NextWakeup(), access_.NextWakeup(),
-                   validating_.NextWakeup(),
-                   mutating_ ? mutating_->NextWakeup() : absl::InfiniteDuration(),
-                   client_->NextWakeup()});
+  return std::min(
+      {election_.NextWakeup(), source_.NextWakeup(), operator_.NextWakeup(), sink_.NextWakeup(),
+       saved_files_.NextWakeup(), access_.NextWakeup(), validating_.NextWakeup(),
+       mutating_ ? mutating_->NextWakeup() : absl::InfiniteDuration(), client_->NextWakeup()});
 }
 
 }  // namespace openelb::kube
