@@ -228,12 +228,8 @@ void HttpsServer::Accept() {
   }
   SSL_set_accept_state(ssl.get());
   const uint64_t id = next_id_++;
-  connections_[id].reset(
-      new Connection{.id = id,
-                     .fd = fd,
-                     .source = std::move(source),
-                     .deadline = steady_clock::now() + ToChrono(options_.patience),
-                     .ssl = std::move(ssl)});
+  connections_[id] = std::make_unique<Connection>(
+      id, fd, std::move(source), steady_clock::now() + ToChrono(options_.patience), std::move(ssl));
 }
 
 // Takes it from the source that has most connections, the newcomer counted: the oldest of them that

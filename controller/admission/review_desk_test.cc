@@ -12,7 +12,6 @@
 namespace openelb::admission {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -46,10 +45,9 @@ class ReviewDeskTest : public ::testing::Test {
     }
     scheduler_.RunUntil(end);
   }
-  uint64_t Count(const char* verdict) {
-    return desk_.counters().reviews.count({"Eip", "CREATE", verdict}) == 0
-               ? 0
-               : desk_.counters().reviews.at({"Eip", "CREATE", verdict});
+  uint64_t Count(const char* verdict) const {
+    const auto found = desk_.counters().reviews.find({"Eip", "CREATE", verdict});
+    return found == desk_.counters().reviews.end() ? 0 : found->second;
   }
 
   Scheduler scheduler_;
@@ -65,8 +63,8 @@ class ReviewDeskTest : public ::testing::Test {
                        return verdict_;
                      }}},
                    {.clock = &scheduler_,
-                    .to_controller = [this](auto task) { controller_.push_back(task); },
-                    .to_desk = [this](auto task) { own_.push_back(task); }}};
+                    .to_controller = [this](const auto& task) { controller_.push_back(task); },
+                    .to_desk = [this](const auto& task) { own_.push_back(task); }}};
 };
 
 Verdict Overlap() {
