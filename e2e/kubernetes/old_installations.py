@@ -14,7 +14,9 @@ PORT = 17900
 SITES = {"master1": ("leaf1", "192.168.0.3", ["192.168.0.3", "192.168.0.4"]),
          "worker-p002": ("leaf2", "192.168.1.2", ["192.168.1.2"])}
 # Not the first free ones: whoever allocates anew would give others.
-ADDRESSES = {"bgp-svc": VIP, "later": "172.22.0.7", "shared": VIP, "by-field": "172.22.0.9"}
+ROUTED = {"bgp-svc": VIP, "later": "172.22.0.7", "shared": VIP, "by-field": "172.22.0.9"}
+LAYER2 = {"layer2-svc": "192.168.0.95"}
+ADDRESSES = ROUTED | LAYER2
 
 
 class Old(NamedTuple):
@@ -44,7 +46,8 @@ def images():
     """What the old images stand for."""
     here = Path(__file__).with_name("old_speaker.py")
     sites = {node: {"as": NODE_AS, "port": PORT, "router_id": address, "peer": LEAVES[leaf].address, "peer_as": LEAVES[leaf].asn,
-                    "next_hops": hops, "prefixes": sorted({f"{ip}/32" for ip in ADDRESSES.values()})}
+                    "next_hops": hops, "prefixes": sorted({f"{ip}/32" for ip in ROUTED.values()}),
+                    "layer2": list(LAYER2.values()) if node == "master1" else []}
              for node, (leaf, address, hops) in SITES.items()}
     speaker = {"entrypoint": [sys.executable, "/usr/local/bin/old_speaker.py", json.dumps(sites)],
                "files": {"/usr/local/bin/old_speaker.py": str(here)}}
@@ -155,21 +158,25 @@ def users_objects(old):
                  "timersState": {"keepaliveInterval": "30", "negotiatedHoldTime": "90"}}
         yield ours("BgpPeer", leaf, {"conf": {"neighborAddress": LEAVES[leaf].address, "peerAs": LEAVES[leaf].asn}, "nodeSelector": {
             "matchLabels": {f"{old.brand}.kubesphere.io/rack": leaf}}}, {"nodesPeerStatus": {node: state}}, FINALIZER)
-    used = {}
-    for name, address in ADDRESSES.items():
-        used[address] = ";".join(filter(None, (used.get(address), f"default/{name}")))
-    status = {"firstIP": VIP, "lastIP": "172.22.0.10", "poolSize": 9, "usage": len(used), "used": used, "v4": True}
-    yield ours("Eip", "bgp-eip", {"address": "172.22.0.2-172.22.0.10", "protocol": "bgp"},
-               status | ({} if old is OPENELB_06 else {"ready": True}), EIP_FINALIZER)
+    for eip, protocol, first, last, services in (("bgp-eip", "bgp", VIP, "172.22.0.10", ROUTED),
+                                                 ("layer2-eip", "layer2", "192.168.0.91", "192.168.0.99", LAYER2)):
+        used = {}
+        for name, address in services.items():
+            used[address] = ";".join(filter(None, (used.get(address), f"default/{name}")))
+        status = {"firstIP": first, "lastIP": last, "poolSize": 9, "usage": len(used), "used": used, "v4": True}
+        yield ours("Eip", eip, {"address": f"{first}-{last}", "protocol": protocol, "interface": "eth0"},
+                   status | ({} if old is OPENELB_06 else {"ready": True}), EIP_FINALIZER)
     for number, (name, address) in enumerate(ADDRESSES.items()):
-        key = f"{old.brand}.kubesphere.io"
-        annotations = {"lb.kubesphere.io/v1alpha1": old.brand, f"eip.{key}/v1alpha2": "bgp-eip"}
+        key, protocol = f"{old.brand}.kubesphere.io", "layer2" if name in LAYER2 else "bgp"
+        annotations = {"lb.kubesphere.io/v1alpha1": old.brand, f"eip.{key}/v1alpha2": f"{protocol}-eip"}
         if old is not OPENELB_06:
-            annotations[f"protocol.{key}/v1alpha1"] = "bgp"
+            annotations[f"protocol.{key}/v1alpha1"] = protocol
+            if name in LAYER2:
+                annotations[f"layer2.{key}/v1alpha1"] = "master1"
         # Of two on one address each has a port of its own, and both ask for it.
-        asked = {"loadBalancerIP": address} if name in ("shared", "by-field") or name == "bgp-svc" else {}
-        obj = _of("Service", name, "default", labels={f"eip.{key}/v1alpha2": "bgp-eip"}, spec={
+        asked = {"loadBalancerIP": address} if name in ("bgp-svc", "shared", "by-field") else {}
+        obj = _of("Service", name, "default", labels={f"eip.{key}/v1alpha2": f"{protocol}-eip"}, spec={
             "type": "LoadBalancer", "selector": {"app": "bgp-openelb"}, "ports": [
-                {"name": "http", "port": 80 + number, "targetPort": "http"}], **asked})
+                {"name": "http", "port": 80 if name in LAYER2 else 80 + number, "targetPort": "http"}], **asked})
         obj["metadata"] |= {"finalizers": [FINALIZER], "annotations": annotations}
         yield obj, {"loadBalancer": {"ingress": [{"ip": address}]}}

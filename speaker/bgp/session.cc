@@ -224,9 +224,9 @@ void Session::OnDialling(io::ConnId conn, absl::Duration now) {
   SetState(Reason::kDialling, "connecting");
 }
 
-void Session::ScheduleRetry(absl::Duration now) {
-  retry_at_ =
-      now + backoff_.Next(absl::Seconds(std::max(1u, config_.peer.connect_retry_s)), random_);
+void Session::ScheduleRetry(absl::Duration now, absl::Duration ceiling) {
+  const absl::Duration connect_retry = absl::Seconds(std::max(1u, config_.peer.connect_retry_s));
+  retry_at_ = now + backoff_.Next(std::min(connect_retry, ceiling), random_);
 }
 
 void Session::Tick(absl::Duration now) {

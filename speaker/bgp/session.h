@@ -186,7 +186,8 @@ class Session {
 
   void StartOrStop(absl::Duration now);
   bool MayDial() const;
-  void ScheduleRetry(absl::Duration now);
+  // Waits grow to connectRetry, or to `ceiling` where that is less.
+  void ScheduleRetry(absl::Duration now, absl::Duration ceiling = absl::InfiniteDuration());
   void AbortDial();
   void Open(io::ConnId conn, bool dialled, const IpAddress& local, absl::Duration now);
   void SendOpen(Connection* connection, absl::Duration now);

@@ -12,6 +12,9 @@ namespace {
 constexpr absl::Duration kCollisionWait = absl::Seconds(10);
 // After that long in ESTABLISHED the next failure starts with short waits again.
 constexpr absl::Duration kStable = absl::Seconds(10);
+// The peer has a session with another speaker of this address, such as an older one that is about
+// to go: as soon as it has, the peer is without routes.
+constexpr absl::Duration kTakenRetry = absl::Seconds(1);
 // The peer has connected: give it that long to send its OPEN before dialling as well.
 constexpr absl::Duration kAcceptedFirst = absl::Seconds(5);
 
@@ -124,7 +127,9 @@ void Session::Drop(Connection* connection, const std::optional<Notification>& no
   }
   Close(connection, notification);
   if (confirmed() == nullptr) last_error_ = Sentence(what);
-  if (confirmed() == nullptr && !dialling_.has_value() && dialled_ == nullptr) ScheduleRetry(now);
+  if (confirmed() == nullptr && !dialling_.has_value() && dialled_ == nullptr) {
+    ScheduleRetry(now, reason == Reason::kCollision ? kTakenRetry : absl::InfiniteDuration());
+  }
   SetState(reason, what);
   // The other connection may only have waited for this one.
   for (bool dialled : {true, false}) {

@@ -127,6 +127,20 @@ TEST(SessionTest, BacksOffUnderItsCeiling) {
             "BgpPeer leaf1 (10.0.0.1): cannot connect to port 179: connection refused");
 }
 
+TEST(SessionTest, IsSoonBackWhereThePeerHasAnotherSession) {
+  Bench bench;
+  bench.Start();
+  for (int i = 0; i < 20; ++i) {
+    bench.Connect();
+    bench.Receive(bench.Open());
+    bench.Receive(Framed(MessageType::kNotification, Hex("0607")));
+    const absl::Duration wait = bench.session->NextWakeup() - bench.now;
+    EXPECT_LE(wait, absl::Seconds(1));
+    bench.Advance(wait);
+    ASSERT_EQ(bench.session->state(), SessionState::kConnect);
+  }
+}
+
 TEST(SessionTest, ForgetsBackOffOnceStable) {
   for (absl::Duration up : {absl::Seconds(1), absl::Seconds(20)}) {
     Bench bench;
