@@ -7,7 +7,6 @@ namespace openelb::observe {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using enum SpeakerState;
