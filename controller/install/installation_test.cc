@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "api/codec/parse.h"
 
 namespace openelb::install {
 namespace {
@@ -108,6 +109,21 @@ TEST(Installation, ProgressOfARoll) {
       HasSubstr("False Stopped: 1 of 2 speakers are updated; no more are replaced: node a"));
   EXPECT_THAT(Find(it, kDegraded),
               HasSubstr("True SpeakerCannotRun: node a: ImagePullBackOff: no such image"));
+}
+
+TEST(Installation, ConflictsAsTheApiServerNamesThem) {
+  const codec::Value details = codec::ParseYaml(R"(
+causes:
+  - reason: FieldManagerConflict
+    message: conflict with "kubectl-edit" using apps/v1
+    field: .spec.template.spec.nodeSelector
+  - {reason: SomethingElse, message: other, field: .x}
+)")
+                                   .documents.at(0)
+                                   .value;
+  EXPECT_THAT(ConflictsIn(details),
+              ElementsAre(FieldConflict{".spec.template.spec.nodeSelector", "kubectl-edit"}));
+  EXPECT_THAT(ConflictsIn({}), IsEmpty());
 }
 
 TEST(Installation, ChoosesOneObject) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "controller/install/value_at.h"
 
 namespace openelb::install {
 namespace {
@@ -12,15 +13,6 @@ namespace {
 using codec::Value;
 
 constexpr const char* kRevisionLabel = "controller-revision-hash";
-
-const Value* At(const Value& value, std::initializer_list<absl::string_view> path) {
-  const Value* at = &value;
-  for (const absl::string_view step : path) {
-    if (at == nullptr) break;
-    at = at->Find(step);
-  }
-  return at;
-}
 
 std::string Text(const Value& value, std::initializer_list<absl::string_view> path) {
   const Value* at = At(value, path);

@@ -8,6 +8,7 @@
 #include "api/codec/parse.h"
 #include "api/network/v1alpha2/names.h"
 #include "controller/install/speaker_manifest.h"
+#include "controller/install/value_at.h"
 
 namespace openelb::install {
 namespace {
@@ -19,15 +20,6 @@ using network::UpdateStrategy;
 constexpr const char* kOsLabel = "kubernetes.io/os";
 constexpr const char* kManagedByLabel = "app.kubernetes.io/managed-by";
 constexpr const char* kManagedBy = "openelb-controller";
-
-const Value* At(const Value& value, std::initializer_list<absl::string_view> path) {
-  const Value* at = &value;
-  for (const absl::string_view step : path) {
-    if (at == nullptr) break;
-    at = at->Find(step);
-  }
-  return at;
-}
 
 Value& PodOf(Value* daemon_set) { return (*daemon_set)["spec"]["template"]["spec"]; }
 

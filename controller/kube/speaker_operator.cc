@@ -74,6 +74,7 @@ void SpeakerOperator::SetActive(bool active) {
   if (std::exchange(active_, active) == active) return;
   objects_.clear();
   told_.clear();
+  fresh_ = false;
   object_source_ = active ? Open(OpenElbObjects()) : nullptr;
   dirty_ = true;
 }
@@ -93,7 +94,9 @@ void SpeakerOperator::Seen(const ObjectKey& key, const Value& object) {
   } else if (key.kind == DaemonSet::kKind) {
     daemon_set_ = object;
   } else if (key.kind == "Pod") {
-    pods_[key.name] = install::ReadPod(object);
+    install::Pod pod = install::ReadPod(object);
+    if (pod.revision.empty()) return;  // somebody else's, whatever its labels
+    pods_[key.name] = std::move(pod);
   } else if (key.kind == "ControllerRevision") {
     Value& kept = revisions_[key.name] = object;
     kept.map()->erase("data");
@@ -246,6 +249,7 @@ void SpeakerOperator::RollOut(const OpenElb& object) {
                            .max_racks = object.max_racks};
   for (const auto& [name, pod] : pods_) input.pods.push_back(pod);
   roll_ = install::PlanRoll(input);
+  if (input.revision.empty()) roll_->waits = "the DaemonSet controller's newest revision";
   if (MayReplace(object)) {
     for (const install::Pod& pod : roll_->replace) Replace(pod);
   }

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from faults import openelb_service
 from lab.control_plane import API_SERVER, FAST_NODES
-from lab.installed import CONTROLLER, CONTROLLER_USER, NAMESPACE
+from lab.installed import CONTROLLER, CONTROLLER_USER, NAMESPACE, SPEAKER
 from lab.net import Host, wait_until
 
 FLAGS = (FAST_NODES, {API_SERVER: ["--feature-gates=WatchList=false"]})
@@ -34,7 +34,33 @@ def audit(documented):
     for kind, name, key in DAMAGED:
         wait_until(lambda: documented.get(kind, name, NAMESPACE)["data"][key], 45, 0.5, f"{name} as it was")
     meet_newer_states(documented)
+    operate(documented)
     return documented
+
+
+def operate(cluster):
+    """An OpenELB object makes the DaemonSet and rolls its Pods. Then another one bears its name, and the watch is late."""
+    elb = {"apiVersion": "network.kubesphere.io/v1alpha2", "kind": "OpenELB", "metadata": {"name": "default"}, "spec": {}}
+
+    def told(kind):
+        found = cluster.status("openelbs", "default").get("conditions") or []
+        return next((c["reason"] for c in found if c["type"] == kind), None)
+    cluster.kubectl("-n", NAMESPACE, "delete", "daemonset", SPEAKER, "--cascade=orphan")
+    cluster.apply(elb | {"spec": {"speaker": {"nodeSelector": {BRAND: "openelb"}}}})
+    wait_until(lambda: told("Progressing") == "RolledOut", 30, what="a DaemonSet of the controller's own")
+    cluster.patch("openelbs", "default", {"spec": {"speaker": {"logLevel": "debug"}}})
+    wait_until(lambda: told("Progressing") == "Rolling", 30, what="a roll")
+    wait_until(lambda: told("Progressing") == "RolledOut", 60, what="the end of the roll")
+    with late(cluster, ("openelbs", "default")):
+        cluster.kubectl("delete", "openelbs", "default")
+        cluster.apply(elb)
+        cluster.set_speaker_flag("log-level", "warning")
+        wait_until(lambda: asked(cluster, "get", "openelbs"), 20, what="a question for the newer object")
+
+
+def asked(cluster, verb, resource):
+    return [event for event in cluster.control_plane.audited(CONTROLLER_USER)
+            if event["verb"] == verb and event["objectRef"]["resource"] == resource]
 
 
 def meet_newer_states(cluster):
@@ -126,6 +152,8 @@ def test_every_right_was_used(audit):
         what = event["objectRef"]
         resource = "/".join(filter(None, (what["resource"], what.get("subresource"))))
         used.add((event["verb"], resource))
+        if event["verb"] == "patch" and event["responseStatus"]["code"] == 201:
+            used.add(("create", resource))  # which it needs the right to
     granted = {(verb, resource) for kind in ("clusterrole", "role")
                for rule in audit.get(kind, CONTROLLER, NAMESPACE)["rules"]
                for resource in rule["resources"] for verb in rule["verbs"]}
@@ -135,6 +163,6 @@ def test_every_right_was_used(audit):
 def test_rights_bound_to_a_name_are_used_with_it(audit):
     """list and watch too: RBAC sees the name in the field selector."""
     for event in audit.control_plane.audited(CONTROLLER_USER):
-        if event["objectRef"]["resource"] == "daemonsets":
+        if event["objectRef"]["resource"] == "daemonsets" and event["verb"] in ("list", "watch"):
             [selector] = parse_qs(urlsplit(event["requestURI"]).query)["fieldSelector"]
             assert selector == "metadata.name=openelb-speaker"

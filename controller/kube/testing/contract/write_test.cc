@@ -226,6 +226,49 @@ TEST_F(ContractTest, AMergePatchTakesFieldsFromTheirAppliers) {
   EXPECT_THAT(conflict.message(), HasSubstr("\"two\" with subresource \"status\" using"));
 }
 
+// A node selector is one field, and so are arguments; containers are told apart by name.
+TEST_F(ContractTest, AnEditedDaemonSetIsAppliedFieldByField) {
+  const std::string path = absl::StrCat("/apis/apps/v1/namespaces/", ns_, "/daemonsets/speaker");
+  const auto body = [](const std::string& pod) {
+    return absl::StrCat(
+        "{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: speaker}, spec: {selector: "
+        "{matchLabels: {app: x}}, template: {metadata: {labels: {app: x}}, spec: {",
+        pod, "}}}}");
+  };
+  const auto containers = [](const char* image, const char* more) {
+    return absl::StrCat("containers: [{name: speaker, image: ", image, more, "}]");
+  };
+  const Answer made =
+      Apply(path, "one", body("nodeSelector: {a: b}, " + containers("'x:1'", ", args: [a, b]")));
+  ASSERT_EQ(made.status, 201) << made.text;
+  EXPECT_EQ(Merge(path + "?fieldManager=two",
+                  "{spec: {template: {spec: {nodeSelector: {c: d}, containers: [{name: speaker, "
+                  "image: 'x:2', args: [a, c]}]}}}}")
+                .status,
+            200);
+  const Answer conflict =
+      Apply(path, "one", body("nodeSelector: {a: b}, " + containers("'x:1'", ", args: [a, b]")));
+  EXPECT_EQ(conflict.status, 409);
+  std::vector<std::string> fields;
+  for (const Value& cause : *conflict.body.Find("details")->Find("causes")->list()) {
+    fields.push_back(TextAt(cause, {"field"}));
+    EXPECT_EQ(TextAt(cause, {"reason"}), "FieldManagerConflict");
+    EXPECT_THAT(TextAt(cause, {"message"}), HasSubstr("conflict with \"two\""));
+  }
+  EXPECT_THAT(fields, ::testing::UnorderedElementsAre(
+                          ".spec.template.spec.nodeSelector",
+                          ".spec.template.spec.containers[name=\"speaker\"].args",
+                          ".spec.template.spec.containers[name=\"speaker\"].image"));
+  // Without them it is taken, and a field that is named no more is given up.
+  const Answer less = Apply(path, "one", body("priorityClassName: system-node-critical"));
+  ASSERT_EQ(less.status, 200) << less.text;
+  EXPECT_EQ(TextAt(less.body, {"spec", "template", "spec", "nodeSelector", "c"}), "d");
+  const Answer given_up = Apply(path, "one", body("hostNetwork: true"));
+  ASSERT_EQ(given_up.status, 200) << given_up.text;
+  EXPECT_FALSE(IsGivenAt(given_up.body, {"spec", "template", "spec", "priorityClassName"}));
+  EXPECT_EQ(Delete(path).status, 200);
+}
+
 TEST_F(ContractTest, ApplyWantsAManagerAKindAndAnObject) {
   const std::string eip = MakeEip();
   const std::string body =
