@@ -3,7 +3,7 @@
 # gets stuck, whether the controllers still run or not: speakers withdraw what they announce, Services lose address, label,
 # finalizer and condition, our own objects their finalizers. It may be repeated.
 #   sh uninstall.sh [-n NAMESPACE] [--keep-objects]
-# NAMESPACE: where OpenELB is (openelb-system). --keep-objects: Eips, BgpConfs and BgpPeers stay for another installation.
+# NAMESPACE: where OpenELB is (openelb-system). --keep-objects: Eips, BgpConfs, BgpPeers and OpenELBs stay for another installation.
 # What was applied goes afterwards as it came: kubectl delete --ignore-not-found -k, or helm uninstall.
 set -eu
 
@@ -48,10 +48,10 @@ for workload in $(here get daemonsets,deployments -l app=openelb,component=speak
   esac
 done
 quietly here wait pod -l app=openelb,component=speaker --for=delete --timeout=120s
-here delete daemonsets,deployments -l app=openelb,component=speaker
-say "controllers stop"
+say "controllers stop" # before the DaemonSet goes: for an OpenELB object they would make it anew
 here delete deployments -l app=openelb,component=controller
 quietly here wait pod -l app=openelb,component=controller --for=delete --timeout=60s
+here delete daemonsets,deployments -l app=openelb,component=speaker
 here delete lease/openelb-controller secret/openelb-controller-tls \
   configmap/openelb-controllers configmap/openelb-controller-state --ignore-not-found
 
