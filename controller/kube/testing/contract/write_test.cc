@@ -260,10 +260,11 @@ TEST_F(ContractTest, AnEditedDaemonSetIsAppliedFieldByField) {
                           ".spec.template.spec.containers[name=\"speaker\"].args",
                           ".spec.template.spec.containers[name=\"speaker\"].image"));
   // Without them it is taken, and a field that is named no more is given up.
-  const Answer less = Apply(path, "one", body("priorityClassName: system-node-critical"));
+  const Answer less = Apply(
+      path, "one", body("priorityClassName: system-node-critical, containers: [{name: speaker}]"));
   ASSERT_EQ(less.status, 200) << less.text;
   EXPECT_EQ(TextAt(less.body, {"spec", "template", "spec", "nodeSelector", "c"}), "d");
-  const Answer given_up = Apply(path, "one", body("hostNetwork: true"));
+  const Answer given_up = Apply(path, "one", body("containers: [{name: speaker}]"));
   ASSERT_EQ(given_up.status, 200) << given_up.text;
   EXPECT_FALSE(IsGivenAt(given_up.body, {"spec", "template", "spec", "priorityClassName"}));
   EXPECT_EQ(Delete(path).status, 200);
