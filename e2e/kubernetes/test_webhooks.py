@@ -250,8 +250,8 @@ def test_controllers_that_hang_hold_nobody_up_for_long(lab):
         assert done, words
         begun = time.monotonic()
         lab.apply(openelb_service("meanwhile"))
-        assert time.monotonic() - begun < 2
-    assert took < 6
+        assert time.monotonic() - begun < 5
+    assert took < 8  # 3 s of the webhook's, and kubectl's own
     drop(lab, "meanwhile")
 
 
@@ -319,6 +319,6 @@ def test_truth_table_with_the_flag(empty, tmp_path):
     with suspended(empty):
         begun = time.monotonic()
         empty.apply(openelb_service("meanwhile"))
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 8
     empty.kubectl("delete", "service", "meanwhile", "--timeout=20s")
     empty.kubectl("delete", "mutatingwebhookconfiguration", "openelb-admission", "--ignore-not-found")
