@@ -161,7 +161,8 @@ def test_the_move(cluster, record_property):
         for host, address, nodes, mode in (("client", VIP, ALL, "bgp"), ("leaf1", *LAYER2.values(), {"master1"}, "layer2")):
             stack.enter_context(counted(record_property, f"{mode}: move {title}", cluster[host], address, nodes, OUTAGE_S))
         addresses = stack.enter_context(AddressWatch(cluster))
-        cluster.follow(cluster.old.title)
+        for section in ("Before", cluster.old.title, "Afterwards"):
+            cluster.follow(section)
         cluster.wait_next_hops(DOCUMENTED, timeout=60)
         owners = {"address": LAYER2["layer2-svc"], "planned": "master1", "actual": ["master1"]}
         wait_until(lambda: any(owners.items() <= one.items() for one in cluster.status("eip", "layer2-eip").get("owners", [])), 20,
@@ -190,6 +191,13 @@ def test_statuses_are_the_new_ones(cluster):
     wait_until(lambda: cluster.status("eip", "bgp-eip")["used"] == used, 20, what=str(used))
     for leaf, node in (("leaf1", "master1"), ("leaf2", "worker-p002")):
         wait_until(lambda: cluster.status("bgppeer", leaf)["nodesPeerStatus"].keys() == {node}, 20, what=leaf)
+
+
+def test_speakers_on_all_nodes(cluster):
+    if cluster.old is PORTER_04:  # the others' objects are the same by now
+        cluster.follow("Speakers on all nodes")
+        assert cluster.speaker_nodes() == ALL
+        cluster.wait_next_hops(DOCUMENTED, timeout=30)
 
 
 def test_new_objects_come_and_old_ones_go(cluster):
