@@ -44,7 +44,7 @@ def test_applying_again_changes_nothing(installed):
                 for one in found}
     before = specs()
     installed("apply", "-k", HERE / "default")
-    assert len(before) == 16 and specs() == before
+    assert len(before) == 17 and specs() == before
 
 
 def test_documented_names_and_labels(installed):
