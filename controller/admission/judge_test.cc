@@ -168,6 +168,21 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::PrintToStringParamName());
 
 INSTANTIATE_TEST_SUITE_P(
+    OpenElb, CreationTest,
+    ::testing::Values(
+        Case{"good_openelb", "OpenELB", "{speaker: {logLevel: debug}}"},
+        Case{"bad_openelb",
+             "OpenELB",
+             "{speaker: {logLevel: loud}}",
+             {"OpenELB/new: spec.speaker.logLevel", "loud"}},
+        Case{"no_such_node",
+             "OpenELB",
+             "{speaker: {nodeSelector: {a: b, openelb-speaker: \"true\"}}}",
+             {},
+             {"spec.speaker.nodeSelector: no node is labelled a=b,openelb-speaker=true"}}),
+    ::testing::PrintToStringParamName());
+
+INSTANTIATE_TEST_SUITE_P(
     BgpPeer, CreationTest,
     ::testing::Values(
         Case{"good_peer", "BgpPeer", "{conf: {peerAs: 50001, neighborAddress: 192.168.0.9}}"},

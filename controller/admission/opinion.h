@@ -11,6 +11,7 @@
 
 #include "api/network/v1alpha2/bgp.h"
 #include "api/network/v1alpha2/eip.h"
+#include "api/network/v1alpha2/openelb.h"
 #include "controller/admission/knowledge.h"
 
 namespace openelb::admission {
@@ -24,6 +25,7 @@ struct Opinion {
 Opinion OpinionOf(const network::Eip& eip, Knowledge* known);
 Opinion OpinionOf(const network::BgpConf& conf, Knowledge* known);
 Opinion OpinionOf(const network::BgpPeer& peer, Knowledge* known);
+Opinion OpinionOf(const network::OpenElb& object, Knowledge* known);
 
 // A warning for each of an object's fields_ignored.
 void WarnOfIgnored(const std::vector<std::string>& fields, Opinion* opinion);
