@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <latch>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -99,12 +100,12 @@ TEST_F(WebhooksTest, WithoutItsFlagTheMutatingOneChangesNothing) {
 
 // An API server waits 3 s.
 TEST_F(WebhooksTest, AControllerThatIsBusyMeansTryAgain) {
-  std::latch done(1);
-  loop_.Post([&done] { done.wait(); });
+  const auto done = std::make_shared<std::latch>(1);  // the waiter may leave it last
+  loop_.Post([done] { done->wait(); });
   const absl::Time begun = absl::Now();
   const std::string answer = Ask("/validate", Review("CREATE", Eip("new", "198.51.100.1")));
   const absl::Duration took = absl::Now() - begun;
-  done.count_down();
+  done->count_down();
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 "));
   EXPECT_THAT(answer, HasSubstr("try again"));
   EXPECT_LT(took, absl::Milliseconds(2500));

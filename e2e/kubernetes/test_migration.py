@@ -90,10 +90,17 @@ class Moved(InstalledLab):
                 for obj in self.get("services") if obj["spec"]["type"] == "LoadBalancer"}
 
     def named(self):
-        """Everything in the cluster that may be of a load balancer, as KIND/NAME."""
+        """Everything in the cluster that may be of a load balancer and is not installed now, as KIND/NAME."""
         objects = json.loads(self.kubectl("get", KINDS, "-A", "-o", "json"))["items"]
         return {f"{obj['kind']}/{obj['metadata']['name']}" for obj in objects
-                if not obj["metadata"]["name"].startswith("system:") and obj["metadata"].get("namespace") != "kube-system"}
+                if not obj["metadata"]["name"].startswith("system:") and obj["metadata"].get("namespace") != "kube-system"
+                and not is_ours(obj)}
+
+
+def is_ours(obj):
+    """The new webhook has the old one's name."""
+    webhooks = obj.get("webhooks", []) if obj["kind"] == "ValidatingWebhookConfiguration" else []
+    return [hook["name"] for hook in webhooks] == ["validate.network.kubesphere.io"]
 
 
 def longest_without(cluster, leaf, since):
