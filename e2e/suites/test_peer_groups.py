@@ -17,6 +17,9 @@ def grouped(lab):
         lab.cluster.apply(*yaml_subset.load_all((topology.SAMPLES / "peer-groups" / name).read_text()))
     wait_paths(lab, "leaf1", communities={"50000:100"}, med=100)
     wait_paths(lab, "leaf2", communities={"50000:100"}, med=200)
+    lab.wait_documented()
+    with routes_unchanged(lab):  # the sessions' reset has reached the routers' kernels
+        pass
     return lab
 
 
