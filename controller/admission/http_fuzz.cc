@@ -17,7 +17,8 @@ std::string Outcome(absl::string_view octets, size_t piece) {
     octets.remove_prefix(std::min(piece, octets.size()));
   }
   if (request.refusal()) return RenderHttp(*request.refusal());
-  return request.complete() ? request.path() + "\n" + std::string(request.body()) : "";
+  if (!request.complete()) return "";
+  return RenderHttp({200, request.path() + "\n" + std::string(request.body())});
 }
 
 }  // namespace

@@ -16,6 +16,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Knowledge known("openelb-system");
   const std::string answer = WriteVerdict(*review, Judge(*review, &known));
   if (!kube::ParseJson(answer).ok()) abort();
+  if (!review->object.object) return 0;
+  const std::string change = WriteVerdict(*review, {.annotations = {{"a/b~c", "d"}}});
+  if (!kube::ParseJson(change).ok()) abort();
   return 0;
 }
 

@@ -57,7 +57,7 @@ absl::Status ErrorOfAnswer(int http_status, absl::string_view body) {
   if (value.ok() && IsStatus(*value)) {
     absl::Status error(CodeOf(http_status, Text(*value, "reason")), Text(*value, "message"));
     if (const codec::Value* details = value->Find("details"); absl::IsAborted(error) && details)
-      error.SetPayload(kDetails, absl::Cord(codec::ToJson(*details)));
+      error.SetPayload(kDetails, absl::Cord(absl::string_view(codec::ToJson(*details))));
     return error;
   }
   absl::string_view text = absl::StripAsciiWhitespace(body);

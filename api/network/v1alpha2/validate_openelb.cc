@@ -45,7 +45,8 @@ bool IsLabelKey(absl::string_view text) {
 bool IsMaxUnavailable(const codec::Value& value) {
   if (const absl::int128* number = value.integer()) return *number >= 1 && *number <= INT32_MAX;
   int percent = 0;
-  absl::string_view text = value.string() == nullptr ? "" : *value.string();
+  if (value.string() == nullptr) return false;
+  absl::string_view text = *value.string();
   return absl::ConsumeSuffix(&text, "%") && absl::SimpleAtoi(text, &percent) && percent >= 1 &&
          percent <= 100;
 }
