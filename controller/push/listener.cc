@@ -51,7 +51,10 @@ Listener::Listener(ListenSocket socket, ConnectionTable::Limits limits,
                    std::function<void(int fd)> serve)
     : socket_(std::move(socket)), serve_(std::move(serve)), table_(limits, IsOpen) {}
 
-Listener::~Listener() { Stop(); }
+Listener::~Listener() {
+  Stop();
+  MutexLock lock(&mutex_);  // what gRPC's threads told last is seen before it goes
+}
 
 void Listener::Start() {
   thread_ = std::thread([this] { Run(); });

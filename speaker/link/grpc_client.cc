@@ -168,7 +168,12 @@ class Call final : public grpc::ClientBidiReactor<Report, Plan>,
     if (ok && !released_ && !queue_.empty()) StartWrite(&queue_.front());
   }
   void OnDone(const grpc::Status& status) override {
-    Fail(FromGrpc(status, ca_));
+    absl::Status why;
+    {
+      MutexLock lock(&mutex_);
+      why = FromGrpc(status, ca_);
+    }
+    Fail(why);
     const std::shared_ptr<Call> self = std::move(self_);  // freed after the lock
     MutexLock lock(&mutex_);
     done_ = true;
