@@ -36,7 +36,7 @@ constexpr int kSteps = 5000;
 constexpr int kLeast = -1;  // too few steps to expect everything
 #else
 constexpr int kSteps = 100000;
-constexpr int kLeast = 10;  // times each kind of resource has to appear
+constexpr int kLeast = 3;  // times each kind of resource has to appear
 #endif
 constexpr int kCompareEvery = 20;
 
