@@ -1,5 +1,6 @@
 #include "controller/push/listener.h"
 
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -17,6 +18,16 @@ namespace openelb::push {
 namespace {
 
 constexpr int kShortageMs = 100;  // for descriptors or memory to be given back
+// What is sent and not acknowledged for so long ends a connection: as long as gRPC's keepalive.
+constexpr unsigned kUnacknowledgedMs = 1000;
+
+// What gRPC's own listener asks for; connections take it over. Without the first a plan would wait
+// for the acknowledgement of what was sent before.
+void Prepare(int fd) {
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnacknowledgedMs, sizeof kUnacknowledgedMs);
+}
 
 // Which socket a descriptor is. gRPC closes it without telling us, and its number is soon
 // another's; a socket's inode is nobody else's for four thousand million sockets.
@@ -49,7 +60,9 @@ std::string HostOfPeer(absl::string_view peer) {
 
 Listener::Listener(ListenSocket socket, ConnectionTable::Limits limits,
                    std::function<void(int fd)> serve)
-    : socket_(std::move(socket)), serve_(std::move(serve)), table_(limits, IsOpen) {}
+    : socket_(std::move(socket)), serve_(std::move(serve)), table_(limits, IsOpen) {
+  Prepare(socket_.fd());
+}
 
 Listener::~Listener() {
   Stop();

@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -105,6 +107,21 @@ TEST_F(FewStrangersTest, WhatHasEndedMakesRoomThoughItsNumberIsUsedAgain) {
   ASSERT_TRUE(Taken(3));
   EXPECT_EQ(listener_->counters().strangers, 2u);
   EXPECT_TRUE(Closed(Connect().first));
+}
+
+TEST_F(ListenerTest, WhatIsSentGoesAtOnceAndNotForEver) {
+  Connect();
+  ASSERT_TRUE(WaitFor([&] {
+    MutexLock lock(&mutex_);
+    return !served_.empty();
+  }));
+  MutexLock lock(&mutex_);
+  for (const auto& [option, wanted] : {std::pair{TCP_NODELAY, 1}, {TCP_USER_TIMEOUT, 1000}}) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    ASSERT_EQ(getsockopt(served_[0], IPPROTO_TCP, option, &value, &size), 0);
+    EXPECT_EQ(value, wanted);
+  }
 }
 
 TEST_F(ListenerTest, GoesOnAfterAShortageOfDescriptors) {
