@@ -11,10 +11,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "api/base/clock.h"
+#include "api/base/socket_address.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "speaker/io/recording_handler.h"
-#include "speaker/io/socket_address.h"
 #include "speaker/io/test_namespace.h"
 
 namespace openelb::io {

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "api/base/ip.h"
-#include "speaker/io/socket_address.h"
+#include "api/base/socket_address.h"
 
 namespace openelb::io {
 

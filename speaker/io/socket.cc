@@ -13,8 +13,8 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "api/base/socket_address.h"
 #include "speaker/io/ao_socket.h"
-#include "speaker/io/socket_address.h"
 
 namespace openelb::io {
 namespace {

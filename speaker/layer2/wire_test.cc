@@ -7,11 +7,11 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "api/base/socket_address.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "speaker/io/epoll_packet.h"
 #include "speaker/io/recording_handler.h"
-#include "speaker/io/socket_address.h"
 #include "speaker/io/test_namespace.h"
 #include "speaker/layer2/layer2.h"
 #include "speaker/layer2/test_frames.h"
@@ -113,7 +113,7 @@ class WireTest : public testing::Test {
   // The client sends to the address, so that its kernel has to know whom to send to.
   void Use(const IpAddress& address) {
     Enter(client);
-    io::SocketAddress to = io::ToSocketAddress(address, 9);
+    SocketAddress to = ToSocketAddress(address, 9);
     const io::UniqueFd fd(socket(to.storage.ss_family, SOCK_DGRAM, 0));
     EXPECT_EQ(sendto(fd.get(), "", 1, 0, to.get(), to.size), 1);
     Enter(node);

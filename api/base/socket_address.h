@@ -7,7 +7,7 @@
 
 #include "api/base/ip.h"
 
-namespace openelb::io {
+namespace openelb {
 
 struct SocketAddress {
   sockaddr_storage storage{};
@@ -19,4 +19,4 @@ SocketAddress ToSocketAddress(const IpAddress& address, uint16_t port);
 IpAddress FromSocketAddress(const sockaddr_storage& storage);
 uint16_t PortOf(const sockaddr_storage& storage);
 
-}  // namespace openelb::io
+}  // namespace openelb

@@ -1,10 +1,10 @@
-#include "speaker/io/socket_address.h"
+#include "api/base/socket_address.h"
 
 #include <netinet/in.h>
 
 #include <algorithm>
 
-namespace openelb::io {
+namespace openelb {
 
 SocketAddress ToSocketAddress(const IpAddress& address, uint16_t port) {
   SocketAddress result;
@@ -39,4 +39,4 @@ uint16_t PortOf(const sockaddr_storage& storage) {
                    : reinterpret_cast<const sockaddr_in&>(storage).sin_port);
 }
 
-}  // namespace openelb::io
+}  // namespace openelb
