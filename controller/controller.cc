@@ -25,14 +25,6 @@ std::string NamespacedName(const ObjectKey& key) {
   return absl::StrCat(key.namespace_, "/", key.name);
 }
 
-std::set<std::string> SessionsDown(const plan::v1::Observed& observed) {
-  std::set<std::string> down;
-  for (const plan::v1::PeerObserved& peer : observed.peers()) {
-    if (peer.session_state() != "ESTABLISHED") down.insert(peer.address());
-  }
-  return down;
-}
-
 std::vector<IpAddress> ShownAddresses(const kube::Service& service) {
   std::vector<IpAddress> addresses;
   for (const kube::LoadBalancerIngress& ingress : service.ingress) {
@@ -239,6 +231,15 @@ void Controller::OnSecondSpeaker(const std::string& node, const std::string& hos
   statuses_.OnSecondSpeaker(node, host);
 }
 
+void Controller::OnScraperToken(push::StreamId stream, const std::string& token, uint64_t id) {
+  const auto done = [this, stream, id](const absl::Status& verdict) {
+    distributor_.SendVerdict(stream, id, verdict, seams_.clock->Monotonic());
+  };
+  if (!seams_.review_scraper)
+    return done(absl::UnavailableError("this controller has no API server that reviews tokens"));
+  seams_.review_scraper(token, done);
+}
+
 void Controller::OnSpeakerReport(const std::string& node, const plan::v1::Report& report) {
   switch (report.body_case()) {
     case plan::v1::Report::kFacts:
@@ -256,11 +257,11 @@ void Controller::OnSpeakerReport(const std::string& node, const plan::v1::Report
       break;
     case plan::v1::Report::kObserved:
       reset_turns_.OnPending(node, RackOf(node), report.observed().pending_resets());
-      planner_.SetSessionsDown(node, SessionsDown(report.observed()));
       for (const observe::SessionChange& change :
            board_.Update(node, report.observed(), seams_.clock->Monotonic())) {
         statuses_.OnSession(change);
       }
+      planner_.SetSessionsDown(node, board_.SessionsDown(node));
       owners_.Update(node, report.observed());
       break;
     case plan::v1::Report::kLayer2Owned:

@@ -86,6 +86,10 @@ class Controller final : public EventSource::Handler,
     StatusSink* status;
     Logger* log;
     ControllerObserver* observer = nullptr;
+    // Tells whether the scraper that has shown a token to a speaker may read metrics, as
+    // http::ScraperGuard does; `done` is called on the owner thread. Null: nobody can tell.
+    std::function<void(const std::string& token, std::function<void(absl::Status)> done)>
+        review_scraper = nullptr;
   };
   Controller(ControllerOptions options, Seams seams);
   ~Controller() override;
@@ -137,6 +141,7 @@ class Controller final : public EventSource::Handler,
   void OnSpeakerDown(const std::string& node, const absl::Status& why) override;
   void OnSecondSpeaker(const std::string& node, const std::string& host) override;
   void OnSpeakerReport(const std::string& node, const plan::v1::Report& report) override;
+  void OnScraperToken(push::StreamId stream, const std::string& token, uint64_t id) override;
   void OnAcked(const std::string& node, plan::Generation generation,
                std::optional<absl::Duration> since_change) override;
   void OnLargerEpoch(const std::string& node, uint64_t epoch) override;

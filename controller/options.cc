@@ -211,8 +211,12 @@ absl::Status CheckControllerFlags(const ControllerFlags& options) {
                                               "\" (allowed: 10ms..1m)"));
   }
   if (const auto vrrp = options.vrrp.Options(); !vrrp.ok()) return vrrp.status();
+  if (absl::Status common = CheckCommonFlags(options.common); !common.ok()) return common;
   if (options.manifests.empty()) return CheckInCluster(options);
   if (!options.kubeconfig.empty()) return Wrong("kubeconfig", "excludes --manifests");
+  if (options.common.metrics_secure && options.common.metrics_tls_ca.empty())
+    return Wrong("metrics-tls-ca",
+                 "required with --manifests and --metrics-secure: no API server reviews tokens");
   if (!options.status_dir.empty()) {
     if (absl::Status status = CheckStatusDir(options); !status.ok()) return status;
   }

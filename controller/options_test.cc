@@ -45,6 +45,10 @@ TEST(ControllerOptionsTest, TheDocumentedCommandLine) {
                      "--token-file=t"},
                     &options),
             "");
+  options = {};
+  EXPECT_EQ(ErrorOf({"--manifests=m", "--plan-insecure", "--metrics-secure", "--metrics-tls-ca=c"},
+                    &options),
+            "");
 }
 
 TEST(ControllerOptionsTest, APodNeedsNoFlags) {
@@ -126,6 +130,10 @@ TEST(ControllerOptionsTest, WrongOnesNameTheFlag) {
         Case{{"--manifests=m", "--plan-insecure", "--vrrp-interval=41s"}, "--vrrp-interval"},
         Case{{"--manifests=m", "--plan-insecure", "--vrrp-interval=0s"}, "--vrrp-interval"},
         Case{{"--manifests=m", "--plan-insecure", "--vrrp-version=4"}, "--vrrp-version"},
+        Case{{"--manifests=m", "--plan-insecure", "--metrics-tls-ca=c"},
+             "--metrics-tls-ca: needs --metrics-secure"},
+        Case{{"--manifests=m", "--plan-insecure", "--metrics-secure"},
+             "--metrics-tls-ca: required with --manifests and --metrics-secure"},
         Case{{"--manifests=m", "--plan-insecure", "--nonsense"}, "--nonsense"},
         Case{{"--manifests=m", "--plan-insecure", "stray"}, "stray"}}) {
     ControllerFlags options;

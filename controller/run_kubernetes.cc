@@ -23,6 +23,7 @@
 #include "controller/kube/cprest_transport.h"
 #include "controller/kube/lease_epoch.h"
 #include "controller/kube/posted_sink.h"
+#include "controller/kube/scraper_reviewer.h"
 #include "controller/kube/token_review_authenticator.h"
 #include "controller/observe/metrics.h"
 #include "controller/push/grpc_server.h"
@@ -126,6 +127,14 @@ class Term {
   }};
   kube::PostedSink statuses_{api_post_, [this]() -> StatusSink* { return api_->sink(); }};
 
+  kube::ScraperReviewer scraper_reviewer_{&client_, api_post_};
+  // For our own metrics and those of the speakers that ask.
+  const std::shared_ptr<http::ScraperGuard> scrapers_ = std::make_shared<http::ScraperGuard>(
+      [this](const std::string& token, http::ScraperGuard::Done done) {
+        scraper_reviewer_.Review(token, std::move(done));
+      },
+      clock_);
+
   admission::Knowledge known_{flags_.environment.namespace_name};
 
   // Of Run.
@@ -136,6 +145,7 @@ class Term {
   Controller* controller_ = nullptr;
   kube::ApiSide* api_ = nullptr;
   admission::Webhooks* webhooks_ = nullptr;
+  std::unique_ptr<http::MetricsServer> metrics_server_;  // null: not served
 };
 
 void Term::OnLeadership(Leadership leadership, std::optional<SavedFiles::Files> saved) {
@@ -188,17 +198,23 @@ absl::StatusOr<bool> Term::Run(StopSignals* signals) {
     server_link_ = link.get();
     return link;
   };
-  Controller controller({.settle = flags_.settle,
-                         .endpoint_grace = flags_.endpoint_grace,
-                         .drain_time = flags_.drain_time,
-                         .plan = flags_.PlanOptions()},
-                        {.clock = clock_,
-                         .disk = &disk_,
-                         .epoch = &epoch_,
-                         .open_link = open_link,
-                         .status = &statuses_,
-                         .log = log_,
-                         .observer = &exporter});
+  Controller controller(
+      {.settle = flags_.settle,
+       .endpoint_grace = flags_.endpoint_grace,
+       .drain_time = flags_.drain_time,
+       .plan = flags_.PlanOptions()},
+      {.clock = clock_,
+       .disk = &disk_,
+       .epoch = &epoch_,
+       .open_link = open_link,
+       .status = &statuses_,
+       .log = log_,
+       .observer = &exporter,
+       .review_scraper = [this](const std::string& token, const http::ScraperGuard::Done& done) {
+         scrapers_->Check(token, [post = post_, done](absl::Status verdict) {
+           post([done, verdict = std::move(verdict)] { done(verdict); });
+         });
+       }});
   controller_ = &controller;
   if (!pem_) StartServer();
   const std::string endpoint = flags_.PlanEndpoint();
@@ -245,8 +261,8 @@ absl::StatusOr<bool> Term::Run(StopSignals* signals) {
   api_ = &api;
   std::thread api_thread([&] { api_loop_.Run(&api); });
 
-  auto http = ServeHttp(
-      flags_.common.metrics_addr, post_, &metrics,
+  metrics_server_ = ServeMetrics(
+      flags_.common, post_, &metrics,
       [&] {
         const observe::ApiCounters api_counters = CountersNow();
         const admission::WebhookCounters webhook_counters = webhooks.counters();
@@ -255,10 +271,12 @@ absl::StatusOr<bool> Term::Run(StopSignals* signals) {
           exporter.UpdateApi(api_counters);
           exporter.UpdateConnections(server_link_->connections());
           exporter.UpdateWebhooks(webhook_counters);
+          exporter.UpdateScrapes(scrapers_->counters());
           return true;
         });
       },
-      [&] { return controller.synced() ? "" : "cluster state is not complete yet"; }, log_);
+      [&] { return controller.synced() ? "" : "cluster state is not complete yet"; }, scrapers_,
+      log_);
   log_->Info("controller starts",
              {{"version", Version()}, {"api_server", server_.host}, {"endpoint", endpoint}});
   {
@@ -273,7 +291,7 @@ absl::StatusOr<bool> Term::Run(StopSignals* signals) {
   }
 
   // In order: the speakers' streams, what was decided, the leadership, then the API server.
-  http.reset();
+  metrics_server_.reset();
   server_link_->Stop();
   controller.Stop();
   if (!deposed_) ReleaseLease();
@@ -289,6 +307,11 @@ void Term::OnCertificate(const tls::Material& material) {
     controller_->SetWatchSecret(tls::HmacSha256(material.authority.key, "openelb watch secret"));
   }
   webhooks_->SetCertificate(material.serving);
+  if (metrics_server_ != nullptr) {
+    if (const absl::Status set = metrics_server_->SetCertificate(material.serving); !set.ok())
+      log_->Damped("metrics certificate", "metrics go on with the certificate that they had",
+                   set.message());
+  }
   if (!pem_) return;
   // One file, so that key and certificate are never those of two pairs.
   if (const absl::Status written =

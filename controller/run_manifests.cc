@@ -32,11 +32,12 @@ int Fail(Logger* log, absl::string_view what, const absl::Status& why) {
 // be there yet, and what a controller without them says would withdraw everything. Error: Cancelled
 // when a signal to stop came first, else as FolderLock's.
 absl::StatusOr<std::unique_ptr<FolderLock>> LockStatusFolder(const ControllerFlags& flags,
-                                                             StopSignals* signals, Logger* log) {
+                                                             StopSignals* signals,
+                                                             const Clock& clock, Logger* log) {
   constexpr absl::string_view kProblem = "status folder";
   Metrics metrics(observe::ControllerMetricsTable());
   const observe::ControllerMetrics exporter(&metrics, Version());
-  std::unique_ptr<HttpServer> http;
+  std::unique_ptr<http::MetricsServer> server;
   for (;;) {
     auto lock = FolderLock::Acquire(flags.StatusDir());
     if (!absl::IsNotFound(lock.status())) {
@@ -45,10 +46,11 @@ absl::StatusOr<std::unique_ptr<FolderLock>> LockStatusFolder(const ControllerFla
     }
     log->Damped(kProblem, "waiting for the folder; speakers keep their plans",
                 lock.status().message());
-    if (!http) {
-      http = ServeHttp(
-          flags.common.metrics_addr, [](const auto& task) { task(); }, &metrics, [] {},
-          [] { return "the status folder cannot be made yet"; }, log);
+    if (!server) {
+      server = ServeMetrics(
+          flags.common, [](const auto& task) { task(); }, &metrics, [] {},
+          [] { return "the status folder cannot be made yet"; },
+          std::make_shared<http::ScraperGuard>(nullptr, &clock), log);
     }
     pollfd stop{.fd = signals->fd(), .events = POLLIN, .revents = 0};
     poll(&stop, 1, 1000);
@@ -60,7 +62,7 @@ absl::StatusOr<std::unique_ptr<FolderLock>> LockStatusFolder(const ControllerFla
 
 int RunOnManifests(const ControllerFlags& flags, StopSignals* signals, LogSink* sink, Logger* log) {
   const SystemClock clock;
-  const auto lock = LockStatusFolder(flags, signals, log);
+  const auto lock = LockStatusFolder(flags, signals, clock, log);
   if (absl::IsCancelled(lock.status())) return 0;
   if (!lock.ok()) return Fail(log, "cannot start", lock.status());
   FileDisk disk(flags.StatusDir());
@@ -116,17 +118,21 @@ int RunOnManifests(const ControllerFlags& flags, StopSignals* signals, LogSink* 
       manifests::ManifestSourceOptions{.folder = flags.manifests,
                                        .status_folder = flags.StatusDir()},
       &disk, &writer, &clock, sink);
-  auto http = ServeHttp(
-      flags.common.metrics_addr, post, &metrics,
+  // There is no API server to review tokens.
+  const auto scrapers = std::make_shared<http::ScraperGuard>(nullptr, &clock);
+  auto metrics_server = ServeMetrics(
+      flags.common, post, &metrics,
       [&] {
         Ask<bool>(post, [&] {
           exporter.Update(controller);
           exporter.UpdateManifests(source->counters(), writer.counters());
           exporter.UpdateConnections(server->connections());
+          exporter.UpdateScrapes(scrapers->counters());
           return true;
         });
       },
-      [&] { return controller.synced() ? "" : "cluster state is not complete yet"; }, log);
+      [&] { return controller.synced() ? "" : "cluster state is not complete yet"; }, scrapers,
+      log);
 
   log->Info("controller starts",
             {{"version", Version()}, {"manifests", flags.manifests}, {"plan_port", *port}});
@@ -146,7 +152,7 @@ int RunOnManifests(const ControllerFlags& flags, StopSignals* signals, LogSink* 
   server->Stop();
   controller.Stop();
   writer.Stop();
-  http.reset();
+  metrics_server.reset();
   return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "controller/serving.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -7,7 +8,7 @@
 namespace openelb {
 namespace {
 
-HttpReply Busy() { return {503, "the owner thread does not answer\n"}; }
+http::Answer Busy() { return {503, "the owner thread does not answer\n"}; }
 
 }  // namespace
 
@@ -29,27 +30,25 @@ void PostedHandler::OnBack() {
   post_([target = target_] { target->OnBack(); });
 }
 
-std::unique_ptr<HttpServer> ServeHttp(const std::optional<HostPort>& address, const Post& post,
-                                      Metrics* metrics, std::function<void()> update,
-                                      std::function<std::string()> not_ready, Logger* log) {
-  if (!address) return nullptr;
-  HttpHandlers handlers;
-  handlers["/metrics"] = [metrics, update = std::move(update)] {
+std::unique_ptr<http::MetricsServer> ServeMetrics(const CommonOptions& options, const Post& post,
+                                                  Metrics* metrics, std::function<void()> update,
+                                                  std::function<std::string()> not_ready,
+                                                  std::shared_ptr<http::ScraperGuard> guard,
+                                                  Logger* log) {
+  http::Pages pages;
+  pages["/metrics"] = [metrics, update = std::move(update)] {
     update();
-    return HttpReply{200, metrics->Expose()};
+    return http::Answer{200, metrics->Expose(), http::kMetricsText};
   };
-  handlers["/healthz"] = [post] {
-    return Ask<bool>(post, [] { return true; }) ? HttpReply{200, "ok\n"} : Busy();
+  pages["/healthz"] = [post] {
+    return Ask<bool>(post, [] { return true; }) ? http::Answer{200, "ok\n"} : Busy();
   };
-  handlers["/readyz"] = [post, not_ready = std::move(not_ready)] {
+  pages["/readyz"] = [post, not_ready = std::move(not_ready)] {
     const std::optional<std::string> why = Ask<std::string>(post, not_ready);
     if (!why) return Busy();
-    return why->empty() ? HttpReply{200, "ok\n"} : HttpReply{503, absl::StrCat(*why, "\n")};
+    return why->empty() ? http::Answer{200, "ok\n"} : http::Answer{503, absl::StrCat(*why, "\n")};
   };
-  auto started = HttpServer::Start(*address, std::move(handlers));
-  if (started.ok()) return std::move(*started);
-  log->Error("metrics are not served", {{"error", started.status().message()}});
-  return nullptr;
+  return http::MetricsServer::Start(options, std::move(pages), std::move(guard), log);
 }
 
 }  // namespace openelb

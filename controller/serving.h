@@ -4,14 +4,13 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 
 #include "api/base/event_loop.h"
-#include "api/base/host_port.h"
-#include "api/base/http_server.h"
 #include "api/base/log.h"
 #include "api/base/metrics.h"
 #include "api/base/post.h"
+#include "api/base/program.h"
+#include "api/http/metrics_server.h"
 #include "controller/controller.h"
 #include "controller/event_source.h"
 
@@ -52,10 +51,11 @@ class ControllerTurns final : public EventLoopWork {
 
 // Serves /metrics, /healthz and /readyz. `update` brings `metrics` up to date, on the server's own
 // thread: it asks those that know. `not_ready` (the reason, else empty) runs on the owner thread.
-// Null where there is nothing to serve, or it cannot be: that is logged, since speakers matter
-// more.
-std::unique_ptr<HttpServer> ServeHttp(const std::optional<HostPort>& address, const Post& post,
-                                      Metrics* metrics, std::function<void()> update,
-                                      std::function<std::string()> not_ready, Logger* log);
+// `guard`, and what is null: as MetricsServer::Start.
+std::unique_ptr<http::MetricsServer> ServeMetrics(const CommonOptions& options, const Post& post,
+                                                  Metrics* metrics, std::function<void()> update,
+                                                  std::function<std::string()> not_ready,
+                                                  std::shared_ptr<http::ScraperGuard> guard,
+                                                  Logger* log);
 
 }  // namespace openelb

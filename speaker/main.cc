@@ -21,7 +21,6 @@
 #include "absl/strings/strip.h"
 #include "api/base/clock.h"
 #include "api/base/disk.h"
-#include "api/base/http_server.h"
 #include "api/base/log.h"
 #include "api/base/metrics.h"
 #include "api/base/post.h"
@@ -29,6 +28,7 @@
 #include "api/base/random.h"
 #include "api/base/signals.h"
 #include "api/base/version.h"
+#include "api/http/metrics_server.h"
 #include "speaker/io/epoll_io.h"
 #include "speaker/io/epoll_router.h"
 #include "speaker/lan/lan_thread.h"
@@ -112,32 +112,33 @@ absl::Duration AnnounceEvery(const SpeakerFlags& flags) {
   return interval == absl::ZeroDuration() ? absl::InfiniteDuration() : interval;
 }
 
-HttpReply Busy() { return {503, "the owner thread does not answer\n"}; }
+http::Answer Busy() { return {503, "the owner thread does not answer\n"}; }
 
 // What --metrics-addr serves, on a thread of its own.
-HttpHandlers MakeHandlers(const Post& post, const Speaker* speaker, Metrics* metrics,
-                          SpeakerMetrics* exporter) {
-  HttpHandlers handlers;
-  handlers["/metrics"] = [=] {
+http::Pages MakePages(const Post& post, const Speaker* speaker, const http::ScraperGuard* scrapers,
+                      Metrics* metrics, SpeakerMetrics* exporter) {
+  http::Pages pages;
+  pages["/metrics"] = [=] {
     // An owner that does not answer leaves the last values; /healthz tells.
     Ask<bool>(post, [=] {
       exporter->Export(*speaker);
+      exporter->ExportScrapes(scrapers->counters());
       return true;
     });
-    return HttpReply{200, metrics->Expose()};
+    return http::Answer{200, metrics->Expose(), http::kMetricsText};
   };
-  handlers["/healthz"] = [=] {
-    return Ask<bool>(post, [] { return true; }) ? HttpReply{200, "ok\n"} : Busy();
+  pages["/healthz"] = [=] {
+    return Ask<bool>(post, [] { return true; }) ? http::Answer{200, "ok\n"} : Busy();
   };
-  handlers["/readyz"] = [=] {
+  pages["/readyz"] = [=] {
     const std::optional<bool> ready = Ask<bool>(post, [=] {
       return (speaker->store().has_plan() && !speaker->waiting()) || speaker->link().connected();
     });
     if (!ready.has_value()) return Busy();
-    return *ready ? HttpReply{200, "ok\n"}
-                  : HttpReply{503, "no plan in force and no controller connected\n"};
+    return *ready ? http::Answer{200, "ok\n"}
+                  : http::Answer{503, "no plan in force and no controller connected\n"};
   };
-  return handlers;
+  return pages;
 }
 
 int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const FlagSet& flag_set) {
@@ -202,17 +203,14 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
                    .lan = lan->get(),
                    .routers = &routers});
 
-  std::unique_ptr<HttpServer> server;
-  if (flags.common.metrics_addr.has_value()) {
-    absl::StatusOr<std::unique_ptr<HttpServer>> started = HttpServer::Start(
-        *flags.common.metrics_addr, MakeHandlers(post, &speaker, &metrics, &exporter));
-    if (started.ok()) {
-      server = std::move(*started);
-    } else {
-      // Announcing matters more than being observed.
-      log.Error("metrics are not served", {{"error", started.status().message()}});
-    }
-  }
+  // Speakers have no rights in the cluster: the controller asks for them whose a token is.
+  const auto scrapers = std::make_shared<http::ScraperGuard>(
+      [post, &speaker](const std::string& token, const http::ScraperGuard::Done& done) {
+        post([&speaker, token, done] { speaker.ReviewScraper(token, done); });
+      },
+      &clock);
+  const auto metrics_server = http::MetricsServer::Start(
+      flags.common, MakePages(post, &speaker, scrapers.get(), &metrics, &exporter), scrapers, &log);
 
   std::string stop;
   absl::Status watched = (*io)->Watch(signals->fd(), [&] { stop = signals->Take(); });

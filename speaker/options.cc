@@ -78,6 +78,7 @@ absl::Status CheckSpeakerFlags(const SpeakerFlags& options) {
   if (options.node_name.empty()) {
     return Wrong("node-name", "required, or the environment variable NODE_NAME");
   }
+  if (absl::Status common = CheckCommonFlags(options.common); !common.ok()) return common;
   if (options.controllers.empty() && options.controllers_file.empty()) {
     return Wrong("controller", "required, unless --controllers-file is given");
   }

@@ -106,6 +106,8 @@ TEST(SpeakerFlagsTest, SaysWhichFlagIsWrong) {
       {"--plan-max-age soon", "--plan-max-age"},
       {"--node-name n1 --plan-insecure --controller a:1 --layer2-announce-interval 900ms",
        "--layer2-announce-interval: 900ms is not 0, or 1s and more"},
+      {"--node-name n1 --plan-insecure --controller a:1 --metrics-tls-ca c",
+       "--metrics-tls-ca: needs --metrics-secure"},
       {"--no-such-flag", "--no-such-flag"},
       {"--log-format xml", "--log-format"},
   };

@@ -102,6 +102,11 @@ class Speaker final : public io::IoHandler,
   // The saved plan is too old to be announced and no controller has confirmed it yet.
   bool waiting() const { return waiting_; }
 
+  // Whether the scraper that has shown `token` may read metrics: link::Link.
+  void ReviewScraper(const std::string& token, link::ScraperReviews::Done done) {
+    link_.ReviewScraper(token, std::move(done), Now());
+  }
+
   // link::PlanLink::Handler
   void OnUp(const std::string& endpoint) override;
   void OnPlan(const plan::v1::Plan& plan) override;

@@ -25,10 +25,34 @@ void DeclareCommonFlags(FlagSet* flags, CommonOptions* options) {
                 "the least severe lines to log");
   flags->AddressOrNone("metrics-addr", &options->metrics_addr,
                        "where to serve /metrics, /healthz and /readyz; 0: nowhere");
+  flags->Bool(
+      "metrics-secure", &options->metrics_secure,
+      "serve them with TLS, and /metrics to those alone who show a token that the API server "
+      "accepts for GET of /metrics, or a certificate (--metrics-tls-ca)");
+  flags->String("metrics-tls-cert", &options->metrics_tls_cert,
+                "PEM file of the certificate shown to them, read again when it changes (default: "
+                "one that is made at the start)");
+  flags->String("metrics-tls-key", &options->metrics_tls_key, "PEM file of its key");
+  flags->String("metrics-tls-ca", &options->metrics_tls_ca,
+                "PEM file of an authority; who shows a certificate it signed needs no token");
   flags->Bool("legacy-metrics", &options->legacy_metrics,
               "serve metrics under the names that OpenELB had as well, for dashboards that ask for "
               "these");
   flags->KlogWithoutEffect();
+}
+
+absl::Status CheckCommonFlags(const CommonOptions& options) {
+  const auto wrong = [](absl::string_view flag, absl::string_view why) {
+    return absl::InvalidArgumentError(absl::StrCat("--metrics-", flag, ": ", why));
+  };
+  if (options.metrics_tls_cert.empty() != options.metrics_tls_key.empty()) {
+    return wrong(options.metrics_tls_key.empty() ? "tls-key" : "tls-cert",
+                 "--metrics-tls-cert and --metrics-tls-key go together");
+  }
+  if (options.metrics_secure) return absl::OkStatus();
+  if (!options.metrics_tls_cert.empty()) return wrong("tls-cert", "needs --metrics-secure");
+  if (!options.metrics_tls_ca.empty()) return wrong("tls-ca", "needs --metrics-secure");
+  return absl::OkStatus();
 }
 
 std::optional<int> ParseOrExit(FlagSet* flags, std::span<const char* const> args,

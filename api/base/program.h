@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "api/base/flags.h"
 #include "api/base/host_port.h"
@@ -18,12 +19,19 @@ struct CommonOptions {
   std::string log_format = "text";
   std::string log_level = "info";
   std::optional<HostPort> metrics_addr;  // nothing: not served
+  bool metrics_secure = false;
+  std::string metrics_tls_cert;
+  std::string metrics_tls_key;
+  std::string metrics_tls_ca;
   bool legacy_metrics = false;
 };
 
-// --log-format, --log-level, --metrics-addr, --legacy-metrics (the defaults are those in `options`)
+// --log-format, --log-level, --metrics-*, --legacy-metrics (the defaults are those in `options`)
 // and klog's flags.
 void DeclareCommonFlags(FlagSet* flags, CommonOptions* options);
+
+// What single ones of these cannot tell. Error: InvalidArgument, one line that names the flag.
+absl::Status CheckCommonFlags(const CommonOptions& options);
 
 constexpr int kExitUsage = 2;
 

@@ -68,6 +68,26 @@ TEST(ProgramTest, MetricsAreServedOnAddresses) {
             "address, localhost or empty\n");
 }
 
+TEST(ProgramTest, MetricsAreSecuredAsAWhole) {
+  const auto wrong = [](const std::vector<const char*>& args) {
+    const Outcome outcome = RunWith(args);
+    EXPECT_EQ(outcome.exit, std::nullopt) << outcome.err;
+    return std::string(CheckCommonFlags(outcome.options).message());
+  };
+  EXPECT_EQ(wrong({}), "");
+  EXPECT_EQ(wrong({"--metrics-secure"}), "");
+  EXPECT_EQ(wrong({"--metrics-secure", "--metrics-tls-ca=a"}), "");
+  EXPECT_EQ(wrong({"--metrics-secure", "--metrics-tls-cert=c", "--metrics-tls-key=k"}), "");
+  EXPECT_EQ(wrong({"--metrics-secure", "--metrics-tls-cert=c"}),
+            "--metrics-tls-key: --metrics-tls-cert and --metrics-tls-key go together");
+  EXPECT_EQ(wrong({"--metrics-secure", "--metrics-tls-key=k"}),
+            "--metrics-tls-cert: --metrics-tls-cert and --metrics-tls-key go together");
+  // Who names an authority believes that strangers are turned away.
+  EXPECT_EQ(wrong({"--metrics-tls-ca=a"}), "--metrics-tls-ca: needs --metrics-secure");
+  EXPECT_EQ(wrong({"--metrics-tls-cert=c", "--metrics-tls-key=k"}),
+            "--metrics-tls-cert: needs --metrics-secure");
+}
+
 TEST(ProgramTest, HelpAndVersionGoToStandardOutput) {
   EXPECT_EQ(RunWith({"--version"}).exit, 0);
   EXPECT_EQ(RunWith({"--version"}).out, "openelb-test 1.2.3\n");

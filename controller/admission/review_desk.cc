@@ -8,7 +8,7 @@
 namespace openelb::admission {
 namespace {
 
-HttpAnswer TryAgain(absl::string_view why) { return {503, absl::StrCat(why, ": try again\n")}; }
+http::Answer TryAgain(absl::string_view why) { return {503, absl::StrCat(why, ": try again\n")}; }
 
 }  // namespace
 
@@ -81,13 +81,15 @@ void ReviewDesk::OnVerdicts(const Verdicts& verdicts) {
              !verdict->allowed              ? "refused"
              : verdict->annotations.empty() ? "allowed"
                                             : "changed",
-             {200, WriteVerdict(*it->second.review, *verdict)});
+             {.status = 200,
+              .body = WriteVerdict(*it->second.review, *verdict),
+              .content_type = "application/json"});
     }
   }
 }
 
 void ReviewDesk::Finish(std::map<uint64_t, Waiting>::iterator it, const char* verdict,
-                        HttpAnswer answer) {
+                        http::Answer answer) {
   const Review& review = *it->second.review;
   ++counters_.reviews[{review.kind, std::string(OperationName(review.operation)), verdict}];
   it->second.reply(std::move(answer));

@@ -20,7 +20,7 @@
 #include "api/base/clock.h"
 #include "api/base/event_loop.h"
 #include "api/base/post.h"
-#include "controller/admission/http_request.h"
+#include "api/http/request.h"
 #include "controller/admission/review.h"
 
 namespace openelb::admission {
@@ -40,7 +40,7 @@ struct ReviewCounters {
 
 class ReviewDesk final : public EventLoopWork {
  public:
-  using Reply = std::function<void(HttpAnswer)>;
+  using Reply = std::function<void(http::Answer)>;
   // On the controller's thread. nullopt: nothing is known of the cluster yet.
   using Judgement = std::function<std::optional<Verdict>(const Review&)>;
 
@@ -76,7 +76,7 @@ class ReviewDesk final : public EventLoopWork {
   using Verdicts = std::vector<std::pair<uint64_t, std::optional<Verdict>>>;
   void Ask(absl::Duration now);
   void OnVerdicts(const Verdicts& verdicts);
-  void Finish(std::map<uint64_t, Waiting>::iterator it, const char* verdict, HttpAnswer answer);
+  void Finish(std::map<uint64_t, Waiting>::iterator it, const char* verdict, http::Answer answer);
 
   const std::map<std::string, Judgement, std::less<>> judgements_;
   const Seams seams_;

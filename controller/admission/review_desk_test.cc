@@ -24,7 +24,7 @@ constexpr char kReview[] =
 class ReviewDeskTest : public ::testing::Test {
  protected:
   void Send(const std::string& path = "/validate", const std::string& body = kReview) {
-    desk_.OnRequest(path, body, [this](const HttpAnswer& answer) { answers_.push_back(answer); });
+    desk_.OnRequest(path, body, [this](const http::Answer& answer) { answers_.push_back(answer); });
     desk_.Turn();
   }
   // The controller's thread, then the desk's.
@@ -56,7 +56,7 @@ class ReviewDeskTest : public ::testing::Test {
   bool controller_works_ = true;
   int asked_ = 0;
   std::optional<Verdict> verdict_ = Verdict();
-  std::vector<HttpAnswer> answers_;
+  std::vector<http::Answer> answers_;
   ReviewDesk desk_{{{"/validate",
                      [this](const Review&) {
                        ++asked_;

@@ -9,6 +9,9 @@
 namespace openelb::admission {
 namespace {
 
+// Octets: two objects of the 1.5 MiB that an API server stores, and what is around them.
+constexpr size_t kMostBody = 4 << 20;
+
 std::map<std::string, ReviewDesk::Judgement, std::less<>> Judgements(Knowledge* known,
                                                                      bool default_eip) {
   const auto by = [known](Verdict (*judge)(const Review&, Knowledge*)) {
@@ -43,21 +46,30 @@ Webhooks::~Webhooks() {
   thread_.join();
 }
 
+absl::StatusOr<std::unique_ptr<http::Server>> Webhooks::Serve(const tls::KeyPair& certificate) {
+  auto context = tls::ServerContext::Of(certificate);
+  if (!context.ok()) return context.status();
+  tls_ = *std::move(context);
+  return http::Server::Start(
+      {.address = HostPort{"", options_.port},
+       .tls = tls_,
+       .takes = {.methods = {"POST"}, .most_body = kMostBody}},
+      [this](http::Request request, http::Server::Reply reply) {
+        loop_.Post([this, request = std::move(request), reply = std::move(reply)] {
+          desk_.OnRequest(request.path, request.body, reply);
+        });
+      });
+}
+
 void Webhooks::SetCertificate(const tls::KeyPair& certificate) {
   if (options_.port == 0) return;
   if (server_ != nullptr) {
-    if (const absl::Status set = server_->SetCertificate(certificate); !set.ok())
+    if (const absl::Status set = tls_->SetCertificate(certificate); !set.ok())
       log_->Damped("webhook certificate", "webhooks go on with the certificate that they had",
                    set.message());
     return;
   }
-  auto server = HttpsServer::Start(
-      {.address = HostPort{"", options_.port}}, certificate,
-      [this](const std::string& path, std::string body, HttpsServer::Reply reply) {
-        loop_.Post([this, path, body = std::move(body), reply = std::move(reply)] {
-          desk_.OnRequest(path, body, reply);
-        });
-      });
+  auto server = Serve(certificate);
   if (!server.ok()) {
     log_->Damped("webhooks", "webhooks are not served", server.status().message(),
                  {{"flag", "--webhook-port"}});

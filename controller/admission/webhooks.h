@@ -7,16 +7,17 @@
 #include <thread>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "api/base/clock.h"
 #include "api/base/event_loop.h"
 #include "api/base/host_port.h"
 #include "api/base/log.h"
 #include "api/base/post.h"
-#include "controller/admission/https_server.h"
+#include "api/http/server.h"
+#include "api/tls/server_context.h"
 #include "controller/admission/knowledge.h"
 #include "controller/admission/review_desk.h"
 #include "controller/event_source.h"
-#include "controller/tls/certificate.h"
 
 namespace openelb::admission {
 
@@ -26,7 +27,7 @@ struct WebhookOptions {
 };
 
 struct WebhookCounters {
-  HttpsServerCounters server;
+  http::ServerCounters server;
   ReviewCounters reviews;
 };
 
@@ -48,12 +49,15 @@ class Webhooks {
   WebhookCounters counters();
 
  private:
+  absl::StatusOr<std::unique_ptr<http::Server>> Serve(const tls::KeyPair& certificate);
+
   const WebhookOptions options_;
   Logger* const log_;
   EventLoop loop_;  // the desk's
   ReviewDesk desk_;
+  std::shared_ptr<tls::ServerContext> tls_;  // null: no certificate yet
   Mutex mutex_;
-  std::unique_ptr<HttpsServer> server_;  // made once; `mutex_` is for that moment
+  std::unique_ptr<http::Server> server_;  // made once; `mutex_` is for that moment
   std::thread thread_;
 };
 

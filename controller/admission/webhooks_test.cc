@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "api/base/listen_socket.h"
-#include "controller/admission/test_client.h"
+#include "api/http/test_client.h"
 
 namespace openelb::admission {
 namespace {
@@ -49,14 +49,14 @@ class WebhooksTest : public ::testing::Test {
     taken.address = "192.0.2.0/24";
     known_.Apply({{.key = KeyOf(taken), .object = taken}});
     known_.SetComplete();
-    webhooks_.SetCertificate(IssueFor(authority_));
+    webhooks_.SetCertificate(http::IssueFor(authority_));
   }
   ~WebhooksTest() override {
     loop_.Stop();
     thread_.join();
   }
   std::string Ask(const std::string& path, const std::string& body) {
-    return admission::Ask(webhooks_.port(), authority_, Post(path, body));
+    return http::Ask(webhooks_.port(), authority_, http::Post(path, body));
   }
 
   SystemClock clock_;
@@ -113,14 +113,14 @@ TEST_F(WebhooksTest, AControllerThatIsBusyMeansTryAgain) {
 
 TEST_F(WebhooksTest, WithoutAPortNothingIsServed) {
   Webhooks none({.port = 0}, [](const auto&) {}, &known_, &clock_, &log_);
-  none.SetCertificate(IssueFor(authority_));
+  none.SetCertificate(http::IssueFor(authority_));
   EXPECT_EQ(none.port(), 0);
   EXPECT_EQ(none.counters().server.accepted, 0u);
 }
 
 TEST_F(WebhooksTest, APortInUseIsNotTheEnd) {
   Webhooks second({.port = webhooks_.port()}, [](const auto&) {}, &known_, &clock_, &log_);
-  second.SetCertificate(IssueFor(authority_));
+  second.SetCertificate(http::IssueFor(authority_));
   EXPECT_EQ(second.port(), 0);
 }
 

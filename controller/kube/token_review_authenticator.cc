@@ -1,12 +1,11 @@
 #include "controller/kube/token_review_authenticator.h"
 
-#include <openssl/sha.h>
-
 #include <algorithm>
 #include <deque>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "api/tls/digest.h"
 
 namespace openelb::kube {
 namespace {
@@ -18,14 +17,6 @@ constexpr size_t kFirstSweep = 256;
 constexpr int kMostAsked = 4;
 // How long a token counts as valid that does not say when it expires.
 constexpr absl::Duration kSilentToken = absl::Minutes(10);
-
-// What is kept instead of the token.
-std::string Digest(const std::string& token) {
-  std::string digest(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(reinterpret_cast<const unsigned char*>(token.data()), token.size(),
-         reinterpret_cast<unsigned char*>(digest.data()));
-  return digest;
-}
 
 }  // namespace
 
@@ -44,7 +35,7 @@ class TokenReviewAuthenticator::Core : public std::enable_shared_from_this<Core>
       return done(absl::UnauthenticatedError(token.empty() ? "token: none shown"
                                                            : "token: longer than 16 KiB"));
     }
-    const std::string digest = Digest(token);
+    const std::string digest = tls::Sha256(token);
     const auto known = known_.find(digest);
     if (known != known_.end() && clock_->Monotonic() < known->second.fresh_until) {
       return done(Answer(known->second));
@@ -75,7 +66,7 @@ class TokenReviewAuthenticator::Core : public std::enable_shared_from_this<Core>
   void Ask(const std::string& token) {
     ++asked_;
     ++counters_.reviews;
-    const std::string digest = Digest(token);
+    const std::string digest = tls::Sha256(token);
     const absl::Time expiry = ExpiryOfToken(token).value_or(clock_->Wall() + kSilentToken);
     client_->Call({.method = "POST",
                    .path = "/apis/authentication.k8s.io/v1/tokenreviews",
@@ -118,7 +109,7 @@ class TokenReviewAuthenticator::Core : public std::enable_shared_from_this<Core>
       Tell(digest, WithoutReview(digest, node.status()));
       // It speaks for all that wait: one call after the other would take as long each.
       for (const std::string& token : std::exchange(queue_, {})) {
-        Tell(Digest(token), WithoutReview(Digest(token), node.status()));
+        Tell(tls::Sha256(token), WithoutReview(tls::Sha256(token), node.status()));
       }
     }
     AskNext();

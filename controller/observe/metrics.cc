@@ -142,6 +142,11 @@ constexpr MetricDef kBadRequests{
     "crowded, no_path, no_review.",
     "what"};
 
+constexpr MetricDef kScrapes{"openelb_scrapes_total", kCounter,
+                             "Requests for metrics where --metrics-secure asks who it is: allowed, "
+                             "unauthenticated, forbidden, unavailable.",
+                             "outcome"};
+
 // Series of kServiceInfo: each costs whoever collects them as much as an Eip's do.
 constexpr size_t kMostServiceInfos = 2000;
 
@@ -167,7 +172,7 @@ constexpr std::array kTable = {
     kConnections,     kStrangers,
     kPlanMessages,    kPlanRefusals,
     kSaveFailures,    kAdmissions,
-    kBadRequests,
+    kBadRequests,     kScrapes,
 };
 
 }  // namespace
@@ -256,7 +261,7 @@ void ControllerMetrics::UpdateWebhooks(const admission::WebhookCounters& webhook
     const auto& [kind, operation, verdict] = what;
     Total(kAdmissions, {kind, operation, verdict}, count);
   }
-  const admission::HttpsServerCounters& server = webhooks.server;
+  const http::ServerCounters& server = webhooks.server;
   Total(kBadRequests, {"no_tls"}, server.no_tls);
   Total(kBadRequests, {"no_http"}, server.no_http - server.too_large);
   Total(kBadRequests, {"too_large"}, server.too_large);
@@ -264,6 +269,13 @@ void ControllerMetrics::UpdateWebhooks(const admission::WebhookCounters& webhook
   Total(kBadRequests, {"crowded"}, server.crowded);
   Total(kBadRequests, {"no_path"}, webhooks.reviews.no_path);
   Total(kBadRequests, {"no_review"}, webhooks.reviews.no_review);
+}
+
+void ControllerMetrics::UpdateScrapes(const http::ScrapeCounters& scrapes) {
+  Total(kScrapes, {"allowed"}, scrapes.allowed);
+  Total(kScrapes, {"unauthenticated"}, scrapes.unauthenticated);
+  Total(kScrapes, {"forbidden"}, scrapes.forbidden);
+  Total(kScrapes, {"unavailable"}, scrapes.unavailable);
 }
 
 void ControllerMetrics::Update(const Controller& controller) {

@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "api/base/metrics.h"
+#include "api/http/scraper_guard.h"
 #include "controller/admission/webhooks.h"
 #include "controller/controller.h"
 #include "controller/kube/kube_sink.h"
@@ -55,6 +56,7 @@ class ControllerMetrics final : public ControllerObserver {
   void UpdateApi(const ApiCounters& api);
   void UpdateConnections(const push::ListenerCounters& connections);
   void UpdateWebhooks(const admission::WebhookCounters& webhooks);
+  void UpdateScrapes(const http::ScrapeCounters& scrapes);
   // Parts of Update: what is said of pools and their Services, of owners, of racks.
   void UpdatePools(const ipam::Ipam& ipam, const std::vector<std::string>& eips);
   void UpdateOwners(const Statuses& statuses);

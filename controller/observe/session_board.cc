@@ -158,6 +158,16 @@ std::map<std::string, bool> SessionBoard::Sessions(absl::string_view node) const
   return sessions;
 }
 
+std::set<std::string> SessionBoard::SessionsDown(absl::string_view node) const {
+  std::set<std::string> down;
+  const auto it = nodes_.find(node);
+  if (it == nodes_.end()) return down;
+  for (const plan::v1::PeerObserved& peer : it->second.peers()) {
+    if (!Established(peer)) down.insert(peer.address());
+  }
+  return down;
+}
+
 std::optional<absl::Duration> SessionBoard::NextDue() const {
   std::optional<absl::Duration> next;
   for (const auto& [peer, when] : due_) next = next ? std::min(*next, when) : when;

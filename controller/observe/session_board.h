@@ -58,6 +58,8 @@ class SessionBoard {
   bool HasSession(absl::string_view node) const;
   // The sessions that it is to have, by neighbour: whether each was established then.
   std::map<std::string, bool> Sessions(absl::string_view node) const;
+  // The neighbours whose session was not, whether it was to be or not.
+  std::set<std::string> SessionsDown(absl::string_view node) const;
   // Without conditions and what is planned. `counts`: whether a node is to have a speaker; what one
   // said before it was taken away is no news.
   using Counts = absl::FunctionRef<bool(const std::string& node)>;

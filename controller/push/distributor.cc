@@ -6,6 +6,25 @@
 #include "absl/strings/str_cat.h"
 
 namespace openelb::push {
+namespace {
+
+// Of one speaker at once: what scrapers show it costs the API server calls.
+constexpr int kMostScrapers = 16;
+
+plan::v1::ScraperVerdict::Result ResultOf(const absl::Status& verdict) {
+  switch (verdict.code()) {
+    case absl::StatusCode::kOk:
+      return plan::v1::ScraperVerdict::ALLOWED;
+    case absl::StatusCode::kUnauthenticated:
+      return plan::v1::ScraperVerdict::UNAUTHENTICATED;
+    case absl::StatusCode::kPermissionDenied:
+      return plan::v1::ScraperVerdict::FORBIDDEN;
+    default:
+      return plan::v1::ScraperVerdict::UNAVAILABLE;
+  }
+}
+
+}  // namespace
 
 Distributor::Distributor(const plan::PlanView* view, PlanLink* link, Owner* owner, Logger* log,
                          DistributorOptions options)
@@ -94,7 +113,11 @@ void Distributor::OnWritable(StreamId id, absl::Duration now) {
   if (it == streams_.end()) return;
   Stream& stream = it->second;
   stream.writable = true;
-  if (!Pump(id, stream, now) && stream.endpoints_due) Heartbeat(id, stream, now);
+  if (!Pump(id, stream, now) && HasNews(stream)) Heartbeat(id, stream, now);
+}
+
+bool Distributor::HasNews(const Stream& stream) const {
+  return stream.endpoints_due || !stream.verdicts.empty();
 }
 
 void Distributor::OnDetached(StreamId id, const absl::Status& why, absl::Duration) {
@@ -129,9 +152,36 @@ void Distributor::OnReport(StreamId id, const plan::v1::Report& report, absl::Du
     case plan::v1::Report::kLayer2Owned:
       owner_->OnSpeakerReport(std::string(stream.node), report);
       break;
+    case plan::v1::Report::kScraperToken:
+      OnScraperToken(id, stream, report.scraper_token(), now);
+      break;
     default:  // a heartbeat, or what a newer speaker says
       break;
   }
+}
+
+void Distributor::OnScraperToken(StreamId id, Stream& stream, const plan::v1::ScraperToken& asked,
+                                 absl::Duration now) {
+  const bool crowded = stream.scrapers >= kMostScrapers;
+  ++stream.scrapers;
+  if (crowded) {
+    return SendVerdict(id, asked.id(),
+                       absl::UnavailableError("too many tokens of this speaker are reviewed"), now);
+  }
+  owner_->OnScraperToken(id, asked.token(), asked.id());
+}
+
+void Distributor::SendVerdict(StreamId id, uint64_t asked, const absl::Status& verdict,
+                              absl::Duration now) {
+  const auto it = streams_.find(id);
+  if (it == streams_.end()) return;
+  Stream& stream = it->second;
+  --stream.scrapers;
+  plan::v1::ScraperVerdict& answer = stream.verdicts.emplace_back();
+  answer.set_id(asked);
+  answer.set_result(ResultOf(verdict));
+  answer.set_reason(std::string(verdict.message()));
+  Heartbeat(id, stream, now);
 }
 
 absl::Status Distributor::CheckHello(const Stream& stream, const plan::v1::Hello& hello,
@@ -309,6 +359,8 @@ void Distributor::Send(StreamId id, Stream& stream, std::shared_ptr<plan::v1::Pl
   if (std::exchange(stream.endpoints_due, false)) {
     plan->mutable_controller_endpoints()->Assign(endpoints_.begin(), endpoints_.end());
   }
+  for (plan::v1::ScraperVerdict& verdict : std::exchange(stream.verdicts, {}))
+    *plan->add_scraper_verdicts() = std::move(verdict);
   plan->set_reset_turn(reset_turns_.contains(stream.node));
   stream.writable = false;
   stream.last_sent = now;

@@ -66,6 +66,8 @@ class Distributor {
     virtual void OnSecondSpeaker(const std::string& node, const std::string& host) = 0;
     // Facts, Observed, Announced or Goodbye of an accepted speaker.
     virtual void OnSpeakerReport(const std::string& node, const plan::v1::Report& report) = 0;
+    // The speaker of `stream` asks whether a scraper may read its metrics: SendVerdict, once.
+    virtual void OnScraperToken(StreamId stream, const std::string& token, uint64_t id) = 0;
     // The speaker has applied the plan up to `generation`. `since_change`: how long ago the oldest
     // change in it was planned; unset when it brought only a new speaker up to date.
     virtual void OnAcked(const std::string& node, plan::Generation generation,
@@ -96,6 +98,9 @@ class Distributor {
   // From now on asks each speaker that holds a plan what it announces, once per stream; the owner
   // hears the answers as reports.
   void AskAnnounced(absl::Duration now);
+  // What has become of an OnScraperToken with that `id`. Nobody hears of it once the stream has
+  // ended.
+  void SendVerdict(StreamId stream, uint64_t id, const absl::Status& verdict, absl::Duration now);
   // The view has changed by `change`. A node whose SetsOf is empty is sent nothing (it keeps what
   // it has); to take its plan away, name a set that has nothing in it.
   void OnPlanChange(const plan::PlanChange& change, absl::Duration now);
@@ -123,6 +128,8 @@ class Distributor {
     bool accepted = false;  // the Hello was
     bool writable = true;
     bool endpoints_due = false;
+    int scrapers = 0;                                     // that the owner was asked about
+    std::vector<plan::v1::ScraperVerdict> verdicts = {};  // to be sent
     absl::Duration last_heard;
     absl::Duration last_sent;
     Transfer transfer;
@@ -153,6 +160,10 @@ class Distributor {
   // Forgets a node that has neither a plan nor a speaker.
   void ForgetIfUnused(const std::string& name);
   void SetNacks(const std::string& name, Node& node, const plan::v1::Ack& ack);
+  void OnScraperToken(StreamId id, Stream& stream, const plan::v1::ScraperToken& asked,
+                      absl::Duration now);
+  // What need not wait for a plan or the next heartbeat.
+  bool HasNews(const Stream& stream) const;
   // Sends what is due next on the stream, if it takes anything. Whether it sent.
   bool Pump(StreamId id, Stream& stream, absl::Duration now);
   void Send(StreamId id, Stream& stream, std::shared_ptr<plan::v1::Plan> plan, absl::Duration now);

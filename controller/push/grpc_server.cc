@@ -251,7 +251,7 @@ class GrpcServer::Impl final : public plan::v1::PlanService::CallbackService,
   absl::StatusOr<int> Start(const std::string& address) {
     credentials_ = grpc::InsecureServerCredentials();
     if (!options_.insecure) {
-      const TlsFiles files{options_.cert, options_.key, options_.ca};
+      const tls::PemFiles files{options_.cert, options_.key, options_.ca};
       if (const absl::Status status = CheckTlsFiles(files); !status.ok()) return status;
       credentials_ = TlsCredentials(files);
     }

@@ -12,7 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "controller/tls/certificate.h"
+#include "api/tls/certificate.h"
 
 namespace openelb::tls {
 

@@ -195,6 +195,7 @@ class Feeder final : public EventLoopWork,
     std::cerr << kProgram << ": " << node << ": " << why << '\n';
   }
   void OnSecondSpeaker(const std::string&, const std::string&) override {}
+  void OnScraperToken(push::StreamId, const std::string&, uint64_t) override {}
   void OnSpeakerReport(const std::string&, const plan::v1::Report&) override {}
   void OnAcked(const std::string& node, plan::Generation generation,
                std::optional<absl::Duration>) override {

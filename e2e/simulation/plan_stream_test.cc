@@ -111,6 +111,7 @@ class Controller final : public push::PlanLink::Handler, public push::Distributo
   void OnSpeakerUp(const std::string& node, const plan::v1::Hello&) override { up[node] = true; }
   void OnSpeakerDown(const std::string& node, const absl::Status&) override { up[node] = false; }
   void OnSecondSpeaker(const std::string&, const std::string&) override {}
+  void OnScraperToken(push::StreamId, const std::string&, uint64_t) override {}
   void OnSpeakerReport(const std::string& node, const plan::v1::Report& report) override {
     if (report.has_facts()) facts[node] = report.facts().facts(0).kind();
   }

@@ -39,6 +39,7 @@ void Link::Stop(bool leaving, absl::Duration now) {
 void Link::Hangup() {
   if (phase_ == Phase::kDialing || phase_ == Phase::kUp) transport_->Hangup();
   phase_ = Phase::kStopped;
+  scrapers_.OnDown();
 }
 
 void Link::StartRound(absl::Duration now) {
@@ -87,6 +88,7 @@ void Link::DialNext(absl::Duration now) {
 }
 
 void Link::Failed(const absl::Status& why, absl::Duration now) {
+  scrapers_.OnDown();
   if (stopping_) {
     phase_ = Phase::kStopped;
     return;
@@ -161,6 +163,8 @@ PlanStore::Outcome Link::OnPlan(const plan::v1::Plan& plan, absl::Duration now) 
                     {{"endpoint", endpoint_}});
     log_->Info("attached", {{"endpoint", endpoint_}});
   }
+  for (const plan::v1::ScraperVerdict& verdict : plan.scraper_verdicts())
+    scrapers_.OnVerdict(verdict);
   if (plan.want_announced() && !std::exchange(told_announced_, true)) SendAnnounced(now);
   PlanStore::Outcome outcome = store_->Apply(plan);
   if (outcome.refused_epoch) {
@@ -224,6 +228,12 @@ void Link::SendLayer2Owned(plan::v1::Layer2Owned owned, absl::Duration now) {
   plan::v1::Report report;
   *report.mutable_layer2_owned() = *layer2_owned_;
   Send(report, now);
+}
+
+void Link::ReviewScraper(const std::string& token, ScraperReviews::Done done, absl::Duration now) {
+  if (!connected())
+    return done(absl::UnavailableError("no controller is connected that reviews tokens"));
+  Send(scrapers_.Ask(token, std::move(done), now), now);
 }
 
 // The kubelet replaces the file long before the token expires.
@@ -292,6 +302,7 @@ void Link::Tick(absl::Duration now) {
     return;
   }
   if (phase_ != Phase::kUp) return;
+  scrapers_.Tick(now);
   if (now >= token_at_) SendTokenIfRenewed(now);
   if (now - last_heard_ >= options_.dead_after) {
     ++counters_.dead_controllers;
@@ -324,7 +335,8 @@ absl::Duration Link::NextWakeup() const {
       break;
   }
   absl::Duration next =
-      std::min({last_sent_ + options_.heartbeat, last_heard_ + options_.dead_after, token_at_});
+      std::min({last_sent_ + options_.heartbeat, last_heard_ + options_.dead_after, token_at_,
+                scrapers_.NextWakeup()});
   if (refused_since_) next = std::min(next, *refused_since_ + options_.epoch_patience);
   return next;
 }

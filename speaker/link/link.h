@@ -25,6 +25,7 @@
 #include "speaker/link/plan_link.h"
 #include "speaker/link/plan_state.h"
 #include "speaker/link/plan_store.h"
+#include "speaker/link/scraper_reviews.h"
 
 namespace openelb::link {
 
@@ -78,6 +79,10 @@ class Link {
   void SendFacts(plan::v1::Facts facts, absl::Duration now);
   void SendObserved(plan::v1::Observed observed, absl::Duration now);
   void SendLayer2Owned(plan::v1::Layer2Owned owned, absl::Duration now);
+
+  // Asks the controller whether the scraper that has shown `token` may read metrics. `done` as of
+  // ScraperReviews, maybe before this returns.
+  void ReviewScraper(const std::string& token, ScraperReviews::Done done, absl::Duration now);
 
   // What PlanLink::Handler says, with the time. OnPlan applies it and answers; the caller acts on
   // the changes.
@@ -137,6 +142,7 @@ class Link {
   std::optional<plan::v1::Facts> facts_;
   std::optional<plan::v1::Observed> observed_;
   std::optional<plan::v1::Layer2Owned> layer2_owned_;
+  ScraperReviews scrapers_;
   LinkCounters counters_;
 };
 

@@ -283,6 +283,51 @@ TEST_F(LinkTest, ADeposedControllerIsToldAndLeftForAnother) {
   EXPECT_TRUE(link_.connected());
 }
 
+TEST_F(LinkTest, AsksTheControllerAboutScrapers) {
+  std::vector<absl::StatusCode> answers;
+  const auto keep = [&](const absl::Status& verdict) { answers.push_back(verdict.code()); };
+  Up();
+  link_.ReviewScraper("token", keep, now_);
+  EXPECT_EQ(transport_.last.scraper_token().token(), "token");
+  plan::v1::Plan plan = Heartbeat();
+  auto* verdict = plan.add_scraper_verdicts();
+  verdict->set_id(transport_.last.scraper_token().id());
+  verdict->set_result(plan::v1::ScraperVerdict::ALLOWED);
+  link_.OnPlan(plan, now_);
+  EXPECT_THAT(answers, ElementsAre(absl::StatusCode::kOk));
+  link_.OnPlan(plan, now_);  // nobody asked again
+  EXPECT_EQ(answers.size(), 1u);
+}
+
+TEST_F(LinkTest, NobodyToAskIsSaidAtOnceAndAnAnswerIsNotAwaitedForEver) {
+  std::vector<absl::StatusCode> answers;
+  const auto keep = [&](const absl::Status& verdict) { answers.push_back(verdict.code()); };
+  link_.Start(now_);
+  link_.ReviewScraper("token", keep, now_);
+  EXPECT_THAT(answers, ElementsAre(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(transport_.Take(), ElementsAre("dial flag:1"));
+
+  // A controller of an older version says nothing.
+  link_.OnUp("flag:1", now_);
+  link_.OnPlan(Heartbeat(), now_);
+  answers.clear();
+  link_.ReviewScraper("token", keep, now_);
+  EXPECT_LE(link_.NextWakeup(), now_ + ScraperReviews::kPatience);
+  for (int i = 0; i < 30; ++i) {
+    now_ += absl::Milliseconds(100);
+    link_.OnPlan(Heartbeat(), now_);
+    link_.Tick(now_);
+  }
+  EXPECT_THAT(answers, ElementsAre(absl::StatusCode::kUnavailable));
+
+  // Nor does one whose stream is gone.
+  answers.clear();
+  link_.ReviewScraper("token", keep, now_);
+  EXPECT_THAT(answers, IsEmpty());
+  link_.OnDown(absl::UnavailableError("gone"), now_);
+  EXPECT_THAT(answers, ElementsAre(absl::StatusCode::kUnavailable));
+}
+
 TEST_F(LinkTest, StopSaysGoodbyeAndDialsNoMore) {
   Up();
   link_.Stop(true, now_);

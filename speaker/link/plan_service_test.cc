@@ -69,6 +69,7 @@ class Controller final : public push::PlanLink::Handler, public push::Distributo
   void OnSpeakerUp(const std::string&, const plan::v1::Hello&) override {}
   void OnSpeakerDown(const std::string&, const absl::Status&) override {}
   void OnSecondSpeaker(const std::string&, const std::string&) override {}
+  void OnScraperToken(push::StreamId, const std::string&, uint64_t) override {}
   void OnSpeakerReport(const std::string&, const plan::v1::Report&) override {}
   void OnAcked(const std::string&, plan::Generation, std::optional<absl::Duration> since) override {
     if (since) latencies.push_back(*since);

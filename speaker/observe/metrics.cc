@@ -169,6 +169,10 @@ constexpr MetricDef kVrrpFrameErrors = {"openelb_speaker_vrrp_frame_errors_total
                                         "held.",
                                         "protocol,reason"};
 
+constexpr MetricDef kScrapes = {"openelb_speaker_scrapes_total", kCounter,
+                                "Requests for metrics where --metrics-secure asks who it is.",
+                                "outcome"};
+
 constexpr MetricDef kTable[] = {
     kBuildInfo,
     kResidentMemory,
@@ -230,6 +234,7 @@ constexpr MetricDef kTable[] = {
     kVrrpAnnouncements,
     kVrrpConflicts,
     kVrrpFrameErrors,
+    kScrapes,
 };
 
 // Series only grow by increments; the speaker's counters are totals.
@@ -283,6 +288,15 @@ void SpeakerMetrics::Export(const Speaker& speaker) {
   // One that does not answer leaves the last values.
   if (speaker.lan() != nullptr)
     speaker.lan()->Read([this](const lan::LocalLan& lan) { ExportLan(lan); });
+}
+
+void SpeakerMetrics::ExportScrapes(const http::ScrapeCounters& scrapes) {
+  for (const auto& [outcome, total] :
+       {std::pair{"allowed", scrapes.allowed},
+        std::pair{"unauthenticated", scrapes.unauthenticated},
+        std::pair{"forbidden", scrapes.forbidden}, std::pair{"unavailable", scrapes.unavailable}}) {
+    Advance(metrics_->CounterOf(kScrapes, {outcome}), total);
+  }
 }
 
 void SpeakerMetrics::ExportLan(const lan::LocalLan& lan) {

@@ -9,6 +9,7 @@
 
 #include "absl/strings/string_view.h"
 #include "api/base/metrics.h"
+#include "api/http/scraper_guard.h"
 #include "speaker/bfd/instance.h"
 #include "speaker/lan/local_lan.h"
 #include "speaker/layer2/address_problem.h"
@@ -29,6 +30,7 @@ class SpeakerMetrics final : public SpeakerObserver {
 
   // Brings every series up to date.
   void Export(const Speaker& speaker);
+  void ExportScrapes(const http::ScrapeCounters& scrapes);
   // Those of one part.
   void ExportSessions(const plan::v1::Observed& observed);
   void ExportBfd(const std::vector<bfd::SessionView>& sessions, const bfd::Counters& counters);

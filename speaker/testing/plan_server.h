@@ -51,6 +51,7 @@ class PlanServer final : private EventLoopWork,
   void OnSpeakerUp(const std::string&, const plan::v1::Hello&) override {}
   void OnSpeakerDown(const std::string&, const absl::Status&) override {}
   void OnSecondSpeaker(const std::string&, const std::string&) override {}
+  void OnScraperToken(push::StreamId, const std::string&, uint64_t) override {}
   void OnSpeakerReport(const std::string& node, const plan::v1::Report& report) override;
   void OnAcked(const std::string&, plan::Generation, std::optional<absl::Duration>) override {}
   void OnLargerEpoch(const std::string& node, uint64_t epoch) override;

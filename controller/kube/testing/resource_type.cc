@@ -29,6 +29,7 @@ constexpr ResourceType kTypes[] = {
     {"apps", "v1", "daemonsets", "DaemonSet", true, true, true, true},
     {"apps", "v1", "controllerrevisions", "ControllerRevision", true, false, false, true},
     {"authentication.k8s.io", "v1", "tokenreviews", "TokenReview", false},
+    {"authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", false},
     {"coordination.k8s.io", "v1", "leases", "Lease", true, false, false, false, true},
     {"discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true, false, true, true},
     {kOurGroup, "v1alpha2", "eips", "Eip", false, true, true, false, false, true},

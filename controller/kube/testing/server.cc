@@ -256,6 +256,7 @@ Reply Server::Write(const ApiRequest& request, const HttpRequest& http) {
                   "the server does not allow this method on the requested resource");
   }
   if (request.type->kind == "TokenReview") return ReviewToken(body);
+  if (request.type->kind == "SubjectAccessReview") return ReviewAccess(body);
   if (request.verb == "create") return writer_.Create(request, std::move(body));
   if (request.verb == "update") return writer_.Update(request, std::move(body));
   if (request.verb == "delete") return writer_.Delete(request, body);
@@ -284,13 +285,25 @@ Reply Server::ReviewToken(const Value& review) const {
   status = Value(Value::Map{{"user", Value::Map()}, {"error", "invalid bearer token"}});
   const auto it = tokens_.find(token);
   if (it == tokens_.end()) return reply;
-  // Of a review that names no audience it is the server's own, which no token here has.
+  // Of a review that names no audience it is the server's own, which AddToken calls "".
   const Value* wanted = ValueAt(review, {"spec", "audiences"});
   const Value& own = it->second.Find("audiences")->list()->front();
   const bool fits =
-      wanted != nullptr && wanted->list() != nullptr &&
-      std::find(wanted->list()->begin(), wanted->list()->end(), own) != wanted->list()->end();
+      wanted == nullptr || wanted->list() == nullptr
+          ? own == Value("")
+          : std::find(wanted->list()->begin(), wanted->list()->end(), own) != wanted->list()->end();
   if (fits) status = it->second;
+  return reply;
+}
+
+Reply Server::ReviewAccess(const Value& review) const {
+  Reply reply;
+  reply.status = 201;
+  reply.body = review;
+  reply.body["status"]["allowed"] =
+      metrics_readers_.contains(TextAt(review, {"spec", "user"})) &&
+      TextAt(review, {"spec", "nonResourceAttributes", "path"}) == "/metrics" &&
+      TextAt(review, {"spec", "nonResourceAttributes", "verb"}) == "get";
   return reply;
 }
 

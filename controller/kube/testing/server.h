@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -64,11 +65,13 @@ class Server {
   void Restore(Store snapshot);
   Revision revision() const { return store_.revision(); }
 
-  // TokenReview knows the token from now on, for this audience. `extra`: of the user, such as
-  // authentication.kubernetes.io/node-name; a map of lists.
+  // TokenReview knows the token from now on, for this audience; "": the server's own. `extra`: of
+  // the user, such as authentication.kubernetes.io/node-name; a map of lists.
   void AddToken(const std::string& token, const std::string& audience, const std::string& user,
                 codec::Value extra = {});
   void RemoveToken(const std::string& token) { tokens_.erase(token); }
+  // SubjectAccessReview lets this user, and nobody else, get the path /metrics, and nothing else.
+  void AllowMetrics(const std::string& user) { metrics_readers_.insert(user); }
   // Off: an older server that refuses sendInitialEvents.
   void set_watch_list(bool on) { watch_list_ = on; }
 
@@ -85,11 +88,13 @@ class Server {
   Answer StartWatch(const ApiRequest& request);
   Reply Write(const ApiRequest& request, const HttpRequest& http);
   Reply ReviewToken(const codec::Value& review) const;
+  Reply ReviewAccess(const codec::Value& review) const;
   void TellListeners(Revision before);
 
   Store store_;
   Writer writer_;
   std::map<std::string, codec::Value> tokens_;  // TokenReviewStatus
+  std::set<std::string> metrics_readers_;
   bool watch_list_ = true;
   std::vector<LoggedRequest> log_;
   std::map<int, std::function<void()>> listeners_;

@@ -1,4 +1,4 @@
-// What is special to Services, Leases, Events, Nodes and TokenReviews.
+// What is special to Services, Leases, Events, Nodes and reviews.
 
 #include "absl/strings/str_cat.h"
 #include "controller/kube/testing/contract/contract.h"
@@ -209,6 +209,16 @@ TEST_F(ContractTest, ATokenIsReviewedForItsAudience) {
     EXPECT_TRUE(IsGivenAt(bad.body, {"status", "error"}));
   }
   EXPECT_EQ(review("", "a").status, 400);
+}
+
+TEST_F(ContractTest, AStrangerHasNoAccess) {
+  const Answer review = Post("/apis/authorization.k8s.io/v1/subjectaccessreviews",
+                             "{apiVersion: authorization.k8s.io/v1, kind: SubjectAccessReview, "
+                             "spec: {user: nobody, groups: [system:authenticated], "
+                             "nonResourceAttributes: {path: /metrics, verb: get}}}");
+  ASSERT_EQ(review.status, 201) << review.text;
+  EXPECT_EQ(*ValueAt(review.body, {"status", "allowed"}), Value(false));
+  EXPECT_EQ(TextAt(review.body, {"spec", "user"}), "nobody");
 }
 
 }  // namespace

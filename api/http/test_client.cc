@@ -1,8 +1,10 @@
-#include "controller/admission/test_client.h"
+#include "api/http/test_client.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -13,11 +15,40 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
-namespace openelb::admission {
+namespace openelb::http {
 
 tls::KeyPair IssueFor(const tls::KeyPair& authority) {
   return *tls::Issue(authority, kServerName, absl::Now() - absl::Hours(1),
                      absl::Now() + absl::Hours(1));
+}
+
+tls::KeyPair SelfSigned() {
+  EVP_PKEY* key = EVP_EC_gen("P-256");
+  X509* made = X509_new();
+  X509_set_version(made, X509_VERSION_3);
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(made), "CN", MBSTRING_UTF8,
+                             reinterpret_cast<const unsigned char*>("scraper"), -1, -1, 0);
+  X509_set_issuer_name(made, X509_get_subject_name(made));
+  X509_gmtime_adj(X509_getm_notBefore(made), -3600);
+  X509_gmtime_adj(X509_getm_notAfter(made), 3600);
+  X509_set_pubkey(made, key);
+  X509_sign(made, key, EVP_sha256());
+  const auto text = [](const auto& write) {
+    BIO* bio = BIO_new(BIO_s_mem());
+    write(bio);
+    char* data = nullptr;
+    const auto size = static_cast<size_t>(BIO_get_mem_data(bio, &data));
+    std::string pem(data, size);
+    BIO_free(bio);
+    return pem;
+  };
+  tls::KeyPair pair{.certificate = text([&](BIO* bio) { PEM_write_bio_X509(bio, made); }),
+                    .key = text([&](BIO* bio) {
+                      PEM_write_bio_PrivateKey(bio, key, nullptr, nullptr, 0, nullptr, nullptr);
+                    })};
+  X509_free(made);
+  EVP_PKEY_free(key);
+  return pair;
 }
 
 int Dial(uint16_t port, const char* source) {
@@ -47,23 +78,38 @@ struct TestClient::Tls {
   SSL* ssl = nullptr;
 };
 
-TestClient::TestClient(uint16_t port, const tls::KeyPair& authority, const char* source)
+TestClient::TestClient(uint16_t port, const tls::KeyPair& authority, const tls::KeyPair& own)
     : tls_(std::make_unique<Tls>()) {
-  tls_->fd = Dial(port, source);
+  tls_->fd = Dial(port);
   if (tls_->fd < 0) {
     error_ = "cannot connect";
     return;
   }
-  BIO* pem =
-      BIO_new_mem_buf(authority.certificate.data(), static_cast<int>(authority.certificate.size()));
-  X509* root = PEM_read_bio_X509(pem, nullptr, nullptr, nullptr);
-  BIO_free(pem);
-  X509_STORE_add_cert(SSL_CTX_get_cert_store(tls_->context), root);
-  X509_free(root);
-  SSL_CTX_set_verify(tls_->context, SSL_VERIFY_PEER, nullptr);
+  const auto read = [](const std::string& pem) {
+    BIO* bio = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
+    X509* certificate = PEM_read_bio_X509(bio, nullptr, nullptr, nullptr);
+    BIO_free(bio);
+    return certificate;
+  };
+  if (!authority.certificate.empty()) {
+    X509* root = read(authority.certificate);
+    X509_STORE_add_cert(SSL_CTX_get_cert_store(tls_->context), root);
+    X509_free(root);
+    SSL_CTX_set_verify(tls_->context, SSL_VERIFY_PEER, nullptr);
+  }
+  if (!own.certificate.empty()) {
+    X509* certificate = read(own.certificate);
+    BIO* bio = BIO_new_mem_buf(own.key.data(), static_cast<int>(own.key.size()));
+    EVP_PKEY* key = PEM_read_bio_PrivateKey(bio, nullptr, nullptr, nullptr);
+    SSL_CTX_use_certificate(tls_->context, certificate);
+    SSL_CTX_use_PrivateKey(tls_->context, key);
+    EVP_PKEY_free(key);
+    BIO_free(bio);
+    X509_free(certificate);
+  }
   tls_->ssl = SSL_new(tls_->context);
   SSL_set_tlsext_host_name(tls_->ssl, kServerName);
-  SSL_set1_host(tls_->ssl, kServerName);
+  if (!authority.certificate.empty()) SSL_set1_host(tls_->ssl, kServerName);
   SSL_set_fd(tls_->ssl, tls_->fd);
   if (SSL_connect(tls_->ssl) == 1) return;
   const char* reason = ERR_reason_error_string(ERR_peek_last_error());
@@ -116,4 +162,4 @@ std::string Ask(uint16_t port, const tls::KeyPair& authority, absl::string_view 
   return client.Receive();
 }
 
-}  // namespace openelb::admission
+}  // namespace openelb::http

@@ -1,4 +1,4 @@
-#include "controller/tls/certificate.h"
+#include "api/tls/certificate.h"
 
 #include <openssl/bio.h>
 #include <openssl/bn.h>

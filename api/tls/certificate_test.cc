@@ -1,4 +1,4 @@
-#include "controller/tls/certificate.h"
+#include "api/tls/certificate.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
