@@ -33,9 +33,9 @@ class Renderer:
         assert done.returncode == 0, done.stderr
         return by_name(done.stdout)
 
-    def overlay(self, **fields):
-        """Likewise, of one over the base."""
-        return self._kustomization(BASE, **fields)
+    def overlay(self, over=BASE, **fields):
+        """Likewise, of one over another one."""
+        return self._kustomization(over, **fields)
 
     def same_form(self, text):
         """Likewise, of manifests in whatever order and indentation."""

@@ -118,10 +118,11 @@ def test_where_pods_run(renderer, values, which, field, expected):
     ("controller.monitorPort=9000", DEPLOYMENT, "--metrics-addr=:50052", "--metrics-addr=:9000"),
     ("controller.webhookPort=30443", DEPLOYMENT, "--webhook-port=9443", "--webhook-port=30443"),
     ("controller.defaultEip=true", DEPLOYMENT, None, "--default-eip-webhook"),
+    ("speaker.monitorSecure=false", DAEMON_SET, "--metrics-secure", None),
     ("controller.extraArgs={--settle=5s}", DEPLOYMENT, None, "--settle=5s")])
 def test_arguments(renderer, values, which, gone, added):
     before, after = (container(renderer.template(*words), which) for words in ((), ("--set", values)))
-    assert set(after["args"]) == set(before["args"]) - {gone} | {added}
+    assert set(after["args"]) == set(before["args"]) - {gone} | ({added} - {None})
     ports = {port["name"]: port["containerPort"] for port in after["ports"]}
     assert f"--metrics-addr=:{ports['metrics']}" in after["args"]
     assert which == DAEMON_SET or f"--webhook-port={ports['webhook']}" in after["args"]
@@ -166,10 +167,30 @@ def test_without_speakers(renderer):
 
 def test_monitors(renderer):
     """Those of config/monitoring, each where its component asks for it."""
-    monitors = renderer.same_form((HERE / "monitoring" / "monitors.yaml").read_text())
+    monitors, token = (renderer.same_form((HERE / "monitoring" / f"{name}.yaml").read_text())
+                       for name in ("monitors", "metrics-token"))
     for component, name in (("controller", "ServiceMonitor openelb-controller"), ("speaker", "PodMonitor openelb-speaker")):
         objects = renderer.template("--set", f"{component}.monitorEnable=true")
-        assert objects == base(renderer) | {name: monitors[name]}
+        assert objects == base(renderer) | {name: monitors[name]} | token
+
+
+def test_monitors_of_another_namespace(renderer):
+    monitor = parsed(renderer.template("--set", "controller.monitorEnable=true", namespace="load-balancer"),
+                     "ServiceMonitor openelb-controller")
+    assert monitor["spec"]["endpoints"][0]["tlsConfig"]["serverName"] == "openelb-controller.load-balancer.svc"
+
+
+def test_plain_metrics_are_those_of_the_component(renderer):
+    """With the values and with the component: the same objects, and in them nothing of TLS or tokens."""
+    component = os.path.relpath(HERE / "components" / "plain-metrics", renderer.scratch)
+    plain = base(renderer, components=f"[{component}]")
+    words = ("--set", "controller.monitorSecure=false,speaker.monitorSecure=false")
+    assert renderer.template(*words) == plain != base(renderer)
+    assert not re.search("--metrics-secure|HTTPS", "".join(plain.values()))
+    monitoring = renderer.overlay(HERE / "monitoring", components=f"[{component}]")
+    monitors = {key: monitoring[key] for key in ("ServiceMonitor openelb-controller", "PodMonitor openelb-speaker")}
+    assert renderer.template(*words, "--set", "controller.monitorEnable=true,speaker.monitorEnable=true") == plain | monitors
+    assert not re.search("scheme|tlsConfig|authorization", "".join(monitors.values()))
 
 
 def test_values_of_openelbs_chart(renderer, tmp_path):
@@ -193,6 +214,7 @@ def test_values_of_openelbs_chart(renderer, tmp_path):
     ("controller.replicas=-1", "at '/controller/replicas': minimum: got -1, want 0"),
     ("controller.webhookPort=0", "at '/controller/webhookPort': minimum: got 0, want 1"),
     ("controller.defaultEip=yes", "at '/controller/defaultEip': got string, want boolean"),
+    ("speaker.monitorSecure=null", "at '/speaker': missing property 'monitorSecure'"),
     ("controller.monitorPort=70000", "at '/controller/monitorPort': maximum: got 70,000, want 65,535"),
     ("speaker.nodeSelector=linux", "at '/speaker/nodeSelector': got string, want object"),
     ("speaker.nodeSelector.openelb-speaker=true", "at '/speaker/nodeSelector/openelb-speaker': got boolean, want string"),

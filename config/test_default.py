@@ -44,7 +44,7 @@ def test_applying_again_changes_nothing(installed):
                 for one in found}
     before = specs()
     installed("apply", "-k", HERE / "default")
-    assert len(before) == 17 and specs() == before
+    assert len(before) == 18 and specs() == before
 
 
 def test_documented_names_and_labels(installed):
@@ -86,6 +86,7 @@ STATUS = "--subresource=status"
 @pytest.mark.parametrize("verb, resource, where", [
     ("watch", "services", ("-A",)), ("patch", "services", ("-n", "default", STATUS)), ("patch", "eips", (STATUS,)),
     ("create", "events", ("-n", "default")), ("create", "tokenreviews", ()),
+    ("create", "subjectaccessreviews", ()),
     ("patch", "validatingwebhookconfigurations/openelb-admission", ()),
     ("update", f"leases/{CONTROLLER}", HERE_ONLY), ("get", "secrets/openelb-controller-tls", HERE_ONLY),
     ("list", "secrets", HERE_ONLY), ("watch", "secrets", HERE_ONLY),
@@ -107,7 +108,7 @@ def test_the_controller_may(installed, verb, resource, where):
     ("delete", "eips", ()), ("patch", "daemonsets", HERE_ONLY), ("patch", "daemonsets/other", HERE_ONLY),
     ("create", "daemonsets", HERE_ONLY), ("delete", f"daemonsets/{SPEAKER}", HERE_ONLY), ("delete", "pods", ("-A",)),
     ("create", "pods", HERE_ONLY), ("patch", "serviceaccounts", HERE_ONLY), ("patch", "openelbs", ()), ("list", "daemonsets", ("-A",)),
-    ("create", "rolebindings", HERE_ONLY),
+    ("create", "rolebindings", HERE_ONLY), ("get", "/metrics", ()),
     ("patch", "validatingwebhookconfigurations/other", ()), ("list", "validatingwebhookconfigurations", ()),
     ("delete", "validatingwebhookconfigurations/openelb-admission", ()),
     ("get", "mutatingwebhookconfigurations/openelb-admission", ())])

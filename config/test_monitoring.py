@@ -189,6 +189,29 @@ def test_pod_monitor_selects_the_speakers(installed):
     assert container["name"] == "openelb-speaker"
 
 
+def test_targets_are_asked_as_they_serve(installed):
+    """Over TLS, for their authority where they have one, with a token that may read metrics and nothing else."""
+    for kind, name, workload in (("servicemonitor", "openelb-controller", "deployment"),
+                                 ("podmonitor", "openelb-speaker", "daemonset")):
+        spec = installed(kind, name)["spec"]
+        [endpoint] = spec.get("endpoints") or spec["podMetricsEndpoints"]
+        [container] = installed(workload, name)["spec"]["template"]["spec"]["containers"]
+        assert endpoint["scheme"] == "https" and "--metrics-secure" in container["args"]
+        for probe in ("livenessProbe", "readinessProbe"):
+            assert container[probe]["httpGet"]["scheme"] == "HTTPS"
+        secret = installed("secret", endpoint["authorization"]["credentials"]["name"])
+        assert secret["type"] == "kubernetes.io/service-account-token"
+    reader = f"system:serviceaccount:{NAMESPACE}:{secret['metadata']['annotations']['kubernetes.io/service-account.name']}"
+
+    def may(*words, who=reader):
+        return installed.kubectl("auth", "can-i", *words, f"--as={who}", check=False).strip() == "yes"
+    assert may("get", "/metrics")
+    assert not may("get", "/metrics", who=f"system:serviceaccount:{NAMESPACE}:default")
+    assert not any(may(*words.split(), "-n", NAMESPACE) for words in ("get pods", "list secrets", "get secrets", "list services"))
+    trusted = installed("servicemonitor", "openelb-controller")["spec"]["endpoints"][0]["tlsConfig"]
+    assert trusted["serverName"] == f"openelb-controller.{NAMESPACE}.svc" and not trusted.get("insecureSkipVerify")
+
+
 @pytest.mark.parametrize("words, answer", [
     ("list pods", "yes"), ("watch endpoints", "yes"), ("list services", "yes"), ("watch nodes", "yes"),
     ("get secrets", "no"), ("delete pods", "no"), ("list pods -A", "no")])

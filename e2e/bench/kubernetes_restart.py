@@ -67,7 +67,7 @@ def restart_both(lab, programs):
     ended = time.time()
     for pod in pods:
         host = Host(lab.run_dir, lab.pod_host(pod))
-        wait_until(lambda: host.exec("curl", "-sf", "http://127.0.0.1:50052/readyz") is not None, 120)
+        wait_until(lambda: host.exec("curl", "-skf", "https://127.0.0.1:50052/readyz") is not None, 120)
     ready = time.time()
     wait_until(lambda: any(streams(lab, pod, "accepted") >= speakers for pod in pods), 120, what="every speaker")
     show(lab, "both restarted", programs, since, {"ended": ended - since, "both ready": ready - since,

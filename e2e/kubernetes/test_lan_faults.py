@@ -59,7 +59,8 @@ class Served:
     def _metrics(self, name):
         """The values of a metric at the speakers."""
         for node in ON_LAN:
-            text = self.lab[node].exec("curl", "-s", "--max-time", "2", "http://127.0.0.1:50053/metrics", check=False)
+            pod = self.lab.speaker(node)
+            text = self.lab.metrics(pod) if pod else ""
             yield from map(float, re.findall(rf"^openelb_speaker_{name} (\S+)$", text, re.MULTILINE))
 
     @contextlib.contextmanager

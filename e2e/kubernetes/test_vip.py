@@ -172,8 +172,8 @@ def routers(lab):
     """{(NIC, VRID): the nodes that take part}, by the speakers' metrics."""
     found = {}
     for node in lab.nodes:
-        text = lab[node].exec("curl", "-s", "--max-time", "2", "http://127.0.0.1:50053/metrics")
-        for nic, vrid in re.findall(r'^openelb_speaker_vrrp_router_state{.*router="(\w+)/4/(\d+)"', text, re.MULTILINE):
+        for nic, vrid in re.findall(r'^openelb_speaker_vrrp_router_state{.*router="(\w+)/4/(\d+)"',
+                                    lab.metrics(lab.speaker(node)), re.MULTILINE):
             found.setdefault((nic, int(vrid)), set()).add(node)
     return found
 

@@ -92,7 +92,9 @@ class KubernetesDemo(Demo):
   hack/lab/lab kubectl {NAME} get svc bgp-svc -o yaml
   hack/lab/lab kubectl {NAME} label node worker1 openelb.kubesphere.io/rack=leaf2 --overwrite
   hack/lab/lab exec {NAME}/leaf1 ip monitor route
-  hack/lab/lab exec {NAME}/master1 curl -s 127.0.0.1:50053/metrics"""
+  hack/lab/lab kubectl {NAME} create clusterrolebinding me --clusterrole=openelb-metrics-reader --serviceaccount=default:default
+  hack/lab/lab exec {NAME}/master1 curl -sk https://127.0.0.1:50053/metrics -H "Authorization: Bearer $(hack/lab/lab kubectl {NAME} create token default)"\
+"""
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ class InstalledLab(KubernetesLab):
     def __init__(self, name, router="frr", **more):
         super().__init__(name, router, **more)
         self.recorders = {}
+        self._token = None
 
     def up(self):
         super().up()
@@ -74,10 +75,24 @@ class InstalledLab(KubernetesLab):
 
     def metric(self, pod, name):
         """The value of one of our metrics, its name with labels: 'openelb_leader'."""
+        return next(float(line.rpartition(" ")[2]) for line in self.metrics(pod).splitlines() if line.rpartition(" ")[0] == name)
+
+    def metrics(self, pod):
+        """All of them, as somebody reads them who may; "" while nobody answers."""
         speaks = pod["metadata"]["labels"]["component"] == "speaker"
         host = self[pod["spec"]["nodeName"]] if speaks else Host(self.run_dir, self.pod_host(pod))
-        text = host.exec("curl", "-s", f"http://127.0.0.1:{50053 if speaks else 50052}/metrics")
-        return next(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.rpartition(" ")[0] == name)
+        return host.exec("curl", "-skf", "--max-time", "5", "-H", f"Authorization: Bearer {self._scraper_token()}",
+                         f"https://127.0.0.1:{50053 if speaks else 50052}/metrics", check=False)
+
+    def _scraper_token(self):
+        """Of an account that is nobody's and stays, whatever becomes of OpenELB."""
+        if self._token is None:
+            self.kubectl("create", "clusterrole", "lab-scraper", "--verb=get", "--non-resource-url=/metrics")
+            self.kubectl("-n", "kube-public", "create", "serviceaccount", "lab-scraper")
+            self.kubectl("create", "clusterrolebinding", "lab-scraper", "--clusterrole=lab-scraper",
+                         "--serviceaccount=kube-public:lab-scraper")
+            self._token = self.kubectl("-n", "kube-public", "create", "token", "lab-scraper", "--duration=24h").strip()
+        return self._token
 
     # -- objects --
 

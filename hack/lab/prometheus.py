@@ -6,6 +6,7 @@ with their Pods; Pods with their Nodes), with the same __meta_ labels; everythin
 itself, as the Operator generates it from a monitor.
 """
 
+import base64
 import json
 import os
 import re
@@ -123,7 +124,27 @@ class Prometheus:
         relabel += [{re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", key): value for key, value in rule.items()}
                     for rule in endpoint.get("relabelings", [])]
         return {"job_name": f"{monitor['kind']}/{meta['namespace']}/{meta['name']}", "relabel_configs": relabel,
+                "scheme": endpoint.get("scheme", "http"), **self._trust(endpoint),
                 "file_sd_configs": [{"files": [f"{'pod' if pods else 'endpoints'}.json"], "refresh_interval": "1s"}]}
+
+
+    def _trust(self, endpoint):
+        """How targets are believed, and Prometheus by them, with what the Operator reads for that."""
+        how = {}
+        if tls := endpoint.get("tlsConfig"):
+            how["tls_config"] = {"server_name": tls.get("serverName", ""),
+                                 "insecure_skip_verify": tls.get("insecureSkipVerify", False)}
+            if ca := tls.get("ca", {}).get("configMap"):
+                how["tls_config"]["ca_file"] = self._keep(self.lab.get("configmap", ca["name"], NAMESPACE)["data"], ca["key"])
+        if credentials := endpoint.get("authorization", {}).get("credentials"):
+            data = self.lab.get("secret", credentials["name"], NAMESPACE)["data"]
+            data = {key: base64.b64decode(value).decode() for key, value in data.items()}
+            how["authorization"] = {"credentials_file": self._keep(data, credentials["key"])}
+        return how
+
+    def _keep(self, data, key):
+        (self.path / key).write_text(data[key])
+        return str(self.path / key)
 
 
 def plain_rules(path):

@@ -28,6 +28,11 @@ Puts the values of a component into its Deployment or DaemonSet: a dict of objec
 {{- $_ := set $container "image" (include "openelb.image" (dict "image" .values.image "global" .global)) }}
 {{- $_ := set $container "imagePullPolicy" .values.image.pullPolicy }}
 {{- $_ := set $container "resources" .values.resources }}
+{{- if not .values.monitorSecure }}
+{{- range list $container.livenessProbe $container.readinessProbe }}
+{{- $_ := unset .httpGet "scheme" }}
+{{- end }}
+{{- end }}
 {{- range $container.ports }}
 {{- if eq .name "metrics" }}
 {{- $_ := set . "containerPort" (int $.values.monitorPort) }}
@@ -47,7 +52,7 @@ Puts the values of a component into its Deployment or DaemonSet: a dict of objec
       "--enable-keepalived-vip" .values.vip
       "--enable-layer2" .values.layer2 }}
 {{- $args := list }}
-{{- range $container.args }}
+{{- range without $container.args ($.values.monitorSecure | ternary "" "--metrics-secure") }}
 {{- $flag := first (splitList "=" .) }}
 {{- $args = append $args (hasKey $flags $flag | ternary (printf "%s=%v" $flag (get $flags $flag)) .) }}
 {{- end }}
