@@ -71,11 +71,15 @@ void ScraperGuard::Check(const std::string& token, Done done) {
     const auto known = known_.find(digest);
     if (known != known_.end() && now < known->second.until) answer = known->second.status;
     const bool stale = !answer || now >= known->second.fresh_until;
+    const bool accepted = known != known_.end() && known->second.status.ok();
     if (stale && !asking_.contains(digest)) {
-      if (asking_.size() < kMostWaiting) {
+      if (accepted) {
+        asking_.insert(digest);
+        queue_.emplace_front(token, digest);
+      } else if (TakesNew(now)) {
         asking_.insert(digest);
         queue_.emplace_back(token, digest);
-      } else if (!answer) {
+      } else {
         answer = absl::UnavailableError("too many tokens are to be reviewed: try again");
       }
     }
@@ -83,6 +87,16 @@ void ScraperGuard::Check(const std::string& token, Done done) {
   }
   if (answer) done(*answer);
   AskNext();
+}
+
+bool ScraperGuard::TakesNew(absl::Duration now) {
+  if (now >= second_ + absl::Seconds(1)) {
+    second_ = now;
+    new_ = 0;
+  }
+  if (asking_.size() >= kMostWaiting || new_ >= kMostNew) return false;
+  ++new_;
+  return true;
 }
 
 void ScraperGuard::AskNext() {

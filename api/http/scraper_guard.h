@@ -44,8 +44,11 @@ class ScraperGuard : public std::enable_shared_from_this<ScraperGuard> {
   static constexpr absl::Duration kFresh = absl::Minutes(1);
   static constexpr absl::Duration kAllowed = absl::Minutes(5);
   static constexpr absl::Duration kRefused = absl::Seconds(10);
-  static constexpr int kMostAsked = 4;         // of the reviewer at once
-  static constexpr size_t kMostWaiting = 256;  // tokens; of others it cannot be told
+  static constexpr int kMostAsked = 4;  // of the reviewer at once
+  // Tokens that wait, and that come up in a second; of more it cannot be told. Those that were
+  // accepted before are not counted, and come first.
+  static constexpr size_t kMostWaiting = 256;
+  static constexpr int kMostNew = 20;
 
   // `review` null: tokens do not count. `clock` outlives it. To be made by make_shared: reviews may
   // end after it.
@@ -64,6 +67,8 @@ class ScraperGuard : public std::enable_shared_from_this<ScraperGuard> {
     absl::Duration fresh_until;  // monotonic
     absl::Duration until;
   };
+  // Whether one that was never accepted may be reviewed; counts it.
+  bool TakesNew(absl::Duration now) REQUIRES(mutex_);
   void AskNext();
   void OnReview(const std::string& digest, const absl::Status& status);
   void Sweep(absl::Duration now) REQUIRES(mutex_);
@@ -77,6 +82,8 @@ class ScraperGuard : public std::enable_shared_from_this<ScraperGuard> {
   std::map<std::string, std::vector<Done>> waiting_ GUARDED_BY(mutex_);       // of these, for whom
   std::deque<std::pair<std::string, std::string>> queue_ GUARDED_BY(mutex_);  // token, digest
   int under_way_ GUARDED_BY(mutex_) = 0;
+  absl::Duration second_ GUARDED_BY(mutex_) = -absl::InfiniteDuration();  // began then
+  int new_ GUARDED_BY(mutex_) = 0;                                        // tokens in it
   size_t next_sweep_ GUARDED_BY(mutex_) = 256;
   ScrapeCounters counters_ GUARDED_BY(mutex_);
 };

@@ -146,7 +146,10 @@ TEST_F(ScraperGuardTest, ARefusalIsSoonAskedForAgain) {
 }
 
 TEST_F(ScraperGuardTest, AFloodOfTokensIsReviewedAFewAtATime) {
-  for (int i = 0; i < 1000; ++i) Scrape(absl::StrCat("Bearer ", i));
+  for (int i = 0; i < 1000; ++i) {
+    Scrape(absl::StrCat("Bearer ", i));
+    scheduler_.RunFor(absl::Milliseconds(20));
+  }
   EXPECT_EQ(tokens_.size(), static_cast<size_t>(ScraperGuard::kMostAsked));
   EXPECT_EQ(guard_->counters().unavailable, 1000 - ScraperGuard::kMostWaiting);
   // One after the other they have their turn.
@@ -157,6 +160,40 @@ TEST_F(ScraperGuardTest, AFloodOfTokensIsReviewedAFewAtATime) {
   EXPECT_EQ(guard_->counters().unauthenticated, ScraperGuard::kMostWaiting);
   SayAtOnce(absl::OkStatus());
   EXPECT_EQ(Scrape("Bearer good"), 200);
+}
+
+// Whoever knocks makes the API server work no more than this.
+TEST_F(ScraperGuardTest, NewTokensAreReviewedSoManyASecond) {
+  SayAtOnce(absl::UnauthenticatedError("whose"));
+  for (int i = 0; i < 3000; ++i) {
+    Scrape(absl::StrCat("Bearer ", i));
+    scheduler_.RunFor(absl::Milliseconds(1));
+  }
+  EXPECT_EQ(tokens_.size(), 3u * ScraperGuard::kMostNew);
+  scheduler_.RunFor(absl::Seconds(1));
+  SayAtOnce(absl::OkStatus());
+  EXPECT_EQ(Scrape("Bearer good"), 200);
+}
+
+TEST_F(ScraperGuardTest, AnAcceptedTokenIsReviewedAgainBeforeAFloodOfNewOnes) {
+  SayAtOnce(absl::OkStatus());
+  EXPECT_EQ(Scrape("Bearer good"), 200);
+  verdict_.reset();
+  for (int i = 0; i < 1000; ++i) {
+    Scrape(absl::StrCat("Bearer ", i));
+    scheduler_.RunFor(absl::Milliseconds(60));
+  }
+  EXPECT_EQ(Scrape("Bearer good"), 200);
+  asked_[0](absl::UnauthenticatedError("whose"));
+  EXPECT_EQ(tokens_.back(), "good");
+  // Even where it has run out meanwhile.
+  asked_.back()(absl::UnavailableError("away"));
+  scheduler_.RunFor(ScraperGuard::kAllowed);
+  EXPECT_EQ(Scrape("Bearer good"), -1);
+  asked_[1](absl::UnauthenticatedError("whose"));
+  EXPECT_EQ(tokens_.back(), "good");
+  asked_.back()(absl::OkStatus());
+  EXPECT_EQ(*answers_.back(), 200);
 }
 
 TEST_F(ScraperGuardTest, WithoutAReviewerTokensDoNotCount) {
