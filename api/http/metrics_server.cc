@@ -25,10 +25,17 @@ absl::StatusOr<std::shared_ptr<tls::ServerContext>> MakeContext(const tls::PemFi
   auto certificate = MakeCertificate();
   if (!certificate.ok()) return certificate.status();
   if (files == tls::PemFiles()) return tls::ServerContext::Of(*certificate);
-  if (const absl::Status good = tls::CheckPemFiles(files, "metrics-tls"); !good.ok())
-    log->Error("metrics are served with a certificate made now until these files can be used",
-               {{"error", good.message()}});
-  return tls::ServerContext::OfFiles(files, *certificate);
+  const auto told = std::make_shared<Logger>(log->ForAnotherThread());
+  return tls::ServerContext::OfFiles(files, *certificate, [files, told](const absl::Status& read) {
+    constexpr absl::string_view kProblem = "metrics certificate";
+    if (read.ok())
+      return told->Recovered(kProblem, "the metrics' certificate files are good again");
+    // In the flags' words, if it is one of them alone that is wrong.
+    const absl::Status file = tls::CheckPemFiles(files, "metrics-tls");
+    told->Damped(kProblem,
+                 "metrics go on with the certificate that they had until these files can be used",
+                 file.ok() ? read.message() : file.message());
+  });
 }
 
 }  // namespace

@@ -23,6 +23,22 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
+class KeptLines final : public LogSink {
+ public:
+  void Write(const LogRecord& record) override {
+    MutexLock lock(&mutex_);
+    absl::StrAppend(&lines_, FormatText(record), "\n");
+  }
+  std::string All() const {
+    MutexLock lock(&mutex_);
+    return lines_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::string lines_ GUARDED_BY(mutex_);
+};
+
 class MetricsServerTest : public ::testing::Test {
  protected:
   MetricsServerTest() { std::signal(SIGPIPE, SIG_IGN); }
@@ -59,7 +75,7 @@ class MetricsServerTest : public ::testing::Test {
   std::string Shown() { return TestClient(server_->port(), {}).certificate(); }
 
   const SystemClock clock_;
-  NullLogSink sink_;
+  KeptLines sink_;
   Logger log_{&sink_, &clock_};
   TempFolder folder_;
   std::shared_ptr<ScraperGuard> guard_ = std::make_shared<ScraperGuard>(
@@ -82,6 +98,7 @@ TEST_F(MetricsServerTest, AnAddressInUseIsLogged) {
   CommonOptions same;
   same.metrics_addr = HostPort{"127.0.0.1", server_->port()};
   EXPECT_EQ(MetricsServer::Start(same, {}, guard_, &log_), nullptr);
+  EXPECT_THAT(sink_.All(), HasSubstr("metrics are not served"));
 }
 
 TEST_F(MetricsServerTest, PlainMetricsAreForEverybody) {
@@ -154,10 +171,16 @@ TEST_F(MetricsServerTest, FilesThatAreNotThereYetDelayNothing) {
   Start(options);
   ASSERT_NE(server_, nullptr);
   EXPECT_THAT(Get("/healthz"), EndsWith("ok\n"));
+  EXPECT_THAT(sink_.All(),
+              HasSubstr("--metrics-tls-cert: " + options.metrics_tls_cert + ": No such file"));
   const tls::KeyPair late = IssueFor(authority_);
   Write("tls.crt", late.certificate);
   Write("tls.key", late.key);
   EXPECT_EQ(Shown(), late.certificate);
+  EXPECT_THAT(sink_.All(), HasSubstr("certificate files are good again"));
+  Write("tls.key", "no key");
+  EXPECT_EQ(Shown(), late.certificate);
+  EXPECT_THAT(sink_.All(), HasSubstr("--metrics-tls-key: " + options.metrics_tls_key + ": "));
 }
 
 TEST_F(MetricsServerTest, ACertificateOfTheAuthorityNeedsNoToken) {
@@ -175,6 +198,8 @@ TEST_F(MetricsServerTest, ACertificateOfTheAuthorityNeedsNoToken) {
   EXPECT_THAT(Get("/metrics", "", ours), Not(HasSubstr("openelb_up")));
   // Away or half written: nothing changes.
   Write("ca.crt", "");
+  Shown();
+  EXPECT_THAT(sink_.All(), HasSubstr("--metrics-tls-ca: " + options.metrics_tls_ca + ": "));
   EXPECT_THAT(Get("/metrics"), StartsWith("HTTP/1.1 401 "));
   EXPECT_THAT(Get("/metrics", "", other), StartsWith("HTTP/1.1 200 "));
 }

@@ -89,11 +89,16 @@ absl::StatusOr<std::shared_ptr<ServerContext>> ServerContext::Of(const KeyPair& 
 }
 
 absl::StatusOr<std::shared_ptr<ServerContext>> ServerContext::OfFiles(PemFiles files,
-                                                                      const KeyPair& otherwise) {
+                                                                      const KeyPair& otherwise,
+                                                                      OnRead on_read) {
   auto made = Of(otherwise);
   if (!made.ok()) return made.status();
-  MutexLock lock(&(*made)->mutex_);
-  (*made)->files_.emplace(std::move(files));
+  ServerContext& context = **made;
+  MutexLock lock(&context.mutex_);
+  context.files_.emplace(std::move(files));
+  context.files_->Changed();
+  context.on_read_ = std::move(on_read);
+  context.on_read_(context.ReadFiles());
   return made;
 }
 
@@ -106,24 +111,26 @@ absl::Status ServerContext::SetCertificate(const KeyPair& certificate) {
   return absl::OkStatus();
 }
 
-void ServerContext::ReadFiles() {
+absl::Status ServerContext::ReadFiles() {
   const PemFiles& files = files_->files();
   KeyPair certificate = certificate_;
   if (!files.cert.empty())
     certificate = {.certificate = ReadPem(files.cert), .key = ReadPem(files.key)};
   std::string authorities = files.ca.empty() ? "" : ReadPem(files.ca);
   // A file that is away or half written must not change who is asked.
-  if (authorities.empty() != files.ca.empty()) return;
+  if (authorities.empty() != files.ca.empty())
+    return absl::InvalidArgumentError(absl::StrCat(files.ca, ": missing or empty"));
   auto context = MakeContext(certificate, authorities);
-  if (!context.ok()) return;
+  if (!context.ok()) return context.status();
   certificate_ = std::move(certificate);
   authorities_ = std::move(authorities);
   context_ = *std::move(context);
+  return absl::OkStatus();
 }
 
 SslPtr ServerContext::NewConnection() {
   MutexLock lock(&mutex_);
-  if (files_ && files_->Changed()) ReadFiles();
+  if (files_ && files_->Changed()) on_read_(ReadFiles());
   return SslPtr(SSL_new(context_.get()));
 }
 

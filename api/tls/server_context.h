@@ -3,6 +3,7 @@
 
 #include <openssl/ssl.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,9 +29,12 @@ class ServerContext {
                                                            const std::string& authorities = "");
   // What is in the files, as it is when a client connects; where that cannot be used, what last
   // could, at first `otherwise` without authorities. Without `files.cert` and `files.key` that is
-  // what is shown. Error: as above, of `otherwise`.
+  // what is shown. `on_read` hears what came of reading them, now and whenever they have changed,
+  // on one thread at a time. Error: as above, of `otherwise`.
+  using OnRead = std::function<void(const absl::Status&)>;
   static absl::StatusOr<std::shared_ptr<ServerContext>> OfFiles(PemFiles files,
-                                                                const KeyPair& otherwise);
+                                                                const KeyPair& otherwise,
+                                                                OnRead on_read);
 
   // Whoever connects from now on is shown this one. Error: InvalidArgument, and the one before
   // stays.
@@ -41,13 +45,14 @@ class ServerContext {
 
  private:
   explicit ServerContext(std::string authorities) : authorities_(std::move(authorities)) {}
-  void ReadFiles() REQUIRES(mutex_);
+  absl::Status ReadFiles() REQUIRES(mutex_);
 
   Mutex mutex_;
   std::string authorities_ GUARDED_BY(mutex_);
   KeyPair certificate_ GUARDED_BY(mutex_);
   std::shared_ptr<SSL_CTX> context_ GUARDED_BY(mutex_);  // of these
   std::optional<PemFileWatch> files_ GUARDED_BY(mutex_);
+  OnRead on_read_ GUARDED_BY(mutex_);
 };
 
 // Whether the client of `ssl`, with which TLS has come about, has shown a certificate: one that did

@@ -93,6 +93,7 @@ def shared_lab(cluster):
     cluster.apply(backends("web", ["worker-p002"]), *(obj for mode in POOLS for obj in objects(mode)))
     cluster.wait_nodes(*ON_LAN)
     cluster.wait_rollout("deployment/web")
+    cluster.serve_plain_speaker_metrics()
     cluster.wait_installed()
     return cluster
 

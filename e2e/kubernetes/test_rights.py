@@ -36,6 +36,7 @@ def audit(documented):
         wait_until(lambda: documented.get(kind, name, NAMESPACE)["data"][key], 45, 0.5, f"{name} as it was")
     meet_newer_states(documented)
     operate(documented)
+    assert documented.metrics(documented.leader())
     return documented
 
 

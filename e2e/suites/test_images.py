@@ -241,7 +241,8 @@ class ContainerLab(MultiRouter):
         if which == "controller":
             tls = self.credentials
             args = [*args, "--manifests=/manifests", "--status-dir=/status", f"--plan-tls-cert=/tls/{tls.cert.name}",
-                    f"--plan-tls-key=/tls/{tls.key.name}", f"--token-file=/tls/{tls.tokens.name}"]
+                    f"--plan-tls-key=/tls/{tls.key.name}", f"--token-file=/tls/{tls.tokens.name}",
+                    f"--metrics-tls-ca=/tls/{tls.ca.name}"]
             mounts = {"/manifests": (self.cluster.manifests, False), "/status": (self.cluster.status_dir, True),
                       "/tls": (tls.path, False)}
         else:

@@ -14,6 +14,7 @@ SAMPLES = ROOT / "config" / "samples"
 NAMESPACE = "openelb-system"
 CONTROLLER, SPEAKER = "openelb-controller", "openelb-speaker"
 CONTROLLER_USER, SPEAKER_USER = (f"system:serviceaccount:{NAMESPACE}:{name}" for name in (CONTROLLER, SPEAKER))
+SECURE = "--metrics-secure"
 KINDS = "bgppeers,bgpconfs,eips"
 
 
@@ -82,7 +83,17 @@ class InstalledLab(KubernetesLab):
         speaks = pod["metadata"]["labels"]["component"] == "speaker"
         host = self[pod["spec"]["nodeName"]] if speaks else Host(self.run_dir, self.pod_host(pod))
         return host.exec("curl", "-skf", "--max-time", "5", "-H", f"Authorization: Bearer {self._scraper_token()}",
-                         f"https://127.0.0.1:{50053 if speaks else 50052}/metrics", check=False)
+                         f"{'https' if _secure(pod['spec']) else 'http'}://127.0.0.1:{50053 if speaks else 50052}/metrics",
+                         check=False)
+
+    def serve_plain_speaker_metrics(self):
+        """As the component plain-metrics: for tests that look where no controller says who may."""
+        found = self.get("daemonset", SPEAKER, NAMESPACE)["spec"]["template"]["spec"]
+        [container] = found["containers"]
+        plain = {"httpGet": {"scheme": "HTTP"}}
+        self.kubectl("-n", NAMESPACE, "patch", "ds", SPEAKER, "-p", json.dumps({"spec": {"template": {"spec": {"containers": [
+            {"name": SPEAKER, "args": [word for word in container["args"] if word != SECURE], "livenessProbe": plain,
+             "readinessProbe": plain}]}}}}))
 
     def _scraper_token(self):
         """Of an account that is nobody's and stays, whatever becomes of OpenELB."""
@@ -195,3 +206,7 @@ def backends(name, nodes=("worker1", "worker-p002"), **more):
         topologySpreadConstraints=[{"maxSkew": 1, "topologyKey": "kubernetes.io/hostname",
                                     "whenUnsatisfiable": "DoNotSchedule", "labelSelector": labels,
                                     "matchLabelKeys": ["pod-template-hash"]}], **more)
+
+
+def _secure(pod):
+    return any(SECURE in container["args"] for container in pod["containers"])
