@@ -6,6 +6,7 @@ The API server of this cluster does not stream lists, as older ones do not: so l
 import contextlib
 import json
 import re
+import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -74,9 +75,20 @@ def meet_newer_states(cluster):
         wait_until(lambda: all(finalizers(cluster, *which) for which in both), 60, 0.2, "both with their finalizers again")
 
 
+def at_rest(cluster, *objects):
+    """Whether nobody changes them for longer than a status waits for the one before it."""
+    def versions():
+        return [cluster.get(*which)["metadata"]["resourceVersion"] for which in objects]
+    before = versions()
+    time.sleep(1.5)
+    return versions() == before
+
+
 @contextlib.contextmanager
 def late(cluster, *objects):
     """The leader's watches of these objects' kinds bring nothing meanwhile, and each object has been changed since."""
+    # The leader asks anew where a watch does not bring what it has written itself.
+    wait_until(lambda: at_rest(cluster, *objects), 20, what="nothing more to write")
     leader = Host(cluster.run_dir, cluster.pod_host(cluster.leader()))
     ports = ", ".join(str(watch_port(cluster, leader, *which)) for which in objects)
     # What only acknowledges passes: the connections are alive.

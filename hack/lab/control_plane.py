@@ -19,6 +19,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
+from lab.api import Objects
 from lab.go_programs import binaries
 from lab.management import API_SERVICE, SERVER, ManagementNetwork
 from lab.net import Host, run, wait_until
@@ -77,6 +78,7 @@ class ControlPlane:
         self._starts = []  # of the API server: (begun, served)
         self.admin = self._identity("admin")
         self.kube_proxy = self._identity("kube-proxy")
+        self.objects = Objects(self)
 
     def up(self):
         self.host.create()

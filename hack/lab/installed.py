@@ -127,9 +127,8 @@ class InstalledLab(KubernetesLab):
 
     def events(self, kind, name, reason, namespace="default"):
         """Messages of the Events about an object, by reason."""
-        chosen = f"--field-selector=involvedObject.kind={kind},involvedObject.name={name},reason={reason}"
-        return [e["message"] for e in json.loads(
-            self.kubectl("-n", namespace, "get", "events", chosen, "-o", "json"))["items"]]
+        chosen = f"involvedObject.kind={kind},involvedObject.name={name},reason={reason}"
+        return [e["message"] for e in self.control_plane.objects.get("events", None, namespace, fieldSelector=chosen)]
 
     def denied(self):
         """What the API server refused to the controller, and whatever speakers asked of it: nothing, if all is well."""

@@ -103,9 +103,7 @@ class KubernetesLab(Fabric):
 
     def get(self, kind, name=None, namespace="default", selector=""):
         """One object, or the list of all of a kind that carry the labels."""
-        words = [kind, *([name] if name else ["-l", selector] if selector else [])]
-        found = json.loads(self.kubectl("-n", namespace, "get", *words, "-o", "json"))
-        return found if name else found["items"]
+        return self.control_plane.objects.get(kind, name, namespace, labelSelector=selector)
 
     def node_pods(self, node, namespace="default", selector=""):
         return [pod for pod in self.get("pods", None, namespace, selector) if pod["spec"].get("nodeName") == node]

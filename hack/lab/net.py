@@ -16,10 +16,12 @@ def run(*argv, check=True, stdin=None):
     return done.stdout
 
 
-def wait_until(predicate, timeout=10.0, interval=0.02, what=""):
+def wait_until(predicate, timeout=10.0, interval=None, what=""):
     """Polls until `predicate()` is true and returns its value. After `timeout` seconds raises TimeoutError
-    that shows the last value (or exception) seen."""
-    deadline = time.monotonic() + timeout
+    that shows the last value (or exception) seen. Pauses are `interval` seconds, or else grow with the wait, so that
+    its end is seen within a twentieth of it: what asks often starts many processes."""
+    begun = time.monotonic()
+    deadline = begun + timeout
     while True:
         try:
             value = predicate()
@@ -29,7 +31,7 @@ def wait_until(predicate, timeout=10.0, interval=0.02, what=""):
             value = error
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what or 'condition'} not reached in {timeout} s; last seen: {value!r}")
-        time.sleep(interval)
+        time.sleep(interval or min(0.1, max(0.02, (time.monotonic() - begun) / 20)))
 
 
 class Host:

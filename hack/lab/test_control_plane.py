@@ -81,6 +81,28 @@ def test_what_a_user_has_no_right_to_is_known(control_plane):
     assert [event["objectRef"]["resource"] for event in control_plane.refused("nobody")] == ["secrets"]
 
 
+def test_objects_are_what_kubectl_shows(control_plane):
+    def shown(*words):
+        return json.loads(control_plane.kubectl("get", *words, "-o", "json"))
+
+    objects = control_plane.objects
+    for name in ("seen", "hidden"):
+        control_plane.kubectl("create", "configmap", name)
+        control_plane.kubectl("label", "configmap", name, f"is={name}")
+    assert objects.get("cm", "seen") == shown("configmap", "seen")
+    assert objects.get("ConfigMap", None, "kube-system") == shown("-n", "kube-system", "configmaps")["items"]
+    assert objects.get("configmaps", labelSelector="is=seen") == [objects.get("cm", "seen")]
+    assert objects.get("configmaps", fieldSelector="metadata.name=seen") == [objects.get("cm", "seen")]
+    assert objects.get("pods") == []
+    assert objects.get("clusterrole", "view") == shown("clusterrole", "view")
+    assert objects.get("lease", namespace="none") == []
+    with pytest.raises(RuntimeError, match="configmaps/absent: 404"):
+        objects.get("configmap", "absent")
+    with pytest.raises(RuntimeError, match="no resource 'stranger'"):
+        objects.get("stranger")
+    control_plane.kubectl("delete", "configmap", "seen", "hidden")
+
+
 def test_service_account_tokens_are_signed_and_reviewed(control_plane):
     token = control_plane.kubectl("create", "token", "default", "--audience=a").strip()
     review = json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
@@ -116,10 +138,14 @@ def test_restored_etcd_holds_what_it_held_then(control_plane):
 
 def test_killed_programs_come_back_with_their_data(control_plane):
     control_plane.kubectl("create", "-f", "-", input=config_map("kept"))
+    kept = control_plane.objects.get("configmap", "kept")
     control_plane.kill(API_SERVER)
     with pytest.raises(RuntimeError, match="refused"):
         control_plane.kubectl("get", "configmap", "kept")
+    with pytest.raises(ConnectionRefusedError):
+        control_plane.objects.get("configmap", "kept")
     control_plane.start(API_SERVER)
+    assert control_plane.objects.get("configmap", "kept") == kept
     control_plane.kubectl("delete", "configmap", "kept")
     control_plane.kill(CONTROLLER_MANAGER)
     control_plane.start(CONTROLLER_MANAGER)
