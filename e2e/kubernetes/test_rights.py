@@ -68,11 +68,16 @@ def meet_newer_states(cluster):
         cluster.apply(pool("missing", "172.22.9.0/24"))
         wait_until(lambda: cluster.ips("asking"), 20, what="an address in spite of the conflict")
     both = (("bgpconf", "default"), ("bgppeer", "leaf1"))
-    cluster.set_speaker_nodes(**{BRAND: "nobody"})
-    wait_until(lambda: not any(finalizers(cluster, *which) for which in both), 60, 0.2, "both without a speaker")
-    with late(cluster, *both):
-        cluster.set_speaker_nodes(**{BRAND: "openelb"})
-        wait_until(lambda: all(finalizers(cluster, *which) for which in both), 60, 0.2, "both with their finalizers again")
+    for _ in range(4):
+        cluster.set_speaker_nodes(**{BRAND: "nobody"})
+        wait_until(lambda: not any(finalizers(cluster, *which) for which in both), 60, 0.2, "both without a speaker")
+        with late(cluster, *both):
+            cluster.set_speaker_nodes(**{BRAND: "openelb"})
+            wait_until(lambda: all(finalizers(cluster, *which) for which in both), 60, 0.2, "both with finalizers again")
+        # Speakers take seconds to come. A leader that waits for any answer meanwhile takes its watches up anew, and
+        # meets no conflict.
+        if {("get", "bgpconfs"), ("get", "bgppeers")} <= used(cluster):
+            return
 
 
 def at_rest(cluster, *objects):
@@ -149,18 +154,23 @@ def test_nothing_was_denied_and_speakers_asked_for_nothing(audit):
     assert audit.control_plane.audited(CONTROLLER_USER) and audit.denied() == []
 
 
-def test_every_right_was_used(audit):
-    used = set()
-    for event in audit.control_plane.audited(CONTROLLER_USER):
+def used(cluster):
+    """The rights of which the leader has made use so far: {(verb, resource)}."""
+    found = set()
+    for event in cluster.control_plane.audited(CONTROLLER_USER):
         what = event["objectRef"]
         resource = "/".join(filter(None, (what["resource"], what.get("subresource"))))
-        used.add((event["verb"], resource))
+        found.add((event["verb"], resource))
         if event["verb"] == "patch" and event["responseStatus"]["code"] == 201:
-            used.add(("create", resource))  # which it needs the right to
+            found.add(("create", resource))  # which it needs the right to
+    return found
+
+
+def test_every_right_was_used(audit):
     granted = {(verb, resource) for kind in ("clusterrole", "role")
                for rule in audit.get(kind, CONTROLLER, NAMESPACE)["rules"]
                for resource in rule["resources"] for verb in rule["verbs"]}
-    assert sorted(granted - used - RESTORED) == []
+    assert sorted(granted - used(audit) - RESTORED) == []
 
 
 def test_rights_bound_to_a_name_are_used_with_it(audit):

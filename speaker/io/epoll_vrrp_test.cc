@@ -61,6 +61,7 @@ class Side {
     loop->RunOnce(absl::Milliseconds(1));
   }
   int index() const { return vrrp->Interfaces().at(0).index; }
+  bool carrier() const { return vrrp->Interfaces().at(0).carrier; }
   // What `ip` says about the addresses of the interface.
   std::string Shell(const std::string& command) const {
     Enter();
@@ -90,6 +91,8 @@ class EpollVrrpTest : public testing::Test {
                                "ip addr add fe80::", last, "/64 dev eth0 nodad"));
       side->Start(&clock);
     }
+    // Until then the kernel drops what is sent, without an error.
+    RunUntil([&] { return near.carrier() && far.carrier(); });
     for (int i = 0; i < 3; ++i) near.RunOnce();
     near.handler.changes = 0;
   }
