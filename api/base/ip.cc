@@ -122,7 +122,7 @@ std::string IpAddress::ToString() const {
   return text;
 }
 
-IpPrefix::IpPrefix(const IpAddress& address, int length) : length_(length) {
+IpPrefix::IpPrefix(const IpAddress& address, int length) : length_(static_cast<uint8_t>(length)) {
   const int bits = FamilyBits(address.family());
   assert(length >= 0 && length <= bits);
   address_ = address;

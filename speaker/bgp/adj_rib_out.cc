@@ -39,107 +39,174 @@ AdjRibOut::AdjRibOut(const link::PlanState* plan, const AttributeContext& contex
       negotiated_(negotiated),
       policy_(std::move(policy)),
       max_message_(max_message),
-      looked_up_(plan->routes.end()),
-      alike_(plan->routes.end()) {
-  MarkAll();
+      looked_up_(plan->routes.end()) {
+  if (!plan->routes.empty()) untold_ = plan->routes.begin()->first;
 }
+
+// ---- what has to be looked at ----
 
 void AdjRibOut::SetPolicy(Policy policy) {
   if (policy == policy_) return;
+  for (const auto& [prefix, route] : plan_->routes) Mark(prefix, route);
   policy_ = std::move(policy);
-  sets_.clear();
+  for (auto& [group, sets] : groups_) ForgetSets(&sets);
+  groups_.clear();
   problems_.clear();
   ForgetNeighbours();
-  MarkAll();
 }
 
 void AdjRibOut::Touch(const link::PlanChanges& changes, std::span<const IpPrefix> prefixes) {
+  looked_up_ = plan_->routes.end();
+  auto before = changes.routes.begin();  // both are sorted
+  for (const IpPrefix& prefix : prefixes) {
+    while (before != changes.routes.end() && before->first < prefix) ++before;
+    const bool changed = before != changes.routes.end() && before->first == prefix;
+    Mark(prefix, changed ? before->second : RouteOf(prefix));
+  }
   const auto forget = [this](const std::string& group) {
-    sets_.erase(group);
+    const auto found = groups_.find(group);
+    if (found != groups_.end()) {
+      ForgetSets(&found->second);
+      groups_.erase(found);
+    }
     problems_.erase(group);
   };
   for (const std::string& group : changes.groups) forget(group);
   for (const std::string& group : changes.places) forget(group);
   ForgetNeighbours();
-  for (const IpPrefix& prefix : prefixes) Mark(prefix, false);
 }
 
 void AdjRibOut::Resend(Family family) {
-  for (const auto& [prefix, set] : sent_) {
-    if (prefix.family() == family) Mark(prefix, true);
+  for (auto& [prefix, pending] : pending_) {
+    pending.again |= prefix.family() == family && pending.sent != PathSets::kNone;
   }
+  for (const auto& [prefix, route] : plan_->routes) {
+    if (prefix.family() != family || !Carries(prefix) || Untold(prefix)) continue;
+    if (pending_.contains(prefix)) continue;
+    const PathSets::Id sent = SetOf(prefix, route, /*make=*/false);
+    if (sent != PathSets::kNone) pending_.emplace(prefix, Pending{sent, /*again=*/true});
+  }
+  emit_first_ = staged_ > 0;
 }
 
-void AdjRibOut::MarkAll() {
-  for (const auto& [prefix, route] : plan_->routes) Mark(prefix, false);
-  for (const auto& [prefix, set] : sent_) Mark(prefix, false);
+void AdjRibOut::Mark(const IpPrefix& prefix, const link::RouteRef& route) {
+  if (!Carries(prefix)) return;
+  emit_first_ = staged_ > 0;
+  if (Untold(prefix)) return;
+  const size_t before = pending_.size();
+  const auto mark = pending_.try_emplace(pending_.end(), prefix);
+  if (pending_.size() > before) mark->second.sent = SetOf(prefix, route, /*make=*/false);
+}
+
+void AdjRibOut::ForgetSets(GroupSets* group) {
+  for (const auto& [key, set] : group->sets) sets_.Release(set);
+  group->sets.clear();
 }
 
 void AdjRibOut::ForgetNeighbours() {
-  looked_up_ = alike_ = plan_->routes.end();
-  alike_set_ = nullptr;
+  looked_up_ = plan_->routes.end();
+  alike_ = {};
 }
 
-void AdjRibOut::Mark(const IpPrefix& prefix, bool resend) {
-  if (!negotiated_.use(prefix.family()).negotiated) return;
-  const auto mark = marked_.try_emplace(marked_.end(), prefix, resend);
-  mark->second |= resend;
-  emit_first_ = staged_ > 0;
+void AdjRibOut::ForgetDifference() {
+  sets_.Release(last_.from);
+  sets_.Release(last_.to);
+  last_ = {};
 }
 
 void AdjRibOut::Fill(size_t limit, Bytes* out) {
   while (out->size() < limit) {
-    if (!marked_.empty() && !emit_first_) {
-      const auto [prefix, resend] = *marked_.begin();
-      marked_.erase(marked_.begin());
-      Evaluate(prefix, resend, out);
+    if (!pending_.empty() && !emit_first_) {
+      EvaluatePending(limit, out);
+    } else if (untold_.has_value() && !emit_first_) {
+      EvaluateUntold(limit, out);
     } else if (!EmitNext(out)) {
       emit_first_ = false;
-      if (marked_.empty()) return;
+      if (idle()) return;
     }
   }
 }
 
+void AdjRibOut::EvaluatePending(size_t limit, Bytes* out) {
+  auto next = pending_.begin();
+  for (; next != pending_.end() && out->size() < limit; ++next) {
+    const auto& [prefix, pending] = *next;
+    Evaluate(prefix, pending, SetOf(prefix, RouteOf(prefix), /*make=*/true), out);
+  }
+  pending_.erase(pending_.begin(), next);
+}
+
+void AdjRibOut::EvaluateUntold(size_t limit, Bytes* out) {
+  auto next = plan_->routes.lower_bound(*untold_);
+  for (; next != plan_->routes.end() && out->size() < limit; ++next) {
+    const auto& [prefix, route] = *next;
+    if (Carries(prefix)) Evaluate(prefix, {}, SetOf(prefix, route, /*make=*/true), out);
+  }
+  untold_.reset();
+  if (next != plan_->routes.end()) untold_ = next->first;
+}
+
 // ---- what a prefix should have ----
 
-const AdjRibOut::SetRef& AdjRibOut::Desired(const IpPrefix& prefix) {
+link::RouteRef AdjRibOut::RouteOf(const IpPrefix& prefix) {
   const RouteAt end = plan_->routes.end();
   if (looked_up_ != end) ++looked_up_;
   if (looked_up_ == end || looked_up_->first != prefix) looked_up_ = plan_->routes.find(prefix);
-  if (looked_up_ == end) return no_paths_;
-  const bool alike = alike_ != end && policy_.rules.empty() &&
-                     alike_->first.family() == prefix.family() &&
-                     alike_->second == looked_up_->second;
-  if (!alike) {
-    alike_set_ = SetFor(prefix, *looked_up_->second);
-    alike_ = looked_up_;
-  }
+  return looked_up_ == end ? link::RouteRef() : looked_up_->second;
+}
+
+PathSets::Id AdjRibOut::SetOf(const IpPrefix& prefix, const link::RouteRef& route, bool make) {
+  if (!route) return PathSets::kNone;
+  const bool alike =
+      alike_ && policy_.rules.empty() && alike_family_ == prefix.family() && alike_ == route;
+  if (alike) return alike_set_;
+  std::optional<Wanted> wanted = WantedOf(prefix, *route);
+  alike_set_ = PathSets::kNone;
+  if (wanted.has_value()) alike_set_ = make ? FindOrMake(*std::move(wanted)) : Find(*wanted);
+  alike_ = route;
+  alike_family_ = prefix.family();
   return alike_set_;
 }
 
-AdjRibOut::SetRef AdjRibOut::SetFor(const IpPrefix& prefix, const link::Route& route) {
+std::optional<AdjRibOut::Wanted> AdjRibOut::WantedOf(const IpPrefix& prefix,
+                                                     const link::Route& route) const {
   const auto target = route.groups.find(policy_.scope);
-  if (target == route.groups.end()) return nullptr;
+  if (target == route.groups.end()) return std::nullopt;
   std::optional<plan::PathAttributes> attributes =
       plan::Export(policy_.rules, prefix, Merge(policy_.attributes, route.attributes));
-  if (!attributes.has_value()) return nullptr;
-  GroupSets& group = sets_[target->second];
-  const SetKey key{prefix.family(), *std::move(attributes)};
-  const auto known = group.sets.find(key);
+  if (!attributes.has_value()) return std::nullopt;
+  return Wanted{&target->second, {prefix.family(), *std::move(attributes)}};
+}
+
+PathSets::Id AdjRibOut::Find(const Wanted& wanted) const {
+  const auto group = groups_.find(*wanted.group);
+  if (group == groups_.end()) return PathSets::kNone;
+  const auto set = group->second.sets.find(wanted.key);
+  return set == group->second.sets.end() ? PathSets::kNone : set->second;
+}
+
+PathSets::Id AdjRibOut::FindOrMake(Wanted wanted) {
+  GroupSets& group = groups_[*wanted.group];
+  const auto known = group.sets.find(wanted.key);
   if (known != group.sets.end()) return known->second;
   if (group.sets.size() >= group.sweep_at) {
-    std::erase_if(group.sets, [](const auto& entry) { return entry.second.use_count() == 1; });
+    std::erase_if(group.sets, [this](const auto& entry) {
+      const bool unused = sets_.users(entry.second) <= 1;
+      if (unused) sets_.Release(entry.second);
+      return unused;
+    });
     group.sweep_at = std::max<size_t>(16, 2 * group.sets.size());
   }
-  SetRef set = MakeSet(target->second, key.family, key.attributes);
-  group.sets.emplace(key, set);
+  PathSet paths = MakeSet(*wanted.group, wanted.key.family, wanted.key.attributes);
+  const PathSets::Id set = paths.empty() ? PathSets::kNone : sets_.Add(std::move(paths));
+  group.sets.emplace(std::move(wanted.key), set);
   return set;
 }
 
-AdjRibOut::SetRef AdjRibOut::MakeSet(const std::string& group, Family family,
-                                     const plan::PathAttributes& attributes) {
+PathSet AdjRibOut::MakeSet(const std::string& group, Family family,
+                           const plan::PathAttributes& attributes) {
   const auto members = plan_->groups.find(group);
-  if (members == plan_->groups.end()) return nullptr;
+  if (members == plan_->groups.end()) return {};
   const FamilyUse& use = negotiated_.use(family);
   const bool asked = family == Family::kV4 ? policy_.link_local_v4 : policy_.link_local_v6;
   const bool link_local = asked && context_.local.is_v6() && context_.local.IsLinkLocal() &&
@@ -189,7 +256,7 @@ AdjRibOut::SetRef AdjRibOut::MakeSet(const std::string& group, Family family,
       problems_[group] = absl::StrCat("group ", group, " has no ", FamilyName(family),
                                       " next hop for its ", FamilyName(family), " routes");
     }
-    return nullptr;
+    return {};
   }
   // This speaker's place comes first, then the others in turn, so that peers without ADD-PATH get
   // different next hops from different speakers; those that are about to go come last.
@@ -212,21 +279,23 @@ AdjRibOut::SetRef AdjRibOut::MakeSet(const std::string& group, Family family,
   PathSet paths;
   paths.reserve(most);
   for (size_t i = 0; i < most; ++i) paths.push_back(std::move(candidates[i].path));
-  return std::make_shared<const PathSet>(std::move(paths));
+  return paths;
 }
 
 // ---- the difference to what it has ----
 
-const AdjRibOut::Difference& AdjRibOut::Compare(const SetRef& from, const SetRef& to,
-                                                bool add_path) {
+const AdjRibOut::Difference& AdjRibOut::Compare(PathSets::Id from, PathSets::Id to, bool add_path) {
   if (last_.from == from && last_.to == to) return last_;
-  const PathSet none;
-  const PathSet& old_paths = from ? *from : none;
-  const PathSet& new_paths = to ? *to : none;
-  Difference difference;
+  sets_.Use(from);
+  sets_.Use(to);
+  ForgetDifference();
+  last_.from = from;
+  last_.to = to;
+  const PathSet& old_paths = sets_[from];
+  const PathSet& new_paths = sets_[to];
   for (const PathRef& path : new_paths) {
     if (std::find(old_paths.begin(), old_paths.end(), path) == old_paths.end()) {
-      difference.announce.push_back(path);
+      last_.announce.push_back(path);
     }
   }
   for (const PathRef& path : old_paths) {
@@ -235,43 +304,25 @@ const AdjRibOut::Difference& AdjRibOut::Compare(const SetRef& from, const SetRef
                               ? std::any_of(new_paths.begin(), new_paths.end(),
                                             [&](const PathRef& p) { return p->id == path->id; })
                               : !new_paths.empty();
-    if (!replaced) difference.withdraw.push_back(path->id);
+    if (!replaced) last_.withdraw.push_back(path->id);
   }
-  difference.from = from;
-  difference.to = to;
-  last_ = std::move(difference);
   return last_;
 }
 
-// Prefixes mostly come in their order: the place of the next one is next to that of the last.
-AdjRibOut::Sent::iterator AdjRibOut::SentAt(const IpPrefix& prefix) {
-  auto at = sent_at_;
-  if (at != sent_.end() && at->first < prefix) ++at;
-  const bool here = (at == sent_.end() || at->first >= prefix) &&
-                    (at == sent_.begin() || std::prev(at)->first < prefix);
-  return here ? at : sent_.lower_bound(prefix);
-}
-
-void AdjRibOut::Evaluate(const IpPrefix& prefix, bool resend, Bytes* out) {
-  const SetRef& to = Desired(prefix);
-  sent_at_ = SentAt(prefix);
-  const bool known = sent_at_ != sent_.end() && sent_at_->first == prefix;
-  const SetRef& from = known ? sent_at_->second : no_paths_;
-  if (from == to && !resend) return;
-
+void AdjRibOut::Evaluate(const IpPrefix& prefix, const Pending& pending, PathSets::Id to,
+                         Bytes* out) {
+  const PathSets::Id from = pending.sent;
+  if (from == to && !pending.again) return;
   const Difference& difference = Compare(from, to, negotiated_.use(prefix.family()).add_path);
-  const bool all = resend && to != nullptr;
-  for (const PathRef& path : all ? *to : difference.announce) StageAnnounce(prefix, path, out);
+  for (const PathRef& path : pending.again ? sets_[to] : difference.announce) {
+    StageAnnounce(prefix, path, out);
+  }
   for (uint32_t id : difference.withdraw) StageWithdraw(prefix, id, out);
 
-  paths_ += (to ? to->size() : 0) - (from ? from->size() : 0);
-  if (to == nullptr) {
-    if (known) sent_at_ = sent_.erase(sent_at_);
-  } else if (known) {
-    sent_at_->second = to;
-  } else {
-    sent_at_ = sent_.emplace_hint(sent_at_, prefix, to);
-  }
+  paths_ += sets_[to].size() - sets_[from].size();
+  prefixes_ += (to != PathSets::kNone ? 1 : 0) - (from != PathSets::kNone ? 1 : 0);
+  sets_.Use(to);
+  sets_.Release(from);
 }
 
 // ---- batches ----
@@ -336,7 +387,7 @@ bool AdjRibOut::EmitNext(Bytes* out) {
   batches_.clear();
   batch_of_.clear();
   next_batch_ = 0;
-  last_ = Difference();
+  ForgetDifference();
   return false;
 }
 

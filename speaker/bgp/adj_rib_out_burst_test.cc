@@ -27,8 +27,7 @@ TEST_F(AdjRibOutTest, PacksTenThousandRoutes) {
   RemoveRoute("172.22.0.2/32");
   Touch();
   EXPECT_EQ(Drain(), 1);
-  plan_.routes.clear();
-  for (uint32_t i = 0; i < 9999; ++i) changes_.routes.insert(Host(i));
+  for (uint32_t i = 0; i < 9999; ++i) SetRoute(Host(i), link::RouteRef());
   Touch();
   EXPECT_EQ(Drain(), 13);
   EXPECT_THAT(peer_.table, IsEmpty());

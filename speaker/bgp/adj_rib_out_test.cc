@@ -90,13 +90,12 @@ TEST_F(AdjRibOutTest, ChangesAttributesInPlace) {
   plan_.groups["rack"][1].attributes.graceful_shutdown = true;
   changes_.groups.insert("rack");
   EXPECT_THAT(Say(), ElementsAre("+172.22.0.2/32 via 10.0.0.4"));
-  plan_.routes.begin()->second = RouteTo("rack", {.med = 5});
-  changes_.routes.insert(Prefix("172.22.0.2/32"));
+  SetRoute(Prefix("172.22.0.2/32"), RouteTo("rack", {.med = 5}));
   EXPECT_THAT(Say(), AllOf(SizeIs(3), Each(StartsWith("+"))));
 }
 
 TEST_F(AdjRibOutTest, AddsThePeersAttributesAndChangesThemInPlace) {
-  plan_.routes[Prefix("172.22.0.2/32")] = RouteTo("rack", {.communities = {3}});
+  SetRoute(Prefix("172.22.0.2/32"), RouteTo("rack", {.communities = {3}}));
   Start(false);
   EXPECT_THAT(Say(), ElementsAre("+172.22.0.2/32 via 10.0.0.3"));
   policy_.attributes.communities = {0x10002};
@@ -112,8 +111,7 @@ TEST_F(AdjRibOutTest, ARoutesAttributesConcernNoOther) {
   AddRoute("172.22.0.4/32", "rack");
   Start(true, 1);
   EXPECT_THAT(Say(), SizeIs(3));
-  plan_.routes[Prefix("172.22.0.3/32")] = RouteTo("rack", {.med = 5});
-  changes_.routes.insert(Prefix("172.22.0.3/32"));
+  SetRoute(Prefix("172.22.0.3/32"), RouteTo("rack", {.med = 5}));
   EXPECT_THAT(Say(), ElementsAre("+172.22.0.3/32 via 10.0.0.3"));
 }
 
@@ -179,8 +177,7 @@ TEST_F(AdjRibOutTest, WithdrawsWhatLeavesThePlan) {
 }
 
 TEST_F(AdjRibOutTest, KeepsToItsScope) {
-  plan_.routes[Prefix("172.22.0.9/32")] = link::RouteRef({.groups = {{"other", "rack"}}});
-  changes_.routes.insert(Prefix("172.22.0.9/32"));
+  SetRoute(Prefix("172.22.0.9/32"), link::RouteRef({.groups = {{"other", "rack"}}}));
   Start(false);
   EXPECT_THAT(Say(), ElementsAre("+172.22.0.2/32 via 10.0.0.3"));
   policy_.scope = "other";

@@ -23,8 +23,7 @@ struct World {
     SetGroup(next_hops);
     const link::RouteRef route = RouteTo("g");
     for (int64_t i = 0; i < routes; ++i) {
-      plan.routes[Host(i)] = route;
-      changes.routes.insert(Host(i));
+      SetRoute(Host(i), route, &plan, &changes);
     }
     Touch();
   }
@@ -104,8 +103,7 @@ void BM_OneRouteOfMany(benchmark::State& state) {
   const IpPrefix prefix = Host(state.range(0) / 2);
   uint32_t med = 0;
   for (auto _ : state) {
-    world.plan.routes[prefix] = RouteTo("g", {.med = ++med});
-    world.changes.routes.insert(prefix);
+    SetRoute(prefix, RouteTo("g", {.med = ++med}), &world.plan, &world.changes);
     world.Touch();
     benchmark::DoNotOptimize(world.Drain());
   }
@@ -136,8 +134,7 @@ void BM_WithdrawAll(benchmark::State& state) {
     World world(state.range(0), 1);
     world.Start(false);
     world.Drain();
-    for (const auto& [prefix, route] : world.plan.routes) world.changes.routes.insert(prefix);
-    world.plan.routes.clear();
+    world.changes.routes = std::exchange(world.plan.routes, {});
     state.ResumeTiming();
     world.Touch();
     benchmark::DoNotOptimize(world.Drain());

@@ -55,9 +55,10 @@ TEST_F(InstanceTest, ChangesOfRoutesAndNextHopsAreLive) {
   StartSpeaker();
   Run(absl::Seconds(1));
   plan_.groups["rack"][0].attributes.communities = {0xfde80064};
-  plan_.routes[Prefix("172.22.0.3/32")] = RouteTo("rack");
+  link::PlanChanges changes{.groups = {"rack"}};
+  SetRoute(Prefix("172.22.0.3/32"), RouteTo("rack"), &plan_, &changes);
   plan_.generation.counter = 2;
-  speaker_->Apply(plan_, {.groups = {"rack"}, .routes = {Prefix("172.22.0.3/32")}});
+  speaker_->Apply(plan_, changes);
   Run(absl::Milliseconds(100));
   EXPECT_EQ(leaf_->table(Ip("10.0.0.3")).size(), 2u);
   EXPECT_EQ(leaf_->withdrawals(), 0u);
@@ -65,8 +66,11 @@ TEST_F(InstanceTest, ChangesOfRoutesAndNextHopsAreLive) {
   EXPECT_EQ(Peer().on_wire().counter(), 2u);
   EXPECT_EQ(Peer().announced_prefixes(), 2u);
 
-  plan_.routes.clear();
-  speaker_->Apply(plan_, {.routes = {Prefix("172.22.0.2/32"), Prefix("172.22.0.3/32")}});
+  changes = {};
+  for (const char* prefix : {"172.22.0.2/32", "172.22.0.3/32"}) {
+    SetRoute(Prefix(prefix), {}, &plan_, &changes);
+  }
+  speaker_->Apply(plan_, changes);
   Run(absl::Milliseconds(100));
   EXPECT_THAT(leaf_->table(Ip("10.0.0.3")), IsEmpty());
   EXPECT_EQ(Peer().sent().withdrawn_prefixes(), 4u);
@@ -268,9 +272,10 @@ TEST_F(InstanceTest, OnWireMeansAcknowledged) {
   Run(absl::Seconds(1));
   ASSERT_EQ(Peer().on_wire().counter(), 1u);
   const int before = observer_.advances[Ip("10.0.0.1")];
-  AddRoute("172.22.0.3/32");
+  link::PlanChanges changes;
+  SetRoute(Prefix("172.22.0.3/32"), RouteTo("rack"), &plan_, &changes);
   plan_.generation.counter = 2;
-  speaker_->Apply(plan_, {.routes = {Prefix("172.22.0.3/32")}});
+  speaker_->Apply(plan_, changes);
   Run(absl::Milliseconds(95));
   EXPECT_EQ(leaf_->table(Ip("10.0.0.3")).size(), 2u);
   EXPECT_EQ(Peer().on_wire().counter(), 1u);

@@ -24,7 +24,7 @@ std::vector<IpPrefix> RouteIndex::Update(const link::PlanState& plan,
   Members* members = nullptr;  // of the last group: neighbours mostly share it
   absl::string_view last_group;
   auto route = plan.routes.end();
-  for (const IpPrefix& prefix : changes.routes) {
+  for (const auto& [prefix, before] : changes.routes) {
     touched.push_back(prefix);
     // Both are sorted: the next route is often the next change.
     if (route != plan.routes.end()) ++route;

@@ -17,14 +17,12 @@ TEST(RouteIndexTest, FindsWhatAGroupTouches) {
   link::PlanChanges changes;
   RouteIndex index;
   for (const char* text : {"10.0.0.1/32", "10.0.0.2/32", "10.0.0.3/32"}) {
-    plan.routes[Prefix(text)] = link::RouteRef({.groups = {{"s", "a"}, {"t", "b"}}});
-    changes.routes.insert(Prefix(text));
+    SetRoute(Prefix(text), link::RouteRef({.groups = {{"s", "a"}, {"t", "b"}}}), &plan, &changes);
   }
   EXPECT_THAT(index.Update(plan, changes), SizeIs(3));
-  plan.routes[Prefix("10.0.0.2/32")] = RouteTo("c");
-  plan.routes.erase(Prefix("10.0.0.3/32"));
   changes = {};
-  changes.routes = {Prefix("10.0.0.2/32"), Prefix("10.0.0.3/32")};
+  SetRoute(Prefix("10.0.0.2/32"), RouteTo("c"), &plan, &changes);
+  SetRoute(Prefix("10.0.0.3/32"), {}, &plan, &changes);
   EXPECT_THAT(index.Update(plan, changes),
               ElementsAre(Prefix("10.0.0.2/32"), Prefix("10.0.0.3/32")));
   changes = {};

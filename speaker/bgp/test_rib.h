@@ -78,12 +78,11 @@ class AdjRibOutTest : public ::testing::Test {
     AddRoute(Prefix(prefix), group);
   }
   void AddRoute(const IpPrefix& prefix, const std::string& group) {
-    plan_.routes[prefix] = RouteTo(group);
-    changes_.routes.insert(prefix);
+    SetRoute(prefix, RouteTo(group));
   }
-  void RemoveRoute(absl::string_view prefix) {
-    plan_.routes.erase(Prefix(prefix));
-    changes_.routes.insert(Prefix(prefix));
+  void RemoveRoute(absl::string_view prefix) { SetRoute(Prefix(prefix), link::RouteRef()); }
+  void SetRoute(const IpPrefix& prefix, const link::RouteRef& route) {
+    link::SetRoute(prefix, route, &plan_, &changes_);
   }
   void SetPlace(const std::string& group, const std::string& node) {
     plan_.places[group] = node;

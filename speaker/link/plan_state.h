@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
-#include "absl/container/btree_set.h"
 #include "absl/time/time.h"
 #include "api/base/ip.h"
 #include "api/base/neighbor.h"
@@ -95,21 +94,40 @@ struct Route {
   auto operator<=>(const Route&) const = default;
 };
 
-// A route that many prefixes may share.
+// A route that many prefixes may share, or none. One word, since a plan has very many; counted
+// without atomics, so all references to a route belong to one thread.
 class RouteRef {
  public:
-  RouteRef() = default;  // to be assigned to before it is read
-  explicit RouteRef(Route route) : route_(std::make_shared<const Route>(std::move(route))) {}
-  const Route& operator*() const { return *route_; }
-  const Route* operator->() const { return route_.get(); }
+  RouteRef() = default;
+  explicit RouteRef(Route route) : held_(new Held{std::move(route), 1}) {}
+  RouteRef(const RouteRef& other) : held_(other.held_) {
+    if (held_ != nullptr) ++held_->references;
+  }
+  RouteRef(RouteRef&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
+  RouteRef& operator=(RouteRef other) noexcept {
+    std::swap(held_, other.held_);
+    return *this;
+  }
+  ~RouteRef() {
+    if (held_ != nullptr && --held_->references == 0) delete held_;
+  }
+
+  explicit operator bool() const { return held_ != nullptr; }
+  const Route& operator*() const { return held_->route; }
+  const Route* operator->() const { return &held_->route; }
   // Whether there is another reference.
-  bool shared() const { return route_.use_count() > 1; }
+  bool shared() const { return held_ != nullptr && held_->references > 1; }
   friend bool operator==(const RouteRef& a, const RouteRef& b) {
-    return a.route_ == b.route_ || *a == *b;
+    if (a.held_ == b.held_) return true;
+    return a.held_ != nullptr && b.held_ != nullptr && *a == *b;
   }
 
  private:
-  std::shared_ptr<const Route> route_;
+  struct Held {
+    Route route;
+    size_t references;
+  };
+  Held* held_ = nullptr;
 };
 
 struct Layer2Rank {
@@ -182,7 +200,7 @@ struct PlanChanges {
   bool instance = false;
   std::set<Neighbor> peers;
   std::set<std::string> groups;
-  absl::btree_set<IpPrefix> routes;
+  absl::btree_map<IpPrefix, RouteRef> routes;  // what each was before; none: it was not there
   std::set<std::string> places;
   std::set<IpAddress> layer2;
   bool bfd = false;
@@ -193,5 +211,23 @@ struct PlanChanges {
            layer2.empty() && !bfd && !vrrp;
   }
 };
+
+// Puts `route` in the place of what `plan` has for `prefix`; none removes that. A change unless it
+// is the same.
+inline void SetRoute(const IpPrefix& prefix, RouteRef route, PlanState* plan,
+                     PlanChanges* changes) {
+  const auto at = plan->routes.lower_bound(prefix);
+  const bool had = at != plan->routes.end() && at->first == prefix;
+  RouteRef before = had ? at->second : RouteRef();
+  if (before == route) return;
+  if (!route) {
+    plan->routes.erase(at);
+  } else if (had) {
+    at->second = std::move(route);
+  } else {
+    plan->routes.emplace_hint(at, prefix, std::move(route));
+  }
+  changes->routes.try_emplace(changes->routes.end(), prefix, std::move(before));
+}
 
 }  // namespace openelb::link

@@ -300,8 +300,8 @@ absl::Status PlanStore::Decode(absl::string_view key, absl::string_view body,
   } else if (auto* members = std::get_if<Members>(&*decoded)) {
     Replace(&state_.groups, std::get<GroupKey>(*name).id, std::move(*members), &changes->groups);
   } else if (auto* route = std::get_if<Route>(&*decoded)) {
-    Replace(&state_.routes, std::get<RouteKey>(*name).prefix, route_pool_.Share(std::move(*route)),
-            &changes->routes);
+    SetRoute(std::get<RouteKey>(*name).prefix, route_pool_.Share(std::move(*route)), &state_,
+             changes);
   } else if (auto* place = std::get_if<Place>(&*decoded)) {
     Replace(&state_.places, std::get<PlaceKey>(*name).group, std::move(place->node),
             &changes->places);
@@ -328,7 +328,7 @@ void PlanStore::Remove(absl::string_view key, PlanChanges* changes) {
   } else if (const auto* group = std::get_if<GroupKey>(&*parsed)) {
     Erase(&state_.groups, group->id, &changes->groups);
   } else if (const auto* route = std::get_if<RouteKey>(&*parsed)) {
-    Erase(&state_.routes, route->prefix, &changes->routes);
+    SetRoute(route->prefix, RouteRef(), &state_, changes);
   } else if (const auto* place = std::get_if<PlaceKey>(&*parsed)) {
     Erase(&state_.places, place->group, &changes->places);
   } else if (const auto* layer2 = std::get_if<Layer2Key>(&*parsed)) {

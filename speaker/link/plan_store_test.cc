@@ -43,7 +43,9 @@ std::vector<std::string> Names(const PlanChanges& changes) {
   if (changes.instance) names.push_back("instance");
   for (const auto& peer : changes.peers) names.push_back("peer " + peer.ToString());
   for (const auto& group : changes.groups) names.push_back("group " + group);
-  for (const auto& route : changes.routes) names.push_back("route " + route.ToString());
+  for (const auto& [prefix, before] : changes.routes) {
+    names.push_back("route " + prefix.ToString());
+  }
   for (const auto& place : changes.places) names.push_back("place " + place);
   return names;
 }
