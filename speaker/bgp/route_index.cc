@@ -8,14 +8,43 @@
 namespace openelb::bgp {
 namespace {
 
-bool Uses(const link::PlanState& plan, const IpPrefix& prefix, const std::string& group) {
-  const auto route = plan.routes.find(prefix);
-  return route != plan.routes.end() &&
-         std::any_of(route->second->groups.begin(), route->second->groups.end(),
+// A group is indexed while fewer prefixes than that use it, or than that part of the table.
+constexpr size_t kMany = 256;
+constexpr size_t kManyOf = 8;
+
+bool Uses(const link::RouteRef& route, const std::string& group) {
+  return std::any_of(route->groups.begin(), route->groups.end(),
                      [&](const auto& target) { return target.second == group; });
 }
 
 }  // namespace
+
+void RouteIndex::Members::Add(const IpPrefix& prefix, size_t routes) {
+  if (many) return;
+  prefixes.insert(prefixes.end(), prefix);
+  many = prefixes.size() > std::max(kMany, routes / kManyOf);
+  if (many) prefixes.clear();
+}
+
+void RouteIndex::Touch(const link::PlanState& plan, const std::string& group, Members* members,
+                       std::vector<IpPrefix>* touched) {
+  if (!members->many) {
+    absl::erase_if(members->prefixes, [&](const IpPrefix& prefix) {
+      const auto route = plan.routes.find(prefix);
+      return route == plan.routes.end() || !Uses(route->second, group);
+    });
+    touched->insert(touched->end(), members->prefixes.begin(), members->prefixes.end());
+    return;
+  }
+  const size_t before = touched->size();
+  for (const auto& [prefix, route] : plan.routes) {
+    if (Uses(route, group)) touched->push_back(prefix);
+  }
+  *members = {};
+  for (size_t i = before; i < touched->size() && !members->many; ++i) {
+    members->Add((*touched)[i], plan.routes.size());
+  }
+}
 
 std::vector<IpPrefix> RouteIndex::Update(const link::PlanState& plan,
                                          const link::PlanChanges& changes) {
@@ -35,7 +64,7 @@ std::vector<IpPrefix> RouteIndex::Update(const link::PlanState& plan,
         members = &members_[group];
         last_group = group;
       }
-      members->insert(members->end(), prefix);
+      members->Add(prefix, plan.routes.size());
     }
   }
   if (changes.groups.empty() && changes.places.empty()) return touched;
@@ -44,14 +73,8 @@ std::vector<IpPrefix> RouteIndex::Update(const link::PlanState& plan,
   for (const std::string& group : groups) {
     const auto found = members_.find(group);
     if (found == members_.end()) continue;
-    for (auto prefix = found->second.begin(); prefix != found->second.end();) {
-      if (Uses(plan, *prefix, group)) {
-        touched.push_back(*prefix++);
-      } else {
-        prefix = found->second.erase(prefix);
-      }
-    }
-    if (found->second.empty()) members_.erase(found);
+    Touch(plan, group, &found->second, &touched);
+    if (found->second.prefixes.empty() && !found->second.many) members_.erase(found);
   }
   std::sort(touched.begin(), touched.end());
   touched.erase(std::unique(touched.begin(), touched.end()), touched.end());

@@ -1,6 +1,9 @@
 #pragma once
 // Which prefixes depend on which group of next hops, so that the change of a group costs what it
 // touches and not the size of the table. One index serves all sessions of a speaker.
+//
+// A group that much of the table uses is not indexed: its prefixes are looked for in the plan,
+// which costs little beside what is then done with them.
 
 #include <string>
 #include <vector>
@@ -18,8 +21,17 @@ class RouteIndex {
   std::vector<IpPrefix> Update(const link::PlanState& plan, const link::PlanChanges& changes);
 
  private:
-  // May name prefixes that have left the group since: they are dropped when the group changes next.
-  using Members = absl::btree_set<IpPrefix>;
+  struct Members {
+    // May name prefixes that have left the group since: they are dropped when it changes next.
+    absl::btree_set<IpPrefix> prefixes;
+    bool many = false;  // then `prefixes` is empty
+
+    void Add(const IpPrefix& prefix, size_t routes);
+  };
+
+  // Appends those of `group` to `touched`; `members` is brought up to date.
+  static void Touch(const link::PlanState& plan, const std::string& group, Members* members,
+                    std::vector<IpPrefix>* touched);
 
   absl::flat_hash_map<std::string, Members> members_;  // by group
 };
