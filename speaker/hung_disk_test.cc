@@ -230,7 +230,7 @@ TEST_F(HungDiskTest, NobodyNotices) {
   EXPECT_FALSE(speaker->plan_file().save_failing());
   const auto saved = link::ParseSavedPlan(disk->Read("plan").value());
   ASSERT_TRUE(saved.ok()) << saved.status();
-  EXPECT_TRUE(saved->resources.contains("layer2/10.0.1.101"));
+  EXPECT_TRUE(saved->resources.BodyOf("layer2/10.0.1.101").has_value());
 }
 
 TEST_F(HungDiskTest, AnOrderlyStopIsNotHeldUp) {

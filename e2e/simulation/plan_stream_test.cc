@@ -33,15 +33,15 @@ class FakeView final : public plan::PlanView {
     return it == sets.end() || it->second.resources().empty() ? nullptr : &it->second;
   }
   link::PackedResources UnionOf(const std::string& node) const {
-    link::PackedResources resources;
+    std::vector<link::ResourceView> resources;
     for (const std::string& name : SetsOf(node)) {
       const plan::ResourceSet* set = Find(name);
       if (set == nullptr) continue;
       for (const auto& [key, resource] : set->resources()) {
-        resources.emplace(key, *resource.body);
+        resources.push_back({key, *resource.body});
       }
     }
-    return resources;
+    return link::PackedResources::Of(std::move(resources));
   }
   std::map<std::string, std::vector<std::string>> nodes;
   std::map<std::string, plan::ResourceSet> sets;
@@ -290,8 +290,8 @@ class PlanStreamTest : public ::testing::TestWithParam<uint64_t> {
       EXPECT_TRUE(controller_->up.at(node));
       EXPECT_EQ(controller_->facts.at(node), node);
       // What is in force is what decodes, or its last good state.
-      for (const link::PackedResource& resource : saved.resources) {
-        const std::string key(resource.key());
+      for (const link::ResourceView resource : saved.resources) {
+        const std::string key(resource.key);
         const auto prefix = IpPrefix::Parse(key.substr(6));
         const bool good = !speaker->store.errors().contains(key) || saved.last_good.contains(key);
         EXPECT_EQ(speaker->store.state().routes.contains(*prefix), good) << key;

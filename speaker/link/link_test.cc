@@ -201,7 +201,7 @@ TEST_F(LinkTest, TheHelloSaysWhatIsHeld) {
   SavedPlan saved;
   saved.generation = {4, 2};
   saved.largest_epoch = 6;
-  saved.resources = {{"x", "y"}};
+  saved.resources = PackedResources::Of({{"x", "y"}});
   store_.Restore(saved);
   link_.Start(now_);
   link_.OnUp("flag:1", now_);

@@ -50,11 +50,11 @@ std::string SerializeSavedPlan(const SavedPlan& plan, const PlanStamp& stamp) {
   // Messages one after the other are one message with all of their elements: a plan of many
   // thousand resources is never there twice.
   part.Clear();
-  for (const PackedResource& held : plan.resources) {
+  for (const ResourceView held : plan.resources) {
     SavedPlanFile::Resource* resource = part.add_resources();
-    resource->set_key(held.key().data(), held.key().size());
-    resource->set_body(held.body().data(), held.body().size());
-    const auto good = plan.last_good.find(held.key());
+    resource->set_key(held.key.data(), held.key.size());
+    resource->set_body(held.body.data(), held.body.size());
+    const auto good = plan.last_good.find(held.key);
     if (good != plan.last_good.end()) resource->set_last_good(good->second);
     part.AppendToString(&file);
     part.clear_resources();
@@ -91,12 +91,15 @@ absl::StatusOr<SavedPlan> ParseSavedPlan(absl::string_view bytes) {
   if (file.has_confirmed_since_boot()) {
     plan.stamp.confirmed_since_boot = absl::Seconds(file.confirmed_since_boot().seconds());
   }
+  std::vector<ResourceView> resources;
+  resources.reserve(static_cast<size_t>(file.resources_size()));
   for (SavedPlanFile::Resource& resource : *file.mutable_resources()) {
     if (resource.has_last_good()) {
       plan.last_good.emplace(resource.key(), std::move(*resource.mutable_last_good()));
     }
-    plan.resources.emplace_hint(plan.resources.end(), resource.key(), resource.body());
+    resources.push_back({resource.key(), resource.body()});
   }
+  plan.resources = PackedResources::Of(std::move(resources));
   return plan;
 }
 

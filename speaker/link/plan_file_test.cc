@@ -20,7 +20,8 @@ SavedPlan Example() {
   plan.stamp = {.confirmed_at = absl::FromUnixSeconds(1'700'000'000),
                 .confirmed_since_boot = absl::Seconds(77),
                 .kernel_boot_id = "boot-1"};
-  plan.resources = {{"place/g", Body("place { group: 'g' node: 'n' }")}, {"place/h", "bad"}};
+  const std::string good = Body("place { group: 'g' node: 'n' }");
+  plan.resources = PackedResources::Of({{"place/g", good}, {"place/h", "bad"}});
   plan.last_good = {{"place/h", Body("place { group: 'h' node: 'n' }")}};
   return plan;
 }

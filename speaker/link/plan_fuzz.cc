@@ -47,7 +47,7 @@ void CheckRestores(const PlanStore& store) {
 // The hash of the plan that a delta leads to.
 uint64_t HashAfter(const PackedResources& held, const pb::Delta& delta) {
   std::map<std::string, std::string> after;
-  for (const PackedResource& resource : held) after.emplace(resource.key(), resource.body());
+  for (const ResourceView resource : held) after.emplace(resource.key, resource.body);
   for (const std::string& key : delta.removals()) after.erase(key);
   for (const pb::Resource& resource : delta.upserts()) after[resource.key()] = resource.body();
   uint64_t hash = 0;

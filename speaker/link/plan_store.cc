@@ -46,19 +46,8 @@ void Erase(Map* map, const typename Map::key_type& name, Names* changed) {
   if (map->erase(name) > 0) changed->insert(changed->end(), name);
 }
 
-// The first of `resources` that is not before `key`, which is after all that was asked for until
-// `from`. Of many keys most are found next to it, of a few the tree finds each.
-PackedResources::iterator Seek(PackedResources* resources, PackedResources::iterator from,
-                               absl::string_view key) {
-  constexpr int kNear = 4;
-  for (int i = 0; i < kNear; ++i, ++from) {
-    if (from == resources->end() || from->key() >= key) return from;
-  }
-  return resources->lower_bound(key);
-}
-
-uint64_t HashOf(const PackedResource& resource) {
-  return plan::ResourceHash(resource.key(), resource.body());
+uint64_t HashOf(const ResourceView& resource) {
+  return plan::ResourceHash(resource.key, resource.body);
 }
 
 // Error: two of the same key.
@@ -169,7 +158,8 @@ absl::Status PlanStore::Receive(const plan::v1::Plan& plan, const plan::Generati
   }
   if (plan.has_snapshot_end()) return EndSnapshot(plan.snapshot_end().hash(), &edits->emplace());
   for (const plan::v1::Resource& resource : plan.chunk().resources()) {
-    staged_hash_ += HashOf(staged_.emplace_back(resource.key(), resource.body()));
+    staged_.emplace_back(resource.key(), resource.body());
+    staged_hash_ += HashOf({resource.key(), resource.body()});
   }
   if (staged_.size() > staged_count_) {
     return absl::InvalidArgumentError(
@@ -179,7 +169,7 @@ absl::Status PlanStore::Receive(const plan::v1::Plan& plan, const plan::Generati
 }
 
 absl::Status PlanStore::EndSnapshot(uint64_t hash, Edits* edits) {
-  if (auto status = SortByKey("snapshot", &staged_, &PackedResource::key); !status.ok()) {
+  if (auto status = SortByKey("snapshot", &staged_, &StagedResource::key); !status.ok()) {
     return status;
   }
   if (staged_.size() != staged_count_ || staged_hash_ != hash) {
@@ -190,16 +180,18 @@ absl::Status PlanStore::EndSnapshot(uint64_t hash, Edits* edits) {
   receiving_ = Receiving::kNothing;
   edits->hash = hash;
   auto held = saved_.resources.begin();
-  const auto remove_until = [&](const PackedResource* next) {
-    for (; held != saved_.resources.end() && (next == nullptr || held->key() < next->key());
+  const auto remove_until = [&](const StagedResource* next) {
+    for (; held != std::default_sentinel && (next == nullptr || (*held).key < next->key());
          ++held) {
-      edits->list.push_back({held->key(), nullptr});
+      edits->list.push_back({edits->gone.emplace_back((*held).key, "").key(), std::nullopt});
     }
   };
-  for (PackedResource& resource : staged_) {
+  for (const StagedResource& resource : staged_) {
     remove_until(&resource);
-    const bool had = held != saved_.resources.end() && held->key() == resource.key();
-    if (!had || held->body() != resource.body()) edits->list.push_back({resource.key(), &resource});
+    const bool had = held != std::default_sentinel && (*held).key == resource.key();
+    if (!had || (*held).body != resource.body()) {
+      edits->list.push_back({resource.key(), resource.body()});
+    }
     if (had) ++held;
   }
   remove_until(nullptr);
@@ -216,19 +208,16 @@ absl::Status PlanStore::ReadDelta(const plan::v1::Delta& delta, Edits* edits) {
   std::vector<Edit>& list = edits->list;
   list.reserve(static_cast<size_t>(delta.removals_size()) +
                static_cast<size_t>(delta.upserts_size()));
-  staged_.reserve(static_cast<size_t>(delta.upserts_size()));
-  for (const std::string& key : delta.removals()) list.push_back({key, nullptr});
+  for (const std::string& key : delta.removals()) list.push_back({key, std::nullopt});
   for (const plan::v1::Resource& upsert : delta.upserts()) {
-    PackedResource& resource = staged_.emplace_back(upsert.key(), upsert.body());
-    list.push_back({resource.key(), &resource});
+    list.push_back({upsert.key(), upsert.body()});
   }
   if (auto status = SortByKey("delta", &list, &Edit::key); !status.ok()) return status;
   edits->hash = state_.hash;
   auto held = saved_.resources.begin();
   for (const Edit& edit : list) {
-    held = Seek(&saved_.resources, held, edit.key);
-    if (held != saved_.resources.end() && held->key() == edit.key) edits->hash -= HashOf(*held);
-    if (edit.resource != nullptr) edits->hash += HashOf(*edit.resource);
+    if (held.Seek(edit.key)) edits->hash -= HashOf(*held);
+    if (edit.body) edits->hash += HashOf({edit.key, *edit.body});
   }
   if (edits->hash != delta.hash()) {
     return absl::DataLossError(absl::StrCat("delta.hash: ", absl::Hex(delta.hash()),
@@ -239,20 +228,17 @@ absl::Status PlanStore::ReadDelta(const plan::v1::Delta& delta, Edits* edits) {
 
 PlanChanges PlanStore::Commit(plan::Generation generation, const Edits& edits) {
   PlanChanges changes;
-  auto at = saved_.resources.begin();
+  auto held = saved_.resources.begin();
   for (const Edit& edit : edits.list) {
-    at = Seek(&saved_.resources, at, edit.key);
-    const bool held = at != saved_.resources.end() && at->key() == edit.key;
-    if (edit.resource != nullptr) {
-      CommitBody(*edit.resource, held ? &*at : nullptr, &changes);
-      if (held) at = saved_.resources.erase(at);
-      at = saved_.resources.insert(at, std::move(*edit.resource));
-    } else if (held) {
+    const bool had = held.Seek(edit.key);
+    if (edit.body) {
+      CommitBody(edit.key, *edit.body, had ? std::optional((*held).body) : std::nullopt, &changes);
+    } else if (had) {
       Remove(edit.key, &changes);
       ForgetError(edit.key);
-      at = saved_.resources.erase(at);  // with the key, where it is the one held
     }
   }
+  saved_.resources.Apply(edits.list);
   ResolveLocalAs(&changes);
   state_.hash = edits.hash;
   state_.generation = generation;
@@ -267,14 +253,13 @@ void PlanStore::ForgetError(absl::string_view key) {
   saved_.last_good.erase(std::string(key));
 }
 
-void PlanStore::CommitBody(const PackedResource& resource, const PackedResource* held,
-                           PlanChanges* changes) {
-  const absl::string_view key = resource.key();
-  const absl::Status status = Decode(key, resource.body(), changes);
+void PlanStore::CommitBody(absl::string_view key, absl::string_view body,
+                           std::optional<absl::string_view> held, PlanChanges* changes) {
+  const absl::Status status = Decode(key, body, changes);
   if (status.ok()) return ForgetError(key);
   ++counters_.resource_errors;
-  const bool was_good = held != nullptr && !errors_.contains(key);
-  if (was_good) saved_.last_good[std::string(key)] = std::string(held->body());
+  const bool was_good = held.has_value() && !errors_.contains(key);
+  if (was_good) saved_.last_good[std::string(key)] = std::string(*held);
   errors_[std::string(key)] = std::string(status.message());
 }
 
@@ -372,8 +357,8 @@ std::vector<std::string> PlanStore::ServicesOf(const IpPrefix& prefix) const {
   const std::string key = absl::StrCat("route/", prefix.ToString());
   const auto good = saved_.last_good.find(key);
   if (good != saved_.last_good.end()) return RouteServices(good->second);
-  const auto held = saved_.resources.find(key);
-  return held == saved_.resources.end() ? std::vector<std::string>() : RouteServices(held->body());
+  const std::optional<std::string> held = saved_.resources.BodyOf(key);
+  return held.has_value() ? RouteServices(*held) : std::vector<std::string>();
 }
 
 void PlanStore::Restore(SavedPlan saved) {
@@ -381,13 +366,12 @@ void PlanStore::Restore(SavedPlan saved) {
   saved_.endpoints = std::move(saved.endpoints);
   if (!saved.generation) return;
   PlanChanges unused;
-  for (const PackedResource& resource : saved.resources) {
-    const auto good = saved.last_good.find(resource.key());
+  for (const ResourceView resource : saved.resources) {
+    const auto good = saved.last_good.find(resource.key);
     const bool has_good =
-        good != saved.last_good.end() && Decode(resource.key(), good->second, &unused).ok();
-    if (const absl::Status status = Decode(resource.key(), resource.body(), &unused);
-        !status.ok()) {
-      errors_[std::string(resource.key())] = std::string(status.message());
+        good != saved.last_good.end() && Decode(resource.key, good->second, &unused).ok();
+    if (const absl::Status status = Decode(resource.key, resource.body, &unused); !status.ok()) {
+      errors_[std::string(resource.key)] = std::string(status.message());
       if (has_good) saved_.last_good.insert(*good);
     }
     state_.hash += HashOf(resource);

@@ -19,9 +19,10 @@
 #include "absl/time/time.h"
 #include "api/plan/resource.h"
 #include "api/plan/v1/plan.pb.h"
-#include "speaker/link/packed_resource.h"
+#include "speaker/link/packed_resources.h"
 #include "speaker/link/plan_state.h"
 #include "speaker/link/route_pool.h"
+#include "speaker/link/staged_resource.h"
 
 namespace openelb::link {
 
@@ -95,17 +96,14 @@ class PlanStore {
 
  private:
   enum class Receiving { kNothing, kSnapshot, kRest };  // kRest: of a snapshot that was refused
-  // What becomes of one resource.
-  struct Edit {
-    absl::string_view key;               // of the message, of `resource` or of what is held
-    PackedResource* resource = nullptr;  // of `staged_`; nullptr: removed
-  };
+  using Edit = PackedResources::Edit;
   struct Edits {
-    std::vector<Edit> list;  // by key, each once
-    uint64_t hash = 0;       // of the plan that they lead to
+    std::vector<Edit> list;  // by key, each once; of the message, `staged_` or `gone`
+    std::vector<StagedResource> gone;
+    uint64_t hash = 0;  // of the plan that they lead to
   };
 
-  void ForgetStaged() { staged_ = std::vector<PackedResource>(); }  // with its memory
+  void ForgetStaged() { staged_ = std::vector<StagedResource>(); }  // with its memory
   absl::Status CheckEpoch(const plan::Generation& generation) const;
   // Whether they are others than before. Unusable ones are left out.
   bool ReadEndpoints(const plan::v1::Plan& plan);
@@ -115,8 +113,9 @@ class PlanStore {
   absl::Status EndSnapshot(uint64_t hash, Edits* edits);
   absl::Status ReadDelta(const plan::v1::Delta& delta, Edits* edits);
   PlanChanges Commit(plan::Generation generation, const Edits& edits);
-  // Puts `resource` in force, or takes note that it cannot be; `held` is in its place, or null.
-  void CommitBody(const PackedResource& resource, const PackedResource* held, PlanChanges* changes);
+  // Puts `body` in force, or takes note that it cannot be; `held` is in its place, or none.
+  void CommitBody(absl::string_view key, absl::string_view body,
+                  std::optional<absl::string_view> held, PlanChanges* changes);
   // Of a resource that is in force, or gone: what was in its place goes with the error.
   void ForgetError(absl::string_view key);
   plan::v1::Ack MakeAck() const;
@@ -135,7 +134,7 @@ class PlanStore {
   plan::Generation staged_generation_;
   uint64_t staged_count_ = 0;
   uint64_t staged_hash_ = 0;
-  std::vector<PackedResource> staged_;  // of a snapshot or a delta, until it is in force
+  std::vector<StagedResource> staged_;  // of a snapshot, until it is in force
   PlanStoreCounters counters_;
 };
 
