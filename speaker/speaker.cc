@@ -14,9 +14,7 @@ link::PlanChanges Everything(const link::PlanState& plan) {
   changes.instance = plan.instance.has_value();
   for (const auto& [neighbor, peer] : plan.peers) changes.peers.insert(neighbor);
   for (const auto& [id, members] : plan.groups) changes.groups.insert(id);
-  for (const auto& [prefix, route] : plan.routes) {
-    changes.routes.emplace_hint(changes.routes.end(), prefix, link::RouteRef());
-  }
+  for (const auto& [prefix, route] : plan.routes) changes.routes.Add(prefix, link::RouteRef());
   for (const auto& [group, node] : plan.places) changes.places.insert(group);
   for (const auto& [address, held] : plan.layer2) changes.layer2.insert(address);
   changes.bfd = !plan.bfd.empty();

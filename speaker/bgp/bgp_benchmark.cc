@@ -134,7 +134,8 @@ void BM_WithdrawAll(benchmark::State& state) {
     World world(state.range(0), 1);
     world.Start(false);
     world.Drain();
-    world.changes.routes = std::exchange(world.plan.routes, {});
+    for (const auto& [prefix, route] : world.plan.routes) world.changes.routes.Add(prefix, route);
+    world.plan.routes.clear();
     state.ResumeTiming();
     world.Touch();
     benchmark::DoNotOptimize(world.Drain());

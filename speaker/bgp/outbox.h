@@ -20,7 +20,7 @@ class Outbox {
     taken_ += octets;
     while (message_ < head_ && message_ + MessageLength() <= head_) message_ += MessageLength();
     if (empty()) {
-      bytes_.clear();
+      bytes_ = Bytes();  // with the memory of a burst
       head_ = message_ = 0;
     }
   }

@@ -78,7 +78,7 @@ class InstanceTest : public ::testing::Test {
     link::PlanChanges all;
     all.instance = true;
     for (const auto& [address, peer] : plan_.peers) all.peers.insert(address);
-    for (const auto& [prefix, route] : plan_.routes) all.routes[prefix] = link::RouteRef();
+    for (const auto& [prefix, route] : plan_.routes) all.routes.Add(prefix, link::RouteRef());
     speaker_->Apply(plan_, all);
   }
   static TestRouter::Options LeafOptions() {

@@ -120,10 +120,12 @@ PackedResources::Iterator& PackedResources::Iterator::operator++() {
 bool PackedResources::Iterator::Seek(absl::string_view key) {
   if (*this == std::default_sentinel) return false;
   const auto next = blocks_.begin() + static_cast<std::ptrdiff_t>(block_) + 1;
-  const auto after =
-      std::upper_bound(next, blocks_.end(), key,
-                       [](absl::string_view k, const Block& block) { return k < FirstKey(block); });
-  if (after != next) Enter(static_cast<size_t>(after - blocks_.begin()) - 1);
+  if (next != blocks_.end() && FirstKey(*next) <= key) {
+    const auto after = std::upper_bound(
+        next + 1, blocks_.end(), key,
+        [](absl::string_view k, const Block& block) { return k < FirstKey(block); });
+    Enter(static_cast<size_t>(after - blocks_.begin()) - 1);
+  }
   while (*this != std::default_sentinel && (**this).key < key) ++*this;
   return *this != std::default_sentinel && (**this).key == key;
 }
@@ -219,21 +221,19 @@ void PackedResources::Apply(std::span<const Edit> edits) {
         sizes.emplace_back(at.key_size_, at.octets_.size());
       }
     }
-    absl::string_view rest = octets;
-    const auto add_until = [&](const Edit* edit) {  // and takes away what is in its place
-      for (; !due.empty() && &due.front() != edit; due = due.subspan(1)) {
-        if (due.front().body) merged.push_back({due.front().key, *due.front().body});
-      }
+    const auto add_first_due = [&] {
+      if (due.front().body) merged.push_back({due.front().key, *due.front().body});
+      due = due.subspan(1);
     };
+    absl::string_view rest = octets;
     for (const auto& [key_size, size] : sizes) {
       const ResourceView held = {rest.substr(0, key_size), rest.substr(key_size, size - key_size)};
       rest.remove_prefix(size);
-      const auto from = std::ranges::lower_bound(due, held.key, {}, &Edit::key);
-      const bool replaced = from != due.end() && from->key == held.key;
-      add_until(from == due.end() ? nullptr : &*from);
-      if (!replaced) merged.push_back(held);
+      while (!due.empty() && due.front().key < held.key) add_first_due();
+      const bool edited = !due.empty() && due.front().key == held.key;
+      if (!edited) merged.push_back(held);
     }
-    add_until(nullptr);
+    while (!due.empty()) add_first_due();
     size_ = size_ - block.count + merged.size();
     Write(merged, &blocks);
   }

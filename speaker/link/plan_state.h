@@ -3,6 +3,7 @@
 // plan store only. Each resource is checked by itself: a route may name a group, and a place a
 // group or node, that is not there (yet); readers treat it as an empty one.
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -195,12 +196,44 @@ struct PlanState {
   std::map<VrrpName, VrrpInstance> vrrp;
 };
 
+// What prefixes had before they changed. One table, since its memory goes at once and whole: in a
+// tree it would leave holes all over that of the plan's routes, which grow beside it.
+class RouteChanges {
+ public:
+  using Change = std::pair<IpPrefix, RouteRef>;  // no route: it was not there
+  using Iterator = std::vector<Change>::const_iterator;
+
+  // Of a prefix that comes again, the first counts.
+  void Add(const IpPrefix& prefix, RouteRef before) {
+    sorted_ &= changes_.empty() || changes_.back().first < prefix;
+    changes_.emplace_back(prefix, std::move(before));
+  }
+
+  // Sorted by prefix, each once.
+  Iterator begin() const { return Sorted().begin(); }
+  Iterator end() const { return Sorted().end(); }
+  size_t size() const { return Sorted().size(); }
+  bool empty() const { return changes_.empty(); }
+
+ private:
+  const std::vector<Change>& Sorted() const {
+    if (std::exchange(sorted_, true)) return changes_;
+    std::ranges::stable_sort(changes_, {}, &Change::first);
+    const auto again = std::ranges::unique(changes_, {}, &Change::first);
+    changes_.erase(again.begin(), again.end());
+    return changes_;
+  }
+
+  mutable std::vector<Change> changes_;  // in the order they came until somebody reads them
+  mutable bool sorted_ = true;
+};
+
 // What one applied plan changed; names that are no longer in the state were removed.
 struct PlanChanges {
   bool instance = false;
   std::set<Neighbor> peers;
   std::set<std::string> groups;
-  absl::btree_map<IpPrefix, RouteRef> routes;  // what each was before; none: it was not there
+  RouteChanges routes;
   std::set<std::string> places;
   std::set<IpAddress> layer2;
   bool bfd = false;
@@ -227,7 +260,7 @@ inline void SetRoute(const IpPrefix& prefix, RouteRef route, PlanState* plan,
   } else {
     plan->routes.emplace_hint(at, prefix, std::move(route));
   }
-  changes->routes.try_emplace(changes->routes.end(), prefix, std::move(before));
+  changes->routes.Add(prefix, std::move(before));
 }
 
 }  // namespace openelb::link

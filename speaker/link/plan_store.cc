@@ -215,10 +215,12 @@ absl::Status PlanStore::ReadDelta(const plan::v1::Delta& delta, Edits* edits) {
   if (auto status = SortByKey("delta", &list, &Edit::key); !status.ok()) return status;
   edits->hash = state_.hash;
   auto held = saved_.resources.begin();
-  for (const Edit& edit : list) {
-    if (held.Seek(edit.key)) edits->hash -= HashOf(*held);
+  std::erase_if(list, [&](const Edit& edit) {
+    const bool had = held.Seek(edit.key);
+    if (had) edits->hash -= HashOf(*held);
     if (edit.body) edits->hash += HashOf({edit.key, *edit.body});
-  }
+    return !had && !edit.body;
+  });
   if (edits->hash != delta.hash()) {
     return absl::DataLossError(absl::StrCat("delta.hash: ", absl::Hex(delta.hash()),
                                             ", but the plan's is ", absl::Hex(edits->hash)));
@@ -228,12 +230,10 @@ absl::Status PlanStore::ReadDelta(const plan::v1::Delta& delta, Edits* edits) {
 
 PlanChanges PlanStore::Commit(plan::Generation generation, const Edits& edits) {
   PlanChanges changes;
-  auto held = saved_.resources.begin();
   for (const Edit& edit : edits.list) {
-    const bool had = held.Seek(edit.key);
     if (edit.body) {
-      CommitBody(edit.key, *edit.body, had ? std::optional((*held).body) : std::nullopt, &changes);
-    } else if (had) {
+      CommitBody(edit.key, *edit.body, &changes);
+    } else {
       Remove(edit.key, &changes);
       ForgetError(edit.key);
     }
@@ -253,13 +253,13 @@ void PlanStore::ForgetError(absl::string_view key) {
   saved_.last_good.erase(std::string(key));
 }
 
-void PlanStore::CommitBody(absl::string_view key, absl::string_view body,
-                           std::optional<absl::string_view> held, PlanChanges* changes) {
+void PlanStore::CommitBody(absl::string_view key, absl::string_view body, PlanChanges* changes) {
   const absl::Status status = Decode(key, body, changes);
   if (status.ok()) return ForgetError(key);
   ++counters_.resource_errors;
+  const std::optional<std::string> held = saved_.resources.BodyOf(key);
   const bool was_good = held.has_value() && !errors_.contains(key);
-  if (was_good) saved_.last_good[std::string(key)] = std::string(*held);
+  if (was_good) saved_.last_good[std::string(key)] = *held;
   errors_[std::string(key)] = std::string(status.message());
 }
 

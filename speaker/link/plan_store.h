@@ -98,9 +98,9 @@ class PlanStore {
   enum class Receiving { kNothing, kSnapshot, kRest };  // kRest: of a snapshot that was refused
   using Edit = PackedResources::Edit;
   struct Edits {
-    std::vector<Edit> list;  // by key, each once; of the message, `staged_` or `gone`
-    std::vector<StagedResource> gone;
-    uint64_t hash = 0;  // of the plan that they lead to
+    std::vector<Edit> list;            // by key, each once; no removals of what is not held
+    std::vector<StagedResource> gone;  // what `list` refers to, besides the message and `staged_`
+    uint64_t hash = 0;                 // of the plan that they lead to
   };
 
   void ForgetStaged() { staged_ = std::vector<StagedResource>(); }  // with its memory
@@ -113,9 +113,8 @@ class PlanStore {
   absl::Status EndSnapshot(uint64_t hash, Edits* edits);
   absl::Status ReadDelta(const plan::v1::Delta& delta, Edits* edits);
   PlanChanges Commit(plan::Generation generation, const Edits& edits);
-  // Puts `body` in force, or takes note that it cannot be; `held` is in its place, or none.
-  void CommitBody(absl::string_view key, absl::string_view body,
-                  std::optional<absl::string_view> held, PlanChanges* changes);
+  // Puts `body` in force, or takes note that it cannot be.
+  void CommitBody(absl::string_view key, absl::string_view body, PlanChanges* changes);
   // Of a resource that is in force, or gone: what was in its place goes with the error.
   void ForgetError(absl::string_view key);
   plan::v1::Ack MakeAck() const;
