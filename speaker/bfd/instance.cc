@@ -239,10 +239,10 @@ Instance::Link Instance::LinkOf(const PeerConfig& config) {
 }
 
 void Instance::OnInterfacesChanged() {
-  // A socket stays bound to an interface that is gone though another took its name; only sending
-  // shows it.
+  // A sender that is gone shows when it sends.
   for (auto& [link, listener] : listeners_) {
-    if (listener.socket.has_value()) udp_->Close(*listener.socket);
+    if (!listener.socket.has_value() || udp_->Lives(*listener.socket)) continue;
+    udp_->Close(*listener.socket);
     listener.socket.reset();
   }
   OpenSockets();

@@ -69,6 +69,16 @@ absl::Status EpollUdp::Send(UdpId socket, const IpAddress& remote, uint16_t port
   return absl::OkStatus();
 }
 
+bool EpollUdp::Lives(UdpId socket) const {
+  const auto it = sockets_.find(socket);
+  if (it == sockets_.end()) return false;
+  // The name of the interface that it is bound to, whichever has the name that we opened it with.
+  std::array<char, IFNAMSIZ> name{};
+  socklen_t size = name.size();
+  return getsockopt(it->second.fd.get(), SOL_SOCKET, SO_BINDTODEVICE, name.data(), &size) == 0 &&
+         it->second.options.interface == name.data();
+}
+
 void EpollUdp::Close(UdpId socket) {
   auto it = sockets_.find(socket);
   if (it == sockets_.end()) return;

@@ -21,6 +21,7 @@ class EpollUdp final : public Udp {
   absl::StatusOr<UdpId> Open(const UdpOptions& options) override;
   absl::Status Send(UdpId socket, const IpAddress& remote, uint16_t port,
                     std::span<const uint8_t> data) override;
+  bool Lives(UdpId socket) const override;
   void Close(UdpId socket) override;
 
  private:

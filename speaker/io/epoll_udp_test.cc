@@ -213,6 +213,22 @@ TEST_F(EpollUdpTest, ErrorsNameInterfaceAddressAndPort) {
   }
 }
 
+TEST_F(EpollUdpTest, ASocketLivesAsLongAsItsInterface) {
+  const absl::StatusOr<UdpId> socket = OpenFar("two", "0.0.0.0");
+  ASSERT_TRUE(socket.ok());
+  Enter(far_);
+  RunShell("ip addr del 10.2.0.2/24 dev two && ip link set two down && ip link set two up");
+  EXPECT_TRUE(far_udp.Lives(*socket));
+  RunShell("ip link set two down && ip link set two name before");
+  EXPECT_FALSE(far_udp.Lives(*socket)) << "another may have the name";
+  RunShell("ip link set before name two");
+  EXPECT_TRUE(far_udp.Lives(*socket));
+  RunShell("ip link del two && ip link add two type veth peer name other");
+  EXPECT_FALSE(far_udp.Lives(*socket));
+  far_udp.Close(*socket);
+  EXPECT_FALSE(far_udp.Lives(*socket));
+}
+
 TEST_F(EpollUdpTest, SendFailsOnceTheInterfaceIsGone) {
   const absl::StatusOr<UdpId> socket = near_udp.Open({"two", Ip("10.2.0.1"), kSource});
   ASSERT_TRUE(near_udp.Send(*socket, Ip("10.2.0.2"), kPort, AsOctets("x")).ok());

@@ -75,6 +75,12 @@ class SimUdp::Process final : public Udp {
                                                " on ", options.interface, ": no such address"));
   }
 
+  bool Lives(UdpId socket) const override {
+    const auto it = sockets_.find(socket);
+    return it != sockets_.end() &&
+           Has(network_->HostNamed(host_).addresses, it->second.interface, it->second.local);
+  }
+
   void Close(UdpId socket) override { sockets_.erase(socket); }
 
   void Receive(Datagram datagram, uint16_t port) {

@@ -48,6 +48,8 @@ class SimUdp {
   // A host reads a datagram a millisecond after it came, and so many of one port wait until then;
   // more are lost. Else there is no bound.
   void SetReceiveQueue(const std::string& host, size_t datagrams) { queues_[host] = datagrams; }
+  // Sockets so far, of all hosts.
+  uint64_t opened() const { return next_id_ - 1; }
   void SetTap(Tap tap) { tap_ = std::move(tap); }
   // Delivers a datagram to a host as if it came from its `remote`, with its `ttl`, to its `local`,
   // now.

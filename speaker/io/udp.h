@@ -50,6 +50,10 @@ class Udp {
   virtual absl::StatusOr<UdpId> Open(const UdpOptions& options) = 0;
   virtual absl::Status Send(UdpId socket, const IpAddress& remote, uint16_t port,
                             std::span<const uint8_t> data) = 0;
+  // Whether it can still receive: not once its interface is gone, though another one may have taken
+  // the name. Only then need it be opened again when interfaces change; what waits to be read in a
+  // socket that is closed is lost.
+  virtual bool Lives(UdpId socket) const = 0;
   virtual void Close(UdpId socket) = 0;
 };
 

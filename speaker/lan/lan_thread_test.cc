@@ -8,6 +8,8 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <ostream>
+#include <source_location>
 #include <string>
 #include <vector>
 
@@ -136,6 +138,16 @@ class Node final : public Observer {
     ++told;
   }
 
+  friend std::ostream& operator<<(std::ostream& out, const Node& node) {
+    const Inside inside = node.Look();
+    return out << (node.Owns() ? "owns" : "does not own") << ", is "
+               << vrrp::RouterStateName(node.Router()) << ", on its thread "
+               << (inside.owns ? "owns" : "does not own") << ", is "
+               << vrrp::RouterStateName(inside.router) << ", session "
+               << (inside.up ? "up" : "down") << ", " << inside.bfd_received << " BFD and "
+               << inside.vrrp_received << " VRRP packets";
+  }
+
   int told = 0;
 
  private:
@@ -193,10 +205,16 @@ class LanThreadTest : public testing::Test {
     });
     return absl::StrContains(neighbours, "lladdr");
   }
-  void RunUntil(const std::function<bool()>& done) {
+  void RunUntil(const std::function<bool()>& done,
+                std::source_location where = std::source_location::current()) {
     const absl::Time deadline = absl::Now() + absl::Seconds(30);
     while (!done() && absl::Now() < deadline) mailbox.Run();
-    EXPECT_TRUE(done()) << "nothing more happens";
+    if (done()) return;
+    std::string links = io::ReadShell("ip -o addr; ip -o link");
+    InFar([&] { links += io::ReadShell("ip -o addr; ip -o link"); });
+    ADD_FAILURE() << "line " << where.line() << ": nothing more happens; one " << *one << "; two "
+                  << *two << "\n"
+                  << links;
   }
 
   Mailbox mailbox;

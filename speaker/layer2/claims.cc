@@ -45,8 +45,9 @@ void Claims::Apply(const std::map<link::BfdName, link::BfdSession>& peers) {
 }
 
 void Claims::OnInterfacesChanged() {
-  // A socket stays bound to an interface that is gone though another took its name.
-  for (auto& [local, socket] : sockets_) CloseSocket(&socket);
+  for (auto& [local, socket] : sockets_) {
+    if (socket.has_value() && !udp_->Lives(*socket)) CloseSocket(&socket);
+  }
   OpenSockets();
 }
 

@@ -407,6 +407,21 @@ TEST_F(ClaimsTest, AnAddressThatIsNotThereYetIsTriedAgain) {
   EXPECT_EQ(one.claims->NextWakeup(), absl::InfiniteDuration());
 }
 
+// What waits to be read in a socket is lost with it.
+TEST_F(ClaimsTest, SocketsOutliveChangesOfOtherAddresses) {
+  const uint64_t opened = network.opened();
+  network.SetAddresses(
+      "1",
+      {{"eth0", Node::Address(1), 24}, {"eth0", Node::Six(1), 64}, {"eth0", Ip("10.0.0.200"), 32}});
+  one.claims->OnInterfacesChanged();
+  EXPECT_EQ(network.opened(), opened);
+  network.SetAddresses("1", {{"eth0", Node::Six(1), 64}});
+  one.claims->OnInterfacesChanged();
+  network.SetAddresses("1", {{"eth0", Node::Address(1), 24}, {"eth0", Node::Six(1), 64}});
+  one.claims->OnInterfacesChanged();
+  EXPECT_EQ(network.opened(), opened + 1);
+}
+
 TEST_F(ClaimsTest, ASocketThatCannotSendIsReplaced) {
   network.SetAddresses("1", {});
   EXPECT_EQ(one.claims->Send(Node::Peer(2), something), 0u) << "to be said again";

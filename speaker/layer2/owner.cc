@@ -138,14 +138,12 @@ void Owner::Stop() {
   pending_.clear();
   for (auto entry = held_.begin(); entry != held_.end(); ++entry) {
     if (entry->second.state == State::kOwned) {
-      SayClaim(entry);
       Schedule(entry, absl::InfiniteDuration());
     } else {
       LetGo(entry);
     }
   }
-  send_at_ = Now();
-  SendClaims(held_.size());  // nobody may be here for the rest
+  SayGoodbye();
   watch_.Stop();
 }
 

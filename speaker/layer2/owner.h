@@ -72,6 +72,8 @@ class Owner final : private Layer2Observer, private bfd::Observer, private Claim
   // cannot read in time is lost.
   static constexpr size_t kClaimsAtOnce = 512;
   static constexpr absl::Duration kClaimsPause = absl::Milliseconds(5);
+  // A goodbye that got lost is said again after this, then after twice as long each time.
+  static constexpr absl::Duration kGoodbyePause = absl::Milliseconds(20);
 
   Owner(OwnerOptions options, Seams seams);
   ~Owner() override;
@@ -158,6 +160,8 @@ class Owner final : private Layer2Observer, private bfd::Observer, private Claim
   Claim OurClaim(Entry entry) const;
   // So many of each neighbour's at most.
   void SendClaims(size_t at_once = kClaimsAtOnce);
+  // Of all that is still answered for.
+  void SayGoodbye();
   void OnTaken(Entry entry, const MacAddress& mac);
   void NameRivals();
   void UpdateTakenOver();
@@ -186,6 +190,8 @@ class Owner final : private Layer2Observer, private bfd::Observer, private Claim
   bool started_ = false;
   bool confirmed_ = false;
   bool leaving_ = false;
+  absl::Duration goodbye_at_ = absl::InfiniteDuration();
+  absl::Duration goodbye_pause_ = kGoodbyePause;
 
   std::map<IpAddress, absl::Time> owned_;
   std::set<IpAddress> taken_over_;

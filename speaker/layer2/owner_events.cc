@@ -131,6 +131,14 @@ void Owner::SendClaims(size_t at_once) {
   send_at_ = Now() + kClaimsPause;
 }
 
+void Owner::SayGoodbye() {
+  for (const auto& [address, since] : owned_) SayClaim(held_.find(address));
+  send_at_ = Now();
+  SendClaims(held_.size());  // nobody may be here for the rest
+  goodbye_at_ = owned_.empty() ? absl::InfiniteDuration() : Now() + goodbye_pause_;
+  goodbye_pause_ *= 2;
+}
+
 // ---- the wire ----
 
 void Owner::OnProbed(const std::string& interface, const ProbeResult& result) {
@@ -273,12 +281,13 @@ void Owner::Tick() {
   }
   if (!rivals_.empty()) NameRivals();
   if (settled_at_ <= Now()) UpdateTakenOver();
+  if (goodbye_at_ <= Now()) SayGoodbye();
   SendClaims();
 }
 
 absl::Duration Owner::NextWakeup() const {
-  absl::Duration next = std::min(
-      {watch_.NextWakeup(), claims_.NextWakeup(), layer2_.NextWakeup(), refresh_at_, settled_at_});
+  absl::Duration next = std::min({watch_.NextWakeup(), claims_.NextWakeup(), layer2_.NextWakeup(),
+                                  refresh_at_, settled_at_, goodbye_at_});
   if (!due_.empty()) next = std::min(next, due_.begin()->first);
   for (const auto& [address, rival] : rivals_) next = std::min(next, rival.name_at);
   if (!outbox_.empty()) next = std::min(next, send_at_);

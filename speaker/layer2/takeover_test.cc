@@ -219,6 +219,14 @@ TEST_F(TakeoverTest, AnOrderlyStopHandsOver) {
   EXPECT_THAT(Owners(kAddress), ElementsAre(2));
 }
 
+TEST_F(TakeoverTest, AGoodbyeThatIsLostIsSaidAgain) {
+  for (const int other : {2, 3}) udp().CutOneWay(Name(1), Name(other));
+  owner(1).Stop();
+  RunFor(absl::Milliseconds(10));
+  for (const int other : {2, 3}) udp().Heal(Name(1), Name(other));
+  EXPECT_LE(Until(kAddress, {2}), Owner::kGoodbyePause);
+}
+
 // Who has just had a link that flickered need not ask: the owner itself says that it had it.
 TEST_F(TakeoverTest, AnOrderlyStopHandsOverToAStandbyWhoseLinkFlickered) {
   SetCarrier(2, false);
