@@ -52,7 +52,7 @@ class KubernetesDemo(Demo):
         self.step("the link is back, so is worker1's kubelet", self.repair, self.documented, timeout=25)
         self.step("the leading controller is killed (-9)", self.leader_away, self.other_leads, unchanged=True, timeout=40)
         self.step("the speaker on master1 is killed (-9)", self.speaker_away, self.documented, outage=1.5)
-        self.step("kubectl rollout restart of the controllers", self.restart_controllers, self.documented, unchanged=True)
+        self.step("kubectl rollout restart of the controllers", self.restart_controllers, self.all_attached, unchanged=True)
         return self.summary()
 
     def type(self, line):
@@ -85,6 +85,13 @@ class KubernetesDemo(Demo):
         self.type(f"-n {NAMESPACE} rollout restart deployment/openelb-controller")
         self.until(lambda: "successfully" in self.lab.kubectl(
             "-n", NAMESPACE, "rollout", "status", "deployment/openelb-controller", "--watch=false"), "new controllers", 60)
+
+    def all_attached(self):
+        """Every speaker has a stream to the new leader, who reviews for it who may read its metrics."""
+        leader = self.lab.leader()
+        told = self.lab.metrics(leader).splitlines() if leader else []
+        attached = [line for line in told if line.startswith("openelb_speaker_attached{") and line.endswith(" 1")]
+        return len(attached) == len(self.lab.speaker_nodes()) and self.documented()
 
     def kept(self):
         return f"""\
