@@ -47,9 +47,10 @@ constexpr char kProgram[] = "openelb-speaker";
 // their last message.
 constexpr absl::Duration kGoodbye = absl::Milliseconds(100);
 constexpr absl::Duration kMaxStop = absl::Seconds(2);
-// A start and a whole plan leave free memory behind, between what is held. It goes back to the
-// system once the plan is announced.
+// A start, a whole plan and a burst of so many octets to peers leave free memory behind, between
+// what is held. It goes back to the system once that is over.
 constexpr absl::Duration kTrimDelay = absl::Milliseconds(200);
+constexpr uint64_t kBurst = uint64_t{64} * 1024;
 
 std::string Env(const char* name, const char* otherwise) {
   const char* value = std::getenv(name);
@@ -220,14 +221,12 @@ int Run(const SpeakerFlags& flags, StopSignals* signals, LogSink* sink, const Fl
   }
   log.Info("speaker starts", {{"node", flags.node_name}, {"version", Version()}});
   speaker.Start();
-  uint64_t snapshots = 0;
+  std::pair<uint64_t, uint64_t> work;  // snapshots, bursts
   absl::Duration trim_at = clock.Monotonic() + kTrimDelay;
   while (stop.empty()) {
     speaker.Turn();
-    if (snapshots != speaker.store().counters().snapshots) {
-      snapshots = speaker.store().counters().snapshots;
-      trim_at = clock.Monotonic() + kTrimDelay;
-    }
+    const std::pair done(speaker.store().counters().snapshots, (*io)->written() / kBurst);
+    if (std::exchange(work, done) != done) trim_at = clock.Monotonic() + kTrimDelay;
     if (clock.Monotonic() >= trim_at) {
       malloc_trim(0);
       trim_at = absl::InfiniteDuration();

@@ -314,6 +314,7 @@ size_t EpollIo::Write(ConnId conn, std::span<const uint8_t> data) {
       send(connection.fd.get(), data.data(), data.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   const size_t taken = sent < 0 ? 0 : static_cast<size_t>(sent);
   connection.taken += taken;
+  written_ += taken;
   if (taken < data.size()) SetInterest(conn, &connection, EPOLLIN | EPOLLOUT);
   return taken;
 }

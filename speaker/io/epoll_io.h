@@ -56,6 +56,8 @@ class EpollIo final : public Io {
   void UnwatchInterfaces(uint64_t id) { interface_watchers_.erase(id); }
   // Whether closed connections still wait for their peers.
   bool lingering() const { return !lingering_.empty(); }
+  // Octets that all connections have taken so far.
+  uint64_t written() const { return written_; }
 
   void SetHandler(IoHandler* handler) override { handler_ = handler; }
   ConnId Dial(const DialOptions& options) override;
@@ -127,6 +129,7 @@ class EpollIo final : public Io {
   // Ids come from one counter and are what epoll reports, so an event of something closed earlier
   // in the same batch finds nothing.
   uint64_t next_id_ = 1;
+  uint64_t written_ = 0;
   std::map<ConnId, Connection> connections_;
   std::map<uint64_t, Listener> listeners_;
   std::map<uint64_t, Lingering> lingering_;
