@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+from lab.control_plane import GO
 from lab.management import INTERFACE
 
 CLUSTER_CIDR = "10.233.0.0/16"  # of all Pods
@@ -40,7 +41,7 @@ class KubeNode:
             "clientConnection": {"kubeconfig": str(plane.kube_proxy.kubeconfig)},
             # A namespace's conntrack takes its limits from the machine.
             "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"}}))
-        self._spawn("kube-proxy", [plane.binaries / "kube-proxy", "--config", config])
+        self._spawn("kube-proxy", [*GO, plane.binaries / "kube-proxy", "--config", config])
 
     def kill_kubelet(self):
         """SIGKILL. The Pods run on; the control plane loses sight of the node."""
